@@ -1,0 +1,41 @@
+# proctor: `make demo` and `make test` set up by themselves. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup npm demo test test-fast check bench lock clean
+
+CLIENT ?= sdk
+TESTS ?=
+PY := .venv/bin/python
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
+
+setup: .venv/.stamp ## a Python environment in .venv, from the lock; PYTHON=… chooses the interpreter
+
+.venv/.stamp: requirements/dev.txt pyproject.toml scripts/setup
+	@PYTHON="$(PYTHON)" scripts/setup
+
+npm: ## the real Claude Code in .npm (some 360 MB)
+	@scripts/setup-npm
+
+demo: .venv/.stamp ## the main job, end to end on loopback; CLIENT=claude-code drives the real Claude Code
+	@if [ "$(CLIENT)" = claude-code ]; then scripts/setup-npm; fi
+	@$(PY) scripts/demo/demo.py --client $(CLIENT)
+
+test: .venv/.stamp ## all tests; TESTS=tests/identity for some
+	@$(PY) -m pytest $(TESTS)
+
+test-fast: .venv/.stamp ## without real clients and slow ones
+	@$(PY) -m pytest -m "not e2e and not slow" $(TESTS)
+
+check: .venv/.stamp ## what CI runs: format, lint, types, tests, docs
+	@scripts/check
+
+bench: .venv/.stamp ## the figures; prints a table and writes bench-results/*.json
+	@$(PY) scripts/bench/bench.py
+
+lock: ## requirements/*.txt anew from pyproject.toml; needs uv
+	@scripts/lock
+
+clean: ## remove what the other targets made
+	rm -rf .venv .npm .pytest_cache .mypy_cache .ruff_cache .hypothesis bench-results

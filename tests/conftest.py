@@ -1,0 +1,50 @@
+"""What holds for every test: an empty home, nothing of the caller's environment, only loopback."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+_CALLERS = ("ANTHROPIC_", "CLAUDE_", "PROCTOR_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        for name in list(os.environ):
+            if name.upper().startswith(_CALLERS) and name != "PROCTOR_SHARED_DATA":
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _only_loopback() -> Iterator[None]:
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def allowed(own: socket.socket, address: Any) -> None:
+        if own.family in {socket.AF_INET, socket.AF_INET6} and not _is_loopback(address[0]):
+            raise OSError(f"tests stay on loopback, and this one wants {address[0]}")
+
+    def guarded(own: socket.socket, address: Any) -> None:
+        allowed(own, address)
+        connect(own, address)
+
+    def guarded_ex(own: socket.socket, address: Any) -> int:
+        allowed(own, address)
+        return connect_ex(own, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        patch.setattr(socket.socket, "connect_ex", guarded_ex)
+        yield
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
