@@ -1,0 +1,229 @@
+"""What is said of one exchange: what a door hands to the Gate, and what an envelope holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from proctor.model import (
+    Action,
+    ContentRef,
+    Decision,
+    Finding,
+    Principal,
+    RecordMode,
+    Session,
+    Verdict,
+    verdict_name,
+)
+
+
+class ContentStream(Protocol):
+    """Content that arrives in pieces."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece."""
+        ...
+
+    def close(self) -> ContentRef:
+        """No more pieces: the reference to all of them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What the rules said of all the Actions of one exchange.
+
+    Attributes:
+        verdict: Deny beats hold beats allow; the first of the strongest kind.
+        decisions: One for each action, in order.
+        digests: The actions' digests, in the same order.
+        actions: The actions themselves.
+        record: How much is kept; full wins.
+        policy_version: Digest of the rules that spoke.
+    """
+
+    verdict: Verdict
+    decisions: tuple[Decision, ...]
+    digests: tuple[str, ...]
+    actions: tuple[Action, ...]
+    record: RecordMode
+    policy_version: str
+
+    def as_json(self) -> list[dict[str, object]]:
+        """The decisions as they stand in an envelope."""
+        return [
+            {
+                "action_kind": action.kind.value,
+                "action_digest": digest,
+                "verdict": verdict_name(decision.verdict),
+                "rule_id": decision.verdict.rule_id,
+                "reason": decision.verdict.reason,
+                "mode": decision.mode,
+                "observed": [
+                    {"rule_id": seen.rule_id, "verdict": seen.verdict, "reason": seen.reason}
+                    for seen in decision.observed
+                ],
+            }
+            for action, digest, decision in zip(
+                self.actions, self.digests, self.decisions, strict=True
+            )
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What a tool gave back, as the client hands it to the model."""
+
+    tool_use_id: str
+    content: bytes
+    is_error: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A request to the model, as far as the record knows turns."""
+
+    model: str
+    prompt: str
+    request_class: str
+    stream: bool
+    results: tuple[ToolResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A tool call the model made."""
+
+    id: str
+    name: str
+    input: bytes
+    source: str = "llm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The model's answer, as far as the record knows turns."""
+
+    model: str
+    stop_reason: str | None
+    output: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    tools: tuple[ToolCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """One exchange as it stands before anything leaves.
+
+    Attributes:
+        body: The request's exact bytes as the client may see them, or None for no content.
+        cuts: Byte offsets at which the record cuts the body.
+        started_at: When the request's first byte came.
+    """
+
+    flow_id: str
+    listener: str
+    protocol: str
+    method: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+    started_at: datetime
+    client: str = ""
+    body: bytes | None = None
+    cuts: Sequence[int] = ()
+    question: Question | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """How an exchange ended.
+
+    Attributes:
+        status: HTTP status, or None where there is none.
+        error: What went wrong, or None.
+        coverage: `full`, or what of the answer was not read, and why.
+        body: The response's content: exact bytes, a stream to be closed, or None.
+    """
+
+    status: int | None
+    response_bytes: int
+    error: str | None = None
+    coverage: str = "full"
+    body: bytes | ContentStream | None = None
+    reply: Reply | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Ticket:
+    """What `begin` gives and `end` takes: an exchange that was let through.
+
+    Attributes:
+        begin_seq: Number of its first record.
+        keep: Whether content is kept.
+        scope: The recorder's, for this session's content.
+        fields: What the first record says.
+        turn: Of these, what it says of the request to the model, or None.
+    """
+
+    begin_seq: int
+    keep: bool
+    scope: Any
+    fields: dict[str, object]
+    turn: dict[str, object] | None
+
+
+def common(
+    opening: Opening,
+    principal: Principal | None,
+    session: Session | None,
+    verdict: Verdict,
+    ruling: Ruling | None,
+) -> dict[str, object]:
+    """What every record of an exchange says, in the order in which it is written."""
+    return {
+        "flow_id": opening.flow_id,
+        "session_id": session.id if session else None,
+        "session_started": timestamp(session.started) if session else None,
+        "principal": principal.key if principal else None,
+        "subject": principal.subject if principal else None,
+        "groups": list(principal.groups) if principal else [],
+        "listener": opening.listener,
+        "protocol": opening.protocol,
+        "method": opening.method,
+        "scheme": opening.scheme,
+        "host": opening.host,
+        "port": opening.port,
+        "path": opening.path,
+        "request_bytes": len(opening.body) if opening.body else 0,
+        "started_at": timestamp(opening.started_at),
+        "verdict": verdict_name(verdict),
+        "rule_id": verdict.rule_id,
+        "reason": verdict.reason,
+        "record": ruling.record.value if ruling else RecordMode.METADATA.value,
+        "correlated_by": session.correlated_by if session else None,
+        "client": session.client if session else opening.client,
+        "policy_version": ruling.policy_version if ruling else "",
+        "decisions": ruling.as_json() if ruling else [],
+    }
+
+
+def ended(fields: dict[str, object], closing: Closing, now: datetime) -> None:
+    """Add how an exchange ended."""
+    fields["status"] = closing.status
+    fields["response_bytes"] = closing.response_bytes
+    fields["ended_at"] = timestamp(now)
+    fields["error"] = closing.error
+    fields["coverage"] = closing.coverage
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds, as records write it."""
+    text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return text[:26] + "Z"
