@@ -1,0 +1,274 @@
+"""proctor.yaml, read into frozen models, with errors that name file, line and what was expected."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from proctor.errors import ConfigurationError
+from proctor.fields import nearest
+from proctor.scrub import scrub
+from proctor.settings import (
+    SCHEMA_VERSION,
+    AuditSettings,
+    Config,
+    ConsoleSettings,
+    CredentialSettings,
+    DiskSettings,
+    Identity,
+    Introspection,
+    IssuerSettings,
+    Limits,
+    Listener,
+    SecretSource,
+    ServerTlsSettings,
+    Threshold,
+    TlsSettings,
+    UpstreamTlsSettings,
+)
+from proctor.units import Address, Origin
+from proctor.yamlfile import Document, Key, read
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Address",
+    "AuditSettings",
+    "Config",
+    "ConsoleSettings",
+    "CredentialSettings",
+    "DiskSettings",
+    "Identity",
+    "Introspection",
+    "IssuerSettings",
+    "Limits",
+    "Listener",
+    "Origin",
+    "SecretSource",
+    "ServerTlsSettings",
+    "Threshold",
+    "TlsSettings",
+    "UpstreamTlsSettings",
+    "build",
+    "load",
+]
+
+_SHOWN = 60
+_HIDDEN = {"value", "client_secret", "password"}
+
+
+def load(path: Path) -> Config:
+    """Read and check a proctor.yaml.
+
+    Raises:
+        ConfigurationError: It cannot be read, or is wrong; `where` is `file:line` of the first
+            mistake.
+    """
+    return build(read(path), path.absolute().parent)
+
+
+def build(document: Document, base: Path) -> Config:
+    """Check what a proctor.yaml holds.
+
+    Args:
+        document: The file, read.
+        base: The folder its relative paths are taken from; absolute.
+
+    Raises:
+        ConfigurationError: It is wrong; `where` is `file:line` of the first mistake.
+    """
+    data = document.data
+    if not isinstance(data, dict):
+        raise _wrong(document, (), "This is no proctor.yaml", expected="keys and values")
+    _check_version(document)
+    try:
+        config = Config.model_validate(_with_tuples(data), context={"base": base})
+    except ValidationError as error:
+        raise _first(error, document) from None
+    _check_names(config, document)
+    _check_introspection(config, document)
+    _check_addresses(config, document)
+    return config
+
+
+def _with_tuples(value: object) -> object:
+    """Lists as tuples, which strict frozen models ask for."""
+    if isinstance(value, dict):
+        return {key: _with_tuples(item) for key, item in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+
+
+def _check_version(document: Document) -> None:
+    version = document.data.get("schema_version", SCHEMA_VERSION)
+    if type(version) is not int or version < 1:
+        raise _wrong(
+            document,
+            ("schema_version",),
+            "The value of `schema_version` is wrong",
+            expected=str(SCHEMA_VERSION),
+        )
+    if version > SCHEMA_VERSION:
+        raise ConfigurationError(
+            code="config-too-new",
+            message="The file is of a newer proctor",
+            got=f"schema_version {version}",
+            expected=f"at most {SCHEMA_VERSION}",
+            hint="Install a newer proctor, or write the file for this one.",
+            where=document.where("schema_version"),
+        )
+
+
+def _check_names(config: Config, document: Document) -> None:
+    _check_unique([listener.name for listener in config.listeners], "listeners", "name", document)
+    _check_unique([item.name for item in config.credentials], "credentials", "name", document)
+    issuers = [item.issuer for item in config.identity.issuers]
+    _check_unique(issuers, ("identity", "issuers"), "issuer", document)
+    known = {item.name for item in config.credentials}
+    used: set[str] = set()
+    for index, listener in enumerate(config.listeners):
+        if listener.credential is None:
+            continue
+        used.add(listener.credential)
+        if listener.credential not in known:
+            raise ConfigurationError(
+                code="unknown-name",
+                message=f"No credential is called {listener.credential!r}",
+                hint=nearest(listener.credential, known) or "Add it under `credentials`.",
+                where=document.where("listeners", index, "credential"),
+            )
+    for index, item in enumerate(config.credentials):
+        if item.name not in used:
+            raise ConfigurationError(
+                code="unused-credential",
+                message=f"No listener uses the credential {item.name!r}",
+                hint="Name it in a listener's `credential`, or take it out.",
+                where=document.where("credentials", index, "name"),
+            )
+
+
+def _check_introspection(config: Config, document: Document) -> None:
+    """An opaque token does not say whose it is, so only one issuer can be asked about it."""
+    asked = [
+        index
+        for index, item in enumerate(config.identity.issuers)
+        if item.introspection is not None
+    ]
+    if len(asked) > 1:
+        raise _wrong(
+            document,
+            ("identity", "issuers", asked[1], "introspection"),
+            "Two issuers have `introspection`",
+            expected="one at most, since an opaque token does not name its issuer",
+        )
+
+
+def _check_unique(
+    values: list[str], section: str | tuple[str, ...], key: str, document: Document
+) -> None:
+    path = (section,) if isinstance(section, str) else section
+    for index, value in enumerate(values):
+        first = values.index(value)
+        if first != index:
+            line = document.line(*path, first, key)
+            raise _wrong(
+                document,
+                (*path, index, key),
+                f"{value!r} stands twice under `{'.'.join(path)}`, first in line {line}",
+            )
+
+
+def _check_addresses(config: Config, document: Document) -> None:
+    """Two on one port would fail only once the first listens."""
+    places: list[tuple[tuple[Key, ...], Address]] = [
+        (("listeners", index, "listen"), listener.listen)
+        for index, listener in enumerate(config.listeners)
+    ]
+    places.append((("console", "listen"), config.console.listen))
+    anywhere = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+    for index, (place, address) in enumerate(places):
+        for other_place, other in places[:index]:
+            same = address.host == other.host or anywhere & {address.host, other.host}
+            if address.port and address.port == other.port and same:
+                raise _wrong(
+                    document,
+                    place,
+                    f"{address} is taken by {other} in line {document.line(*other_place)}",
+                    hint="Give each a port of its own.",
+                )
+
+
+def _first(error: ValidationError, document: Document) -> ConfigurationError:
+    """The first mistake of the file, as pydantic found it."""
+    found = [_translated(dict(item), document) for item in error.errors(include_url=False)]
+    return min(found, key=lambda item: int(item.where.rpartition(":")[2]))
+
+
+def _translated(item: dict[str, Any], document: Document) -> ConfigurationError:
+    path: tuple[Key, ...] = item["loc"]
+    context = item.get("ctx", {})
+    if "message" in context:
+        place = (*path, context["key"]) if context["key"] else path
+        return ConfigurationError(
+            code=item["type"],
+            message=context["message"],
+            expected=context["expected"],
+            hint=context["hint"],
+            where=document.where(*place),
+        )
+    if item["type"] == "missing":
+        return ConfigurationError(
+            code="missing-key",
+            message=f"`{path[-1]}` is missing{_within(path[:-1])}",
+            where=document.where(*path),
+        )
+    expected = str(context.get("error") or context.get("expected") or "")
+    return _wrong(
+        document,
+        path,
+        f"The value of `{_dotted(path)}` is wrong",
+        got=_shown(item["input"], path),
+        expected=expected or item["msg"].removeprefix("Input should be ").lower(),
+    )
+
+
+def _wrong(  # noqa: PLR0913 - the parts of a message
+    document: Document,
+    path: Sequence[Key],
+    message: str,
+    *,
+    got: str = "",
+    expected: str = "",
+    hint: str = "",
+) -> ConfigurationError:
+    return ConfigurationError(
+        code="wrong-value",
+        message=message,
+        got=got,
+        expected=expected,
+        hint=hint,
+        where=document.where(*path),
+    )
+
+
+def _within(path: Sequence[Key]) -> str:
+    return f" in `{_dotted(path)}`" if path else ""
+
+
+def _dotted(path: Sequence[Key]) -> str:
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+    return text.removeprefix(".")
+
+
+def _shown(value: object, path: Sequence[Key]) -> str:
+    """A value as an error may show it: never where a secret may have been written."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "keys and values"
+    if isinstance(value, tuple):
+        return "a list"
+    if _HIDDEN & set(map(str, path)):
+        return "text" if isinstance(value, str) else "a number"
+    text = scrub(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -1,0 +1,378 @@
+"""What proctor.yaml may say, as frozen models; `config.load` reads a file into them."""
+
+import re
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from proctor.fields import (
+    AT_LEAST_ONE,
+    Bytes,
+    Command,
+    FilePath,
+    HeaderName,
+    IssuerName,
+    ListenAddress,
+    Name,
+    ProxyOrigin,
+    Scheme,
+    Seconds,
+    SecureUrl,
+    Settings,
+    UpstreamOrigin,
+    Variable,
+    problem,
+)
+from proctor.units import Address, parse_size
+
+SCHEMA_VERSION = 1
+
+_PERCENT = re.compile(r"(\d{1,2}(?:\.\d{1,3})?) ?%", re.ASCII)
+_GIB = 2**30
+_MIB = 2**20
+
+type Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+"""Signatures only: with a shared key (HS256 …) every verifier could also issue."""
+
+
+class SecretSource(Settings):
+    """Where a secret comes from; exactly one. The secret itself never stands in the file."""
+
+    env: Variable | None = None
+    file: FilePath | None = None
+    command: Command | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_literal(cls, data: object) -> object:
+        if isinstance(data, cls):
+            return data
+        if isinstance(data, dict) and len(data) == 1 and None not in data.values():
+            return data
+        raise problem(
+            "secret-source",
+            "A secret does not stand in this file; say where it comes from",
+            expected="one of {env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT, …]}",
+        )
+
+
+class TlsSettings(Settings):
+    """A listener's own certificate. `client_ca` asks clients for theirs."""
+
+    cert: FilePath
+    key: FilePath
+    client_ca: FilePath | None = None
+
+
+class ServerTlsSettings(Settings):
+    """The console's own certificate."""
+
+    cert: FilePath
+    key: FilePath
+
+
+class UpstreamTlsSettings(Settings):
+    """How an upstream is trusted (`ca`), and proctor by it (`cert` with `key`)."""
+
+    ca: FilePath | None = None
+    cert: FilePath | None = None
+    key: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise problem("wrong-value", "`cert` and `key` come together or not at all")
+        return self
+
+
+class Listener(Settings):
+    """One place where clients come in.
+
+    Attributes:
+        name: As rules, records and metrics call it.
+        kind: `reverse`: one upstream behind one address.
+        listen: Where; off loopback it has `tls`, or says `plaintext: true`.
+        tls: Certificate and key shown to clients.
+        plaintext: Clients off this machine may speak in the clear, since something in front of
+            this listener does TLS.
+        upstream: Scheme, host and port; the client's path is kept.
+        upstream_plaintext: The upstream may be on another machine and without TLS.
+        upstream_tls: Trust and client certificate towards the upstream.
+        via: The company's own proxy on the way to the upstream.
+        speaks: The protocol that is read.
+        credential: Put in for the client, whose own is taken out.
+    """
+
+    not_built: ClassVar = {
+        "kind": frozenset({"forward", "postgres"}),
+        "speaks": frozenset({"mcp", "git"}),
+        "destinations": None,
+        "masking": None,
+    }
+
+    name: Name
+    kind: Literal["reverse"]
+    listen: ListenAddress
+    tls: TlsSettings | None = None
+    plaintext: bool = False
+    upstream: UpstreamOrigin
+    upstream_plaintext: bool = False
+    upstream_tls: UpstreamTlsSettings | None = None
+    via: ProxyOrigin | None = None
+    speaks: Literal["anthropic", "http"]
+    credential: Name | None = None
+
+    @model_validator(mode="after")
+    def _sides(self) -> Self:
+        _require_tls(self.listen, has_tls=self.tls is not None, plaintext=self.plaintext)
+        if self.upstream_tls is not None and not self.upstream.tls:
+            raise problem(
+                "wrong-value",
+                "`upstream_tls` does nothing for an http upstream",
+                key="upstream_tls",
+                hint="Write the upstream as https://…, or take it out.",
+            )
+        if not (self.upstream.tls or self.upstream.loopback or self.upstream_plaintext):
+            raise problem(
+                "plaintext-upstream",
+                f"Conversations and the credential would travel to {self.upstream} in the clear",
+                key="upstream",
+                expected="https://…",
+                hint="Where the way there is safe, say `upstream_plaintext: true`.",
+            )
+        return self
+
+
+def _require_tls(listen: Address, *, has_tls: bool, plaintext: bool) -> None:
+    if has_tls and plaintext:
+        raise problem(
+            "wrong-value", "`tls` and `plaintext: true` exclude each other", key="plaintext"
+        )
+    if not (listen.loopback or has_tls or plaintext):
+        raise problem(
+            "plaintext-listener",
+            f"{listen} is reached by other machines, and tokens would travel in the clear",
+            key="listen",
+            expected="a loopback address, or tls: {cert: …, key: …}",
+            hint="Where something in front of it does TLS, say `plaintext: true`.",
+        )
+
+
+class Introspection(Settings):
+    """Opaque tokens are asked about at the issuer (RFC 7662).
+
+    Attributes:
+        endpoint: Its URL; None takes it from the issuer's discovery document.
+        client_id: Who proctor is to the issuer.
+        client_secret: Its secret.
+        cache: How long an answer holds, seconds.
+    """
+
+    endpoint: SecureUrl | None = None
+    client_id: str = Field(min_length=1, max_length=256)
+    client_secret: SecretSource
+    cache: Seconds = 30.0
+
+
+class IssuerSettings(Settings):
+    """One issuer whose tokens are taken.
+
+    Attributes:
+        issuer: `iss`, exact; `local` for keys made by `proctor token --local`.
+        audience: `aud`, exact.
+        algorithms: Signatures taken from it.
+        groups: Path to the claim that lists groups; None for none.
+        human: Path to the claim that names the person behind a bot.
+        typ: Header `typ` values taken (RFC 8725, 3.11).
+        max_lifetime: Longest `exp` - `iat`, seconds.
+        leeway: Clocks may differ by so much, seconds.
+        jwks_uri: Where its keys are; None asks the discovery document.
+        ca: Certificates by which its TLS is trusted; None for the system's.
+        introspection: For opaque tokens.
+    """
+
+    issuer: IssuerName
+    audience: str = Field(min_length=1, max_length=512)
+    algorithms: Annotated[tuple[Algorithm, ...], AT_LEAST_ONE] = ("RS256", "ES256")
+    groups: str | None = Field(default=None, min_length=1, max_length=512)
+    human: str | None = Field(default=None, min_length=1, max_length=512)
+    typ: Annotated[tuple[str, ...], AT_LEAST_ONE] = ("JWT", "at+jwt", "application/at+jwt")
+    max_lifetime: Seconds = 86400.0
+    leeway: Annotated[float, Field(ge=0, le=300)] = 60.0
+    jwks_uri: SecureUrl | None = None
+    ca: FilePath | None = None
+    introspection: Introspection | None = None
+
+    @model_validator(mode="after")
+    def _local(self) -> Self:
+        if self.issuer == "local":
+            for key in ("jwks_uri", "ca", "introspection"):
+                if getattr(self, key) is not None:
+                    raise problem(
+                        "wrong-value", f"The local issuer has its keys here, no `{key}`", key=key
+                    )
+        return self
+
+
+class Identity(Settings):
+    """Whose tokens are taken."""
+
+    issuers: Annotated[tuple[IssuerSettings, ...], AT_LEAST_ONE]
+
+
+class CredentialSettings(Settings):
+    """A credential put in on the way to an upstream.
+
+    Attributes:
+        name: As listeners call it.
+        header: Lower case, such as `x-api-key` or `authorization`.
+        scheme: Stands before the value (RFC 9110, 11.4); `Bearer` where the header is
+            `authorization`.
+        value: Where the secret comes from.
+    """
+
+    not_built: ClassVar = {"user": None, "password": None}
+
+    name: Name
+    header: HeaderName
+    scheme: Scheme | None = None
+    value: SecretSource
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the secret in the header."""
+        scheme = self.scheme or ("Bearer" if self.header == "authorization" else None)
+        return f"{scheme} " if scheme else ""
+
+
+class AuditSettings(Settings):
+    """Where the record is kept."""
+
+    not_built: ClassVar = {"retention": None}
+
+    path: FilePath = Field(default="recordings/", validate_default=True)
+
+
+class Threshold(Settings):
+    """A level of free space; below either of the two it is reached.
+
+    Attributes:
+        fraction: Of the whole file system, 0 to 1.
+        size: Bytes.
+    """
+
+    fraction: float = 0.0
+    size: int = 0
+
+
+def _threshold(value: object) -> object:
+    if isinstance(value, Threshold):
+        return value
+    fraction, size = 0.0, 0
+    for part in value if isinstance(value, tuple) and value else (value,):
+        match = _PERCENT.fullmatch(part) if isinstance(part, str) else None
+        try:
+            if match:
+                fraction = float(match[1]) / 100
+            else:
+                size = parse_size(part if isinstance(part, str | int) else "")
+        except ValueError:
+            raise ValueError("10%, 2GiB, or both as [10%, 2GiB]") from None
+    return Threshold(fraction=fraction, size=size)
+
+
+type FreeSpace = Annotated[Threshold, BeforeValidator(_threshold)]
+
+
+class DiskSettings(Settings):
+    """When too little space is left for the record: `10%`, `2GiB`, or `[10%, 2GiB]`."""
+
+    warn: FreeSpace = Threshold(fraction=0.10, size=2 * _GIB)
+    critical: FreeSpace = Threshold(fraction=0.02, size=256 * _MIB)
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.critical.fraction > self.warn.fraction or self.critical.size > self.warn.size:
+            raise problem(
+                "wrong-value",
+                "`critical` lies below `warn`, in percent and in size",
+                key="critical",
+            )
+        return self
+
+
+class Limits(Settings):
+    """Bounds on what clients may take.
+
+    Attributes:
+        body: Largest request body, bytes.
+        drain: How long open exchanges may go on after SIGTERM, seconds.
+        head: How long a client may take to send a request's head, seconds.
+        idle: How long a client's connection may lie idle, seconds.
+        connections: Clients connected at once, on one listener.
+        disk: When too little space is left for the record.
+    """
+
+    body: Bytes = 64 * _MIB
+    drain: Seconds = 30.0
+    head: Seconds = 30.0
+    idle: Seconds = 600.0
+    connections: int = Field(default=4096, ge=1, le=1_000_000)
+    disk: DiskSettings = DiskSettings()
+
+
+class ConsoleSettings(Settings):
+    """Where /healthz, /readyz and /metrics are.
+
+    Attributes:
+        listen: Where; off loopback it has `tls`, or says `plaintext: true`.
+        tls: Certificate and key.
+        plaintext: Other machines may ask in the clear.
+        audience: What a token for the console is for; never an agent's.
+    """
+
+    not_built: ClassVar = {"issuer": None, "client_id": None}
+
+    listen: ListenAddress = Address(host="127.0.0.1", port=9090)
+    tls: ServerTlsSettings | None = None
+    plaintext: bool = False
+    audience: str = Field(default="proctor-console", min_length=1, max_length=512)
+
+    @model_validator(mode="after")
+    def _sides(self) -> Self:
+        _require_tls(self.listen, has_tls=self.tls is not None, plaintext=self.plaintext)
+        return self
+
+
+class Config(Settings):
+    """A whole proctor.yaml; every path is absolute.
+
+    Attributes:
+        schema_version: Of the file.
+        listeners: Where clients come in.
+        identity: Whose tokens are taken.
+        credentials: What is put in for clients.
+        rules: The folder of rules.
+        observe: Rules only say what they would have done, and default-deny is suspended;
+            admission never is.
+        audit: Where the record is kept.
+        limits: Bounds.
+        console: Health and figures.
+        state: What proctor itself keeps, such as the local issuer's keys; 0700.
+    """
+
+    not_built: ClassVar = {"redaction": None, "roles": None, "approvals": None}
+
+    schema_version: int
+    listeners: Annotated[tuple[Listener, ...], AT_LEAST_ONE]
+    identity: Identity
+    credentials: tuple[CredentialSettings, ...] = ()
+    rules: FilePath = Field(default="rules/", validate_default=True)
+    observe: bool = False
+    # validated, so that its path, too, is taken from the file's folder
+    audit: AuditSettings = Field(default={}, validate_default=True)
+    limits: Limits = Limits()
+    console: ConsoleSettings = ConsoleSettings()
+    state: FilePath = Field(default=".proctor/", validate_default=True)
