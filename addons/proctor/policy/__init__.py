@@ -1,0 +1,1 @@
+"""What may happen: rules, CEL, matching, explaining."""

@@ -1,0 +1,308 @@
+"""The rules in force, and what they say of a Case.
+
+Deny beats hold beats allow, whatever the order of files; every matching hold must be met; what no
+rule allows is denied. A condition that fails denies. Rules in `mode: observe` are asked like all
+others, and what they would have done is noted.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from proctor.errors import ConfigurationError
+from proctor.model import (
+    ActionKind,
+    Allow,
+    ApprovalTerms,
+    Case,
+    Decision,
+    Deny,
+    Hold,
+    Observation,
+    RecordMode,
+    Verdict,
+    verdict_name,
+)
+from proctor.policy.expression import EvaluationError
+from proctor.policy.features import Features
+from proctor.policy.rulefile import read_rules
+from proctor.policy.rules import Rule
+from proctor.policy.values import Plan, View
+from proctor.yamlfile import read
+
+DEFAULT = "default"
+"""`rule_id` where no rule spoke."""
+
+MAX_FILES = 200
+MAX_KNOWN = 1024
+"""Cases whose answers are remembered, until the rules change."""
+
+MAX_TARGET = 200
+"""Characters of an action's target that stand in a reason."""
+
+
+class Outcome(StrEnum):
+    """Whether a rule speaks about a Case, and if not, what kept it."""
+
+    MATCHED = "matched"
+    KIND = "kind"
+    MATCH = "match"
+    WHEN = "when"
+    UNLESS = "unless"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+type Spoken = tuple[Rule, Outcome, str]
+
+
+class Policy:
+    """One immutable set of rules."""
+
+    def __init__(
+        self, rules: Sequence[Rule], *, version: str, features: Features, observe: bool = False
+    ) -> None:
+        self.version = version
+        self.rules = tuple(rules)
+        self.features = features
+        self.observe = observe
+        self._by_kind = {
+            kind: tuple(rule for rule in rules if kind in rule.on) for kind in ActionKind
+        }
+        self._plans = {kind: _plan(spoken) for kind, spoken in self._by_kind.items()}
+        self._known: dict[tuple[Any, ...], list[Spoken]] = {}
+
+    def decide(self, case: Case) -> Decision:
+        """What the rules say; never raises, and an expression that fails denies."""
+        return self.weigh(case, self.ask(case))
+
+    def ask(self, case: Case, hidden: Mapping[str, str] | None = None) -> list[Spoken]:
+        """Ask every rule of this kind.
+
+        Args:
+            case: The case.
+            hidden: Fields that are not known, and why.
+        """
+        kind = case.action.kind
+        plan = self._plans[kind]
+        key = plan.key(case) if hidden is None else None
+        if key is not None and (known := self._known.get((kind, *key))) is not None:
+            return known
+        view = View(case, plan, hidden)
+        answers = [(rule, *_judge(rule, view, hidden)) for rule in self._by_kind[kind]]
+        if key is not None:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[kind, *key] = answers
+        return answers
+
+    def weigh(self, case: Case, answers: Iterable[Spoken]) -> Decision:
+        """The decision that follows from the rules' answers."""
+        denies: list[Deny] = []
+        holds: list[Rule] = []
+        allows: list[Rule] = []
+        observed: list[Observation] = []
+        records: set[RecordMode] = set()
+        for rule, outcome, detail in answers:
+            if outcome is Outcome.FAILED:
+                reason = f"The rule could not be evaluated: {detail}."
+                if rule.observe:
+                    observed.append(Observation(rule_id=rule.id, verdict="deny", reason=reason))
+                else:
+                    denies.append(Deny(rule_id=rule.id, reason=reason))
+            elif outcome is not Outcome.MATCHED:
+                continue
+            elif rule.observe:
+                observed.append(Observation(rule_id=rule.id, verdict=rule.then, reason=rule.reason))
+            else:
+                if rule.record:
+                    records.add(rule.record)
+                if rule.then == "deny":
+                    denies.append(Deny(rule_id=rule.id, reason=_reason(rule, case)))
+                else:
+                    (holds if rule.then == "hold" else allows).append(rule)
+        verdict = self._verdict(case, denies, holds, allows)
+        mode = "enforce"
+        if self.observe and not isinstance(verdict, Allow):
+            observed.append(
+                Observation(
+                    rule_id=verdict.rule_id, verdict=verdict_name(verdict), reason=verdict.reason
+                )
+            )
+            verdict = Allow(rule_id=verdict.rule_id, reason=verdict.reason)
+            mode = "observe"
+        return Decision(
+            verdict=verdict,
+            record=RecordMode.METADATA if records == {RecordMode.METADATA} else RecordMode.FULL,
+            policy_version=self.version,
+            mode=mode,
+            observed=tuple(observed),
+        )
+
+    def _verdict(
+        self, case: Case, denies: list[Deny], holds: list[Rule], allows: list[Rule]
+    ) -> Verdict:
+        if denies:
+            return denies[0]
+        if holds:
+            return Hold(
+                rule_id=holds[0].id,
+                reason=_reason(holds[0], case),
+                terms=tuple(rule.terms or ApprovalTerms(from_groups=()) for rule in holds),
+            )
+        if allows:
+            return Allow(rule_id=allows[0].id, reason=allows[0].reason)
+        action = case.action
+        if action.kind is ActionKind.LLM_TOOL_USE and not self.features.tool_gate:
+            # No door can stop it: the record must not say otherwise.
+            return Allow(rule_id=DEFAULT, reason="Tool calls are recorded, not judged.")
+        target = action.target.partition("?")[0][:MAX_TARGET]  # a query can hold secrets
+        what = f"{action.kind.value} ({target})" if target else action.kind.value
+        return Deny(rule_id=DEFAULT, reason=f"No rule allows {what}.")
+
+
+def load_policy(path: Path, *, features: Features, observe: bool = False) -> Policy:
+    """Read all rule files of a folder.
+
+    Args:
+        path: The folder; its `*.yaml` are read in the order of their names, no folders below it.
+        features: What can be enforced.
+        observe: Global observe: nothing is denied or held, and default-deny is suspended.
+
+    Raises:
+        ConfigurationError: The first thing that is wrong, with file and line.
+    """
+    rules, version, errors = read_folder(path, features)
+    if errors:
+        raise errors[0]
+    return Policy(rules, version=version, features=features, observe=observe)
+
+
+def read_folder(path: Path, features: Features) -> tuple[list[Rule], str, list[ConfigurationError]]:
+    """The rules of a folder, their version, and everything that is wrong with them."""
+    rules: dict[str, Rule] = {}
+    errors: list[ConfigurationError] = []
+    state = sha256(b"proctor rules v1\n")
+    try:
+        files = rule_files(path)
+    except ConfigurationError as error:
+        return [], "", [error]
+    for file in files:
+        try:
+            document = read(file)
+        except ConfigurationError as error:
+            errors.append(error)
+            continue
+        name = file.name.encode("utf-8", "surrogateescape")
+        state.update(b"%d:%s%d:" % (len(name), name, len(document.raw)))
+        state.update(document.raw)
+        for found in read_rules(document, features):
+            if isinstance(found, ConfigurationError):
+                errors.append(found)
+            elif found.id in rules:
+                errors.append(_twice(found, rules[found.id]))
+            else:
+                rules[found.id] = found
+    return list(rules.values()), f"sha256:{state.hexdigest()}", errors
+
+
+def rule_files(path: Path) -> list[Path]:
+    """The rule files of a folder, in the order of their names.
+
+    Raises:
+        ConfigurationError: There is none, or one would be overlooked.
+    """
+    try:
+        names = sorted(each for each in path.iterdir() if not each.name.startswith("."))
+    except OSError as error:
+        raise ConfigurationError(
+            code="rules-missing",
+            message="The folder of rules cannot be read",
+            got=error.strerror or type(error).__name__,
+            where=str(path),
+        ) from None
+    for each in names:
+        if each.suffix.lower() in {".yml", ".yaml"} and each.suffix != ".yaml":
+            raise ConfigurationError(
+                code="rules-overlooked",
+                message="This file would not be read",
+                expected="a name that ends in .yaml",
+                where=str(each),
+            )
+    files = [each for each in names if each.suffix == ".yaml"]
+    if not 0 < len(files) <= MAX_FILES:
+        raise ConfigurationError(
+            code="rules-missing",
+            message="The folder holds no rules" if not files else "Too many rule files",
+            expected=f"1 to {MAX_FILES} files *.yaml",
+            hint="Without rules nothing is allowed. `proctor init` writes some.",
+            where=str(path),
+        )
+    return files
+
+
+def _twice(rule: Rule, first: Rule) -> ConfigurationError:
+    return ConfigurationError(
+        code="rule-invalid",
+        message=f"The id {rule.id!r} stands twice",
+        got=f"the first in {first.where}",
+        expected="another id",
+        where=rule.where,
+    )
+
+
+def _plan(rules: Iterable[Rule]) -> Plan:
+    fields: set[str] = set()
+    zones: set[str] = set()
+    for rule in rules:
+        for condition in (rule.when, rule.unless):
+            if condition:
+                fields |= condition.fields
+                if any(field.startswith("now.") for field in condition.fields):
+                    zones.add(condition.zone)
+    return Plan(fields, zones)
+
+
+def _judge(rule: Rule, view: View, hidden: Mapping[str, str] | None) -> tuple[Outcome, str]:
+    """Whether a rule speaks; `hidden` are fields whose lack is no failure but ignorance."""
+    step = Outcome.MATCH
+    try:
+        if rule.match and not _matches(rule, view.case, hidden):
+            return step, ""
+        step = Outcome.WHEN
+        if rule.when and not rule.when.evaluate(view.context):
+            return step, ""
+        step = Outcome.UNLESS
+        if rule.unless and rule.unless.evaluate(view.context):
+            return step, ""
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the answer is no
+        return _failure(rule, view, step, error, hidden or {})
+    return Outcome.MATCHED, ""
+
+
+def _matches(rule: Rule, case: Case, hidden: Mapping[str, str] | None) -> bool:
+    if hidden and not hidden.keys().isdisjoint({"tool.name", "tool.hosts", "tool.paths"}):
+        raise EvaluationError("the tool call is not known")
+    tool = case.action.tool
+    return tool is not None and any(pattern.matches(tool) for pattern in rule.match)
+
+
+def _failure(
+    rule: Rule, view: View, step: Outcome, error: Exception, hidden: Mapping[str, str]
+) -> tuple[Outcome, str]:
+    lacking = {field: why for field, why in view.missing.items() if field in rule.reads()}
+    if rule.match and step is Outcome.MATCH:
+        lacking |= {field: why for field, why in hidden.items() if field.startswith("tool.")}
+    unknown = [field for field in lacking if field in hidden]
+    if unknown:
+        return Outcome.UNKNOWN, f"{', '.join(unknown)} {hidden[unknown[0]]}"
+    what = str(error) if isinstance(error, EvaluationError) else type(error).__name__
+    for field, why in lacking.items():
+        what = f"{field} {why}"
+    return Outcome.FAILED, f"in `{step}`, {what}"
+
+
+def _reason(rule: Rule, case: Case) -> str:
+    return rule.reason or f"The rule {rule.id} does not let {case.action.kind.value} pass."

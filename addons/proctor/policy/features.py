@@ -1,0 +1,33 @@
+"""What this version can enforce. Rules that ask for more are errors at load."""
+
+from dataclasses import dataclass
+
+from proctor.model import ActionKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What the rest of the house can do with what rules say.
+
+    Attributes:
+        kinds: Actions that some door makes.
+        approvals: Humans can be asked, so that rules may hold.
+        tool_gate: The model's tool calls can be stopped.
+        unfilled: Fields, or whole names, that nothing fills yet.
+        listeners: Names of the listeners in proctor.yaml, so that a rule about another one is found
+            out; None where they are not known.
+    """
+
+    kinds: frozenset[ActionKind] = frozenset(
+        {ActionKind.LLM_REQUEST, ActionKind.LLM_TOOL_USE, ActionKind.HTTP_REQUEST}
+    )
+    approvals: bool = False
+    tool_gate: bool = False
+    unfilled: frozenset[str] = frozenset(
+        {"findings", "novelty", "budget", "action.tainted", "http.operation"}
+    )
+    listeners: frozenset[str] | None = None
+
+    def lacks(self, field: str) -> bool:
+        """Whether nothing fills this field."""
+        return field in self.unfilled or field.split(".", maxsplit=1)[0] in self.unfilled

@@ -1,0 +1,176 @@
+"""The field table: what expressions can see, and which actions fill it.
+
+Every field is always there; where it does not apply it is empty: `""`, `0`, `false`, `[]`, `{}`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from proctor.model import ActionKind, CredentialSource
+from proctor.policy.celtypes import (
+    BOOL,
+    DOUBLE,
+    DYN,
+    INT,
+    STRING,
+    TIMESTAMP,
+    Type,
+    Words,
+    list_of,
+    map_of,
+    record,
+    room,
+)
+
+
+def _known(*words: str) -> Type:
+    form = re.compile("|".join(map(re.escape, words)))
+    return Type(
+        name="string", words=Words(form=form, says=f"one of {', '.join(words)}", known=words)
+    )
+
+
+def _form(pattern: str, says: str, *known: str) -> Type:
+    return Type(name="string", words=Words(form=re.compile(pattern), says=says, known=known))
+
+
+def _between(least: int, greatest: int) -> Type:
+    return Type(name="int", span=(least, greatest))
+
+
+FEATURES = (
+    "advisor",
+    "code_execution",
+    "container",
+    "document_url",
+    "fallbacks",
+    "files",
+    "image_url",
+    "mcp_connector",
+    "skills",
+    "thread",
+    "tool_search",
+    "web_fetch",
+    "web_search",
+)
+"""What `llm.features` can hold, besides `unknown_…` for what this version has no name for."""
+
+_CAPITALS = _form(r"[A-Z][A-Z_ -]*", "a word in capitals")
+_LOWER = _form(r"[^A-Z]*", "lower case")
+_FEATURE = _form(
+    rf"{'|'.join(FEATURES)}|unknown_\w+:.*", f"one of {', '.join(FEATURES)}, unknown_…", *FEATURES
+)
+
+TABLE: Mapping[str, Type] = {
+    "principal": room(
+        issuer=STRING, subject=STRING, human=STRING, groups=list_of(STRING), token_age=DOUBLE
+    ),
+    "session": room(id=STRING, client=STRING, started=TIMESTAMP, turns=INT, repository=STRING),
+    "action": room(
+        kind=_known(*(kind.value for kind in ActionKind)),
+        listener=STRING,
+        size=_between(0, 2**63 - 1),
+        tainted=BOOL,
+    ),
+    "http": room(
+        method=_CAPITALS,
+        scheme=_known("http", "https"),
+        host=_LOWER,
+        port=_between(0, 65535),
+        path=STRING,
+        query=map_of(STRING, STRING),
+        headers=map_of(_LOWER, STRING),
+        content_type=STRING,
+        json=DYN,
+        operation=STRING,
+        credential=_known(*(source.value for source in CredentialSource)),
+    ),
+    "llm": room(
+        model=STRING,
+        stream=BOOL,
+        max_tokens=INT,
+        tools=list_of(STRING),
+        features=list_of(_FEATURE),
+        request_class=STRING,
+    ),
+    "tool": room(
+        name=STRING,
+        input=map_of(STRING, DYN),
+        command=STRING,
+        paths=list_of(STRING),
+        hosts=list_of(_LOWER),
+    ),
+    "mcp": room(
+        server=STRING, method=STRING, tool=STRING, arguments=map_of(STRING, DYN), uri=STRING
+    ),
+    "git": room(
+        repository=STRING,
+        service=STRING,
+        refs=list_of(STRING),
+        forced=BOOL,
+        deleted=BOOL,
+        paths=list_of(STRING),
+        bytes=INT,
+    ),
+    "sql": room(
+        database=STRING,
+        verbs=list_of(_CAPITALS),
+        tables=list_of(STRING),
+        columns=list_of(STRING),
+        functions=list_of(STRING),
+        has_where=BOOL,
+        read_only=BOOL,
+        in_transaction=BOOL,
+        fingerprint=STRING,
+    ),
+    "findings": list_of(record(type=STRING, location=STRING, direction=STRING, score=DOUBLE)),
+    "novelty": map_of(STRING, DYN),
+    "budget": map_of(STRING, DYN),
+    "now": Type(name="timestamp", fields={"hour": _between(0, 23), "weekday": _between(1, 7)}),
+}
+"""Each name an expression can begin with. `now.weekday` is ISO 8601's: 1 is Monday, 7 Sunday."""
+
+_ALWAYS = frozenset({"principal", "session", "action", "findings", "novelty", "budget", "now"})
+_FILLED = {
+    ActionKind.LLM_REQUEST: {"http", "llm"},
+    ActionKind.LLM_TOOL_USE: {"http", "llm", "tool"},
+    ActionKind.HTTP_REQUEST: {"http"},
+    ActionKind.MCP_CALL: {"http", "mcp", "tool"},
+    ActionKind.GIT_FETCH: {"http", "git"},
+    ActionKind.GIT_PUSH: {"http", "git"},
+    ActionKind.SQL_STATEMENT: {"sql"},
+    ActionKind.WS_MESSAGE: {"http"},
+}
+
+
+def fills(kind: ActionKind, field: str) -> bool:
+    """Whether actions of this kind can have anything in a field, such as `llm.model`."""
+    if field == "http.json":  # what a protocol has read stands in rooms of its own
+        return kind is ActionKind.HTTP_REQUEST
+    return field.partition(".")[0] in _ALWAYS | _FILLED[kind]
+
+
+def empty(kind: Type) -> object:  # noqa: PLR0911 - one for each type
+    """The value of a field that does not apply."""
+    match kind.name:
+        case "room":
+            return {name: empty(field) for name, field in (kind.fields or {}).items()}
+        case "list":
+            return []
+        case "map" | "dyn":
+            return {}
+        case "bool":
+            return False
+        case "int":
+            return 0
+        case "double":
+            return 0.0
+        case _:
+            return ""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A hint with the name that was probably meant, or no hint: the error lists them all."""
+    found = get_close_matches(name, names, n=1)
+    return f"Did you mean {found[0]!r}?" if found else ""

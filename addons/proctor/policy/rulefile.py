@@ -1,0 +1,334 @@
+"""Rule files, read and checked: `rules/*.yaml`.
+
+A file holds `rules`, a list, and for all of them `mode` (`enforce` or `observe`) and `timezone`,
+the IANA name of the zone in which `now.hour` and `now.weekday` are read (default UTC).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any, NoReturn
+
+from proctor.errors import ConfigurationError
+from proctor.model import ActionKind, ApprovalTerms, RecordMode
+from proctor.policy.expression import Expression, compile_condition
+from proctor.policy.features import Features
+from proctor.policy.fields import fills, nearest
+from proctor.policy.match import Pattern, PatternError, parse_pattern
+from proctor.policy.nodes import ExpressionError
+from proctor.policy.rules import Rule
+from proctor.policy.values import time_zone
+from proctor.units import parse_duration
+from proctor.yamlfile import Document, Key
+
+FILE_KEYS = ("rules", "mode", "timezone")
+RULE_KEYS = (
+    "id", "on", "when", "unless", "match", "then",
+    "approval", "reason", "mode", "record", "restore",
+)  # fmt: skip
+APPROVAL_KEYS = ("from", "count", "wait", "ttl", "reason")
+TOOL_KINDS = frozenset({ActionKind.LLM_TOOL_USE, ActionKind.MCP_CALL})
+
+MAX_RULES = 1000
+MAX_COUNT = 10
+MAX_REASON = 500
+MAX_WAIT = timedelta(minutes=9)
+MAX_TTL = timedelta(days=1)
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+
+
+def read_rules(document: Document, features: Features) -> Iterator[Rule | ConfigurationError]:
+    """The rules of a file, and an error in the place of each that is wrong."""
+    try:
+        reader = _File(document, features)
+    except ConfigurationError as error:
+        yield error
+        return
+    for index in range(len(reader.items)):
+        try:
+            yield reader.rule(index)
+        except ConfigurationError as error:
+            yield error
+
+
+class _File:
+    def __init__(self, document: Document, features: Features) -> None:
+        self._document = document
+        self._features = features
+        data = document.data
+        if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
+            self._fail((), "The file holds no rules", expected="`rules:` with a list")
+        self._keys(data, FILE_KEYS, ())
+        self.items: list[Any] = data["rules"]
+        if len(self.items) > MAX_RULES:
+            self._fail(("rules",), "Too many rules in one file", expected=f"at most {MAX_RULES}")
+        self._observe = self._mode(data, ())
+        self._zone = data.get("timezone", "UTC")
+        if not isinstance(self._zone, str) or time_zone(self._zone) is None:
+            self._fail(
+                ("timezone",),
+                "There is no such time zone on this machine",
+                got=_kind(self._zone),
+                expected="an IANA name, such as Europe/Berlin",
+            )
+
+    def rule(self, index: int) -> Rule:
+        """Read one rule, or raise ConfigurationError."""
+        at: tuple[Key, ...] = ("rules", index)
+        data = self.items[index]
+        if not isinstance(data, dict):
+            self._fail(at, "A rule is a mapping", got=_kind(data), expected="id, on, then, …")
+        self._keys(data, RULE_KEYS, at)
+        for key in ("id", "on", "then"):
+            if key not in data:
+                self._fail(at, f"The rule has no {key!r}", expected="id, on and then")
+        identifier = self._id(data["id"], (*at, "id"))
+        then = self._choice(data["then"], ("allow", "hold", "deny"), (*at, "then"))
+        record = data.get("record")
+        if record is not None:
+            self._choice(record, tuple(RecordMode), (*at, "record"))
+        rule = Rule(
+            id=identifier,
+            where=self._document.where(*at),
+            on=self._kinds(data["on"], (*at, "on")),
+            then=then,
+            when=self._condition(data, "when", at),
+            unless=self._condition(data, "unless", at),
+            match=self._patterns(data.get("match"), (*at, "match")),
+            terms=self._terms(data, then, at),
+            reason=self._text(data.get("reason", ""), (*at, "reason")),
+            observe=self._mode(data, at) if "mode" in data else self._observe,
+            record=RecordMode(record) if record else None,
+        )
+        if "restore" in data:
+            self._absent((*at, "restore"), "Putting surrogates back", "Leave `restore` out.")
+        self._check(rule, at)
+        return rule
+
+    def _check(self, rule: Rule, at: tuple[Key, ...]) -> None:
+        """What concerns several keys at once."""
+        if rule.match and not rule.on <= TOOL_KINDS:
+            self._fail(
+                (*at, "match"),
+                "`match` is about tool calls: here it can never match",
+                got=", ".join(sorted(rule.on)),
+                expected="on: llm.tool_use",
+            )
+        for key, condition in (("when", rule.when), ("unless", rule.unless)):
+            for name in sorted(condition.fields) if condition else ():
+                if not any(fills(kind, name) for kind in rule.on):
+                    self._fail(
+                        (*at, key),
+                        f"{name} is always empty for {', '.join(sorted(rule.on))}",
+                        expected="a field that such an action has",
+                    )
+                if self._features.lacks(name):
+                    self._absent((*at, key), f"{name} is always empty: what fills it")
+            if condition:
+                self._listeners(condition, (*at, key))
+        if not any(rule.possible(kind) for kind in rule.on):
+            key = "when" if rule.when else "unless"
+            self._fail((*at, key), "The rule can never match", hint="It contradicts itself.")
+        self._check_features(rule, at)
+
+    def _listeners(self, condition: Expression, at: tuple[Key, ...]) -> None:
+        known = self._features.listeners
+        for name in sorted(condition.compared_with("action", "listener")):
+            if known is not None and name not in known:
+                self._fail(
+                    at,
+                    f"There is no listener {name!r}",
+                    expected=f"one of {', '.join(sorted(known))}",
+                    hint=nearest(name, known),
+                )
+
+    def _check_features(self, rule: Rule, at: tuple[Key, ...]) -> None:
+        """Nothing may look guarded that is not."""
+        for kind in sorted(rule.on - self._features.kinds):
+            self._absent((*at, "on"), f"A door for {kind}")
+        if any(pattern.command for pattern in rule.match):
+            self._absent((*at, "match"), "Matching what a shell command line runs")
+        if rule.observe:
+            return
+        if rule.then == "hold" and not self._features.approvals:
+            self._absent(
+                (*at, "then"),
+                "Holding for approval",
+                "Use `deny`, or `mode: observe` to see what it would hold.",
+            )
+        if ActionKind.LLM_TOOL_USE in rule.on and not self._features.tool_gate:
+            if rule.then != "allow":
+                self._absent(
+                    (*at, "then"),
+                    "Stopping the model's tool calls",
+                    "Use `mode: observe` to see what it would stop.",
+                )
+            if rule.conditional:
+                self._absent(
+                    at,
+                    "Stopping the model's tool calls, which allowing only some of them amounts to,",
+                    "Allow all, or use `mode: observe`.",
+                )
+
+    def _fail(  # noqa: PLR0913 - each is one part of the error
+        self, keys: tuple[Key, ...], message: str, *, got: str = "", expected: str = "",
+        hint: str = "", code: str = "rule-invalid",
+    ) -> NoReturn:  # fmt: skip
+        raise ConfigurationError(
+            code=code,
+            message=message,
+            got=got,
+            expected=expected,
+            hint=hint,
+            where=self._document.where(*keys),
+        )
+
+    def _absent(self, keys: tuple[Key, ...], what: str, hint: str = "") -> NoReturn:
+        self._fail(
+            keys, f"{what} is not available in this version", hint=hint, code="not-available"
+        )
+
+    def _keys(self, data: Mapping[str, Any], known: tuple[str, ...], at: tuple[Key, ...]) -> None:
+        for key in data:
+            if key not in known:
+                self._fail(
+                    (*at, key),
+                    f"There is no key {key!r} here",
+                    expected=f"one of {', '.join(known)}",
+                    hint=nearest(key, known),
+                )
+
+    def _choice(self, value: object, known: tuple[str, ...], at: tuple[Key, ...]) -> str:
+        if not isinstance(value, str) or value not in known:
+            self._fail(
+                at,
+                "The word is not known",
+                got=_kind(value),
+                expected=f"one of {', '.join(known)}",
+                hint=nearest(value, known) if isinstance(value, str) else "",
+            )
+        return str(value)
+
+    def _mode(self, data: Mapping[str, Any], at: tuple[Key, ...]) -> bool:
+        if "mode" not in data:
+            return False
+        return self._choice(data["mode"], ("enforce", "observe"), (*at, "mode")) == "observe"
+
+    def _id(self, value: object, at: tuple[Key, ...]) -> str:
+        if not isinstance(value, str) or not _ID.fullmatch(value):
+            self._fail(
+                at,
+                "This cannot name a rule",
+                got=_kind(value),
+                expected="letters, digits, '-', '_' and '.', at most 80",
+            )
+        if value in {"default", "error"}:
+            self._fail(at, f"{value!r} is proctor's own name", expected="another id")
+        return value
+
+    def _text(self, value: object, at: tuple[Key, ...]) -> str:
+        if not isinstance(value, str) or len(value) > MAX_REASON:
+            self._fail(
+                at, "This is no reason", got=_kind(value), expected=f"at most {MAX_REASON} letters"
+            )
+        return " ".join(value.split())
+
+    def _kinds(self, value: object, at: tuple[Key, ...]) -> frozenset[ActionKind]:
+        values = value if isinstance(value, list) else [value]
+        if not values:
+            self._fail(at, "The rule speaks about nothing", expected="a kind of action")
+        names = tuple(kind.value for kind in ActionKind)
+        return frozenset(ActionKind(self._choice(each, names, at)) for each in values)
+
+    def _condition(
+        self, data: Mapping[str, Any], key: str, at: tuple[Key, ...]
+    ) -> Expression | None:
+        if key not in data:
+            return None
+        source = data[key]
+        if isinstance(source, bool):
+            source = "true" if source else "false"
+        if not isinstance(source, str):
+            self._fail((*at, key), f"`{key}` is a CEL expression", got=_kind(source))
+        try:
+            return compile_condition(source, zone=self._zone)
+        except ExpressionError as error:
+            near = source[error.at : error.at + 40].split("\n")[0]
+            self._fail(
+                (*at, key),
+                error.message,
+                got=f"{near!r} at character {error.at + 1}" if near else "",
+                expected=error.expected,
+                hint=error.hint,
+                code="expression-invalid",
+            )
+
+    def _patterns(self, value: object, at: tuple[Key, ...]) -> tuple[Pattern, ...]:
+        if value is None:
+            return ()
+        values = value if isinstance(value, list) else [value]
+        patterns: list[Pattern] = []
+        for index, source in enumerate(values):
+            here = (*at, index) if isinstance(value, list) else at
+            if not isinstance(source, str):
+                self._fail(here, "`match` is a pattern", got=_kind(source), expected="Tool(what)")
+            try:
+                patterns.append(parse_pattern(source))
+            except PatternError as error:
+                self._fail(here, error.message, got=repr(source), expected=error.expected)
+        if not patterns:
+            self._fail(at, "`match` is empty", expected="a pattern, or no `match`")
+        return tuple(patterns)
+
+    def _terms(
+        self, data: Mapping[str, Any], then: str, at: tuple[Key, ...]
+    ) -> ApprovalTerms | None:
+        at = (*at, "approval")
+        terms = data.get("approval")
+        if then != "hold":
+            if terms is not None:
+                self._fail(at, "Only a rule that holds asks for approval", expected="then: hold")
+            return None
+        if not isinstance(terms, dict):
+            self._fail(at, "A rule that holds says who may approve", expected="approval: {from: …}")
+        self._keys(terms, APPROVAL_KEYS, at)
+        groups = terms.get("from")
+        if (
+            not isinstance(groups, list)
+            or not groups
+            or not all(isinstance(group, str) and group for group in groups)
+        ):
+            self._fail((*at, "from"), "Nobody may approve", expected="from: [group, …]")
+        count = terms.get("count", 1)
+        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_COUNT:
+            self._fail((*at, "count"), "So many cannot approve", expected=f"1 to {MAX_COUNT}")
+        reason = terms.get("reason", "optional")
+        self._choice(reason, ("required", "optional"), (*at, "reason"))
+        return ApprovalTerms(
+            from_groups=tuple(groups),
+            count=count,
+            wait=self._duration(terms.get("wait", "4m"), MAX_WAIT, (*at, "wait")),
+            ttl=self._duration(terms.get("ttl", "30m"), MAX_TTL, (*at, "ttl")),
+            reason_required=reason == "required",
+        )
+
+    def _duration(self, value: object, most: timedelta, at: tuple[Key, ...]) -> timedelta:
+        try:
+            span = timedelta(seconds=parse_duration(value if isinstance(value, str) else ""))
+        except (ValueError, OverflowError):
+            span = timedelta(0)
+        if not timedelta(0) < span <= most:
+            self._fail(
+                at,
+                "This is no duration",
+                got=_kind(value),
+                expected=f"such as 30s or 4m, up to {most}",
+            )
+        return span
+
+
+def _kind(value: object) -> str:
+    """What was found, briefly."""
+    if isinstance(value, str | int | float):
+        return repr(value)[:60]
+    return {dict: "a mapping", list: "a list", type(None): "nothing"}.get(type(value), "a value")

@@ -1,0 +1,50 @@
+"""One rule, as the engine asks it."""
+
+from dataclasses import dataclass
+
+from proctor.model import ActionKind, ApprovalTerms, RecordMode
+from proctor.policy.expression import Expression
+from proctor.policy.match import Pattern
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        id: Its name, unique over all files; it stands in records and refusals.
+        where: `file:line`.
+        on: The kinds of action it speaks about.
+        then: `allow`, `hold` or `deny`.
+        observe: It only records what it would have done.
+    """
+
+    id: str
+    where: str
+    on: frozenset[ActionKind]
+    then: str
+    when: Expression | None = None
+    unless: Expression | None = None
+    match: tuple[Pattern, ...] = ()
+    terms: ApprovalTerms | None = None
+    reason: str = ""
+    observe: bool = False
+    record: RecordMode | None = None
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it asks for more than the kind."""
+        return bool(self.when or self.unless or self.match)
+
+    def reads(self) -> frozenset[str]:
+        """The fields its conditions read."""
+        conditions = (self.when, self.unless)
+        return frozenset().union(*(each.fields for each in conditions if each))
+
+    def possible(self, kind: ActionKind) -> bool:
+        """Whether it can match any action of this kind."""
+        return (
+            kind in self.on
+            and not (self.when and self.when.constant(kind) is False)
+            and not (self.unless and self.unless.constant(kind) is True)
+        )

@@ -1,0 +1,18 @@
+"""What this version can enforce."""
+
+from proctor.model import ActionKind
+from proctor.policy.features import Features
+
+
+def test_features_lack_whole_names() -> None:
+    assert Features().lacks("findings")
+    assert Features().lacks("budget.tokens")
+    assert Features().lacks("action.tainted")
+    assert not Features().lacks("action.kind")
+
+
+def test_doors_of_this_version() -> None:
+    assert ActionKind.LLM_REQUEST in Features().kinds
+    assert ActionKind.SQL_STATEMENT not in Features().kinds
+    assert not Features().approvals
+    assert not Features().tool_gate

@@ -1,0 +1,138 @@
+"""Claude Code's permission syntax."""
+
+import contextlib
+from fnmatch import fnmatchcase
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proctor.model import ToolFields
+from proctor.policy.match import PatternError, parse_pattern
+
+
+def tool(name: str, *, paths: tuple[str, ...] = (), hosts: tuple[str, ...] = ()) -> ToolFields:
+    return ToolFields(name=name, paths=paths, hosts=hosts)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "call", "result"),
+    [
+        ("Bash", tool("Bash"), True),
+        ("Bash(*)", tool("Bash"), True),
+        ("Bash", tool("BashOutput"), False),
+        ("my_tool-2", tool("my_tool-2"), True),
+        ("Read", tool("Grep"), True),
+        ("Read", tool("Edit"), False),
+        ("Edit", tool("Write"), True),
+        ("Write", tool("Edit"), False),
+        ("mcp__mail", tool("mcp__mail__send"), True),
+        ("mcp__mail", tool("mcp__mail2__send"), False),
+        ("mcp__mail__*", tool("mcp__mail__send"), True),
+        ("mcp__mail__*", tool("mcp__mail"), False),
+        ("mcp__mail__send", tool("mcp__mail__send"), True),
+        ("mcp__mail__send", tool("mcp__mail__send_all"), False),
+        ("mcp__mail__get_*", tool("mcp__mail__get_one"), True),
+        ("mcp__my_server__x", tool("mcp__my_server__x"), True),
+        ("WebFetch(domain:example.org)", tool("WebFetch", hosts=("example.org",)), True),
+        ("WebFetch(domain:example.org)", tool("WebFetch", hosts=("a.example.org",)), False),
+        ("WebFetch(domain:example.org)", tool("WebFetch", hosts=("example.org.evil",)), False),
+        ("WebFetch(domain:*.example.org)", tool("WebFetch", hosts=("a.b.example.org",)), True),
+        ("WebFetch(domain:*.example.org)", tool("WebFetch", hosts=("evilexample.org",)), False),
+        ("WebFetch(domain:example.org)", tool("WebFetch"), False),
+        ("Read(./secrets/**)", tool("Read", paths=("/srv/app/secrets/a/b",)), True),
+        ("Read(./secrets/**)", tool("Read", paths=("secrets/a",)), True),
+        ("Read(./secrets/**)", tool("Read", paths=("/srv/nosecrets/a",)), False),
+        ("Read(*.env)", tool("Grep", paths=("/srv/prod.env",)), True),
+        ("Read(*.env)", tool("Read", paths=("/srv/prod.envs",)), False),
+        ("Read(//etc/passwd)", tool("Read", paths=("/etc/passwd",)), True),
+        ("Read(//etc/passwd)", tool("Read", paths=("/srv/etc/passwd",)), False),
+        ("Read(//etc)", tool("Read", paths=("/etc/passwd",)), True),
+        ("Read(~/.ssh/**)", tool("Read", paths=("/home/alice/.ssh/id",)), True),
+        ("Read(~/.ssh/**)", tool("Read", paths=("/srv/.ssh/id",)), False),
+        ("Edit(src/**/*.py)", tool("Write", paths=("/x/src/a/b/c.py",)), True),
+        ("Edit(src/**/*.py)", tool("Write", paths=("/x/src/c.py",)), True),
+        ("Edit(src/*.py)", tool("Write", paths=("/x/src/a/c.py",)), False),
+        ("Edit(a?.py)", tool("Edit", paths=("ab.py",)), True),
+        ("Edit(a.py)", tool("Edit", paths=("abpy",)), False),
+    ],
+)
+def test_matches(pattern: str, call: ToolFields, result: bool) -> None:  # noqa: FBT001 - a table
+    assert parse_pattern(pattern).matches(call) is result
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "",
+        " ",
+        "bash",
+        "Webfetch(domain:x)",
+        "Bash()",
+        "Bash( )",
+        "Bash(npm",
+        "Bash)npm(",
+        "Bash (npm)",
+        "Bash(git:* push)",
+        "WebFetch(example.org)",
+        "WebFetch(domain:)",
+        "WebFetch(domain:https://example.org)",
+        "WebFetch(domain:Example.org)",
+        "WebFetch(domain:*)",
+        "Read(./)",
+        "Read(//)",
+        "WebSearch(x)",
+        "mcp__",
+        "mcp__mail__",
+        "mcp__*",
+        "mcp__mail__*x",
+        "mcp__mail__send(to:x)",
+        "mcp__ma il",
+        "Über",
+        "a\0b",
+        "*",
+    ],
+)
+def test_malformed(pattern: str) -> None:
+    with pytest.raises(PatternError) as raised:
+        parse_pattern(pattern)
+    assert raised.value.message
+    assert raised.value.expected
+
+
+@pytest.mark.parametrize("pattern", ["Bash(npm run *)", "Bash(git:*)", "Bash(rm -rf (x))"])
+def test_commands_are_known_and_match_nothing_yet(pattern: str) -> None:
+    parsed = parse_pattern(pattern)
+    assert parsed.command
+    assert not parsed.matches(ToolFields(name="Bash", command="npm run x"))
+
+
+@given(st.text(max_size=40) | st.from_regex(r"(Read|WebFetch|mcp__a)(\(.*\))?", fullmatch=True))
+def test_never_raises_anything_else(pattern: str) -> None:
+    with contextlib.suppress(PatternError):
+        parse_pattern(pattern).matches(ToolFields(name="Read", paths=("/a",)))
+
+
+SEGMENTS = st.lists(st.sampled_from(["**", "*", "a", "*a", "a?", "b"]), min_size=1, max_size=6)
+
+
+@given(SEGMENTS, st.lists(st.sampled_from(["a", "ba", "ab", "b", "c"]), min_size=1, max_size=6))
+def test_paths_as_a_plain_recursion_finds_them(pattern: list[str], path: list[str]) -> None:
+    def fits(pattern: list[str], path: list[str]) -> bool:
+        if not pattern:
+            return True  # what lies below matches too
+        if pattern[0] == "**":
+            return any(fits(pattern[1:], path[n:]) for n in range(len(path) + 1))
+        return bool(path) and fnmatchcase(path[0], pattern[0]) and fits(pattern[1:], path[1:])
+
+    call = tool("Read", paths=("/" + "/".join(path),))
+    assert parse_pattern(f"Read(//{'/'.join(pattern)})").matches(call) is fits(pattern, path)
+
+
+def test_a_long_path_takes_no_time() -> None:
+    call = tool("Read", paths=("/".join("a" * 2000) + "/" + "a" * 4000,))
+    assert not parse_pattern("Read(**/a/**/a/**/a/**/*a*a*a*b)").matches(call)
+
+
+def test_a_path_that_goes_up_is_seen_through() -> None:
+    assert parse_pattern("Read(//etc/**)").matches(tool("Read", paths=("/srv/../etc/x",)))

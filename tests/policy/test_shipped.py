@@ -1,0 +1,110 @@
+"""The rules that ship, and the examples: what they say of real requests."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proctor.model import ActionKind, Allow, Deny, HttpFields, LlmFields, RecordMode
+from proctor.policy.engine import load_policy
+from proctor.policy.features import Features
+from proctor.policy.fields import FEATURES
+from proctor.policy.review import review
+from proctor.protocols.anthropic.request import parse_request
+from tests.support.cases import case
+
+SHIPPED = Path(__file__).parents[2] / "rules"
+EXAMPLES = sorted((SHIPPED / "examples").glob("*.yaml"))
+POLICY = load_policy(SHIPPED, features=Features(listeners=frozenset({"claude"})))
+HELLO: dict[str, Any] = {
+    "model": "claude-x",
+    "max_tokens": 1,
+    "messages": [{"role": "user", "content": "hello"}],
+}
+
+
+def of_body(**more: Any) -> LlmFields:
+    message = parse_request(json.dumps({**HELLO, **more}).encode())
+    return LlmFields(model=message.model, tools=message.tools, features=message.features)
+
+
+def user(*blocks: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(blocks)}]}
+
+
+def test_a_plain_request_passes() -> None:
+    tools = [{"name": f"t{n}", "input_schema": {}} for n in range(100)]
+    decided = POLICY.decide(case(llm=of_body(tools=tools, system="x")))
+    assert decided.verdict == Allow(rule_id="claude-requests")
+    assert decided.record is RecordMode.FULL
+
+
+def test_models_and_tool_calls_pass() -> None:
+    models = case(llm=LlmFields(request_class="models"), http=HttpFields(path="/v1/models"))
+    assert isinstance(POLICY.decide(models).verdict, Allow)
+    assert isinstance(POLICY.decide(case(ActionKind.LLM_TOOL_USE)).verdict, Allow)
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "no-web-search"),
+        ({"tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}]}, "no-web-fetch"),
+        ({"tools": [{"type": "code_execution_20250825", "name": "x"}]}, "no-code-execution"),
+        ({"container": "container_1"}, "no-code-execution"),
+        ({"mcp_servers": [{"type": "url", "url": "https://x", "name": "x"}]}, "no-mcp-connector"),
+        (user({"type": "image", "source": {"type": "url", "url": "x"}}), "no-remote-media"),
+        (user({"type": "document", "source": {"type": "url", "url": "x"}}), "no-remote-media"),
+        (user({"type": "image", "source": {"type": "file", "file_id": "x"}}), "no-provider-files"),
+        ({"thread": "thread_1"}, "no-provider-state"),
+        ({"fallbacks": ["claude-y"]}, "no-other-models"),
+        ({"tools": [{"type": "telepathy_20300101", "name": "x"}]}, "no-unknown-features"),
+        (user({"type": "hologram"}), "no-unknown-features"),
+    ],
+)
+def test_reaching_out_is_denied(body: dict[str, Any], rule: str) -> None:
+    verdict = POLICY.decide(case(llm=of_body(**body))).verdict
+    assert isinstance(verdict, Deny)
+    assert verdict.rule_id == rule
+    assert len(verdict.reason) > 60
+
+
+@pytest.mark.parametrize("feature", [*FEATURES, "unknown_tool:x_1", "unknown_block:"])
+def test_every_feature_but_tool_search_is_denied_with_a_reason(feature: str) -> None:
+    verdict = POLICY.decide(case(llm=LlmFields(features=(feature,)))).verdict
+    assert isinstance(verdict, Allow if feature == "tool_search" else Deny)
+    assert verdict.rule_id != "default"
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/messages/batches", "/", "/v1/messages/"])
+def test_what_is_not_listed_is_denied(path: str) -> None:
+    target = f"POST https://api.example{path}"
+    verdict = POLICY.decide(
+        case(ActionKind.HTTP_REQUEST, http=HttpFields(path=path), target=target)
+    ).verdict
+    assert isinstance(verdict, Deny)
+    assert verdict.rule_id == "default"
+    assert path in verdict.reason
+
+
+def test_all_of_them_matter() -> None:
+    assert review(POLICY.rules, [ActionKind.LLM_REQUEST]) == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_load_beside_them(tmp_path: Path, example: Path) -> None:
+    for file in (*SHIPPED.glob("*.yaml"), example):
+        shutil.copy(file, tmp_path)
+    loaded = load_policy(tmp_path, features=Features())
+    remarks = review(loaded.rules, [ActionKind.LLM_REQUEST])
+    assert [remark for remark in remarks if remark.severity == "warning"] == []
+
+
+def test_the_quiet_example_is_quiet(tmp_path: Path) -> None:
+    for file in (*SHIPPED.glob("*.yaml"), SHIPPED / "examples" / "quiet-records.yaml"):
+        shutil.copy(file, tmp_path)
+    loaded = load_policy(tmp_path, features=Features())
+    assert loaded.decide(case(groups=("ci",))).record is RecordMode.METADATA
+    assert loaded.decide(case()).record is RecordMode.FULL
