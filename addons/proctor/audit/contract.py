@@ -1,0 +1,179 @@
+# ruff: noqa: S608 - made of this package's own names and quoted paths
+"""The views that others rely on (README, "The record, in SQL"), on top of the inner ones.
+
+Text comes out of the content of a scope: a scope's blocks are joined into one long value, once for
+all the rows of the scope, and each text is a few slices of it. The slices are expressions over the
+row, so a query that does not select them does not compute them, and what is left of the join when
+nothing is selected are the scopes' names. All references in one envelope are of one scope.
+"""
+
+_WHO = ("writer", "seq", "ts", "flow_id", "session_id", "principal", "subject", "groups")
+_REF = '{"scope":"VARCHAR","enc":"VARCHAR","blocks":"VARCHAR"}'
+
+
+def _who(alias: str) -> str:
+    return ", ".join(f'{alias}."{name}" AS "{name}"' for name in _WHO)
+
+
+def _scope(*refs: str) -> str:
+    return "coalesce(" + ", ".join(f'{ref}."scope"' for ref in refs) + ")"
+
+
+def _content(scope: str) -> str:
+    """All text of the scope in column `scope`, with the numbers, sizes and kinds of its blocks."""
+    return f"""(SELECT struct_pack(
+            text := encode(string_agg(c.text, '' ORDER BY c."no")),
+            numbers := list(c."no" ORDER BY c."no"),
+            sizes := list(strlen(c.text) ORDER BY c."no"),
+            b64 := list(c.b64 ORDER BY c."no"))
+        FROM _content c WHERE c."scope" = {scope} AND c."no" IS NOT NULL)"""
+
+
+def _text(ref: str, content: str) -> str:
+    """The text behind a reference: as it is if UTF-8, else in base64; NULL if erased."""
+    upto = "CAST(coalesce(list_sum({0}.sizes[:{1}]), 0) AS BIGINT)"
+    first, last = "CAST(split_part(x, '-', 1) AS BIGINT)", "CAST(split_part(x, '-', -1) AS BIGINT)"
+    runs = f"list_filter(string_split({ref}.blocks, ','), x -> x <> '')"
+    run = f"""array_slice({content}.text, {upto.format(content, first)} + 1,
+        {upto.format(content, last + " + 1")})"""
+    one = f"""array_slice({content}.text, {upto.format(content, "i")} + 1,
+        {upto.format(content, "i + 1")})"""
+    # Numbers ascend from 0, so the last one stands in its place only if none is missing before.
+    there = f"""coalesce(list_bool_and(list_transform({runs},
+        x -> coalesce({content}.numbers[{last} + 1] = {last}, false))), true)"""
+    return f"""CASE WHEN NOT {there} THEN NULL
+        WHEN {ref}.enc = 'utf8' THEN
+            array_to_string(list_transform({runs}, x -> decode({run})), '')
+        WHEN {ref}.enc = 'base64' THEN base64(list_reduce(list_transform(
+            flatten(list_transform({runs}, x -> range({first}, {last} + 1))),
+            i -> CASE WHEN {content}.b64[i + 1] THEN from_base64(decode({one})) ELSE {one} END),
+            (a, b) -> a || b)) END"""
+
+
+def views() -> dict[str, str]:
+    """Name and SELECT of each view of the contract."""
+    return {
+        "flows": _FLOWS,
+        "sessions": _SESSIONS,
+        "turns": _turns(),
+        "tool_calls": _tool_calls(),
+        "statements": _statements(),
+        "findings": _FINDINGS,
+        "decisions": _DECISIONS,
+        "approvals": _APPROVALS,
+        "events": _EVENTS,
+    }
+
+
+_FLOWS = f"""SELECT {_who("f")}, listener, protocol, method, scheme, host, port, path, status,
+    request_bytes, response_bytes, started_at, ended_at, verdict, rule_id, reason, error,
+    record, coverage, correlated_by FROM _flows f"""
+
+_SESSIONS = """SELECT arg_max(writer, ts) AS writer, arg_max(seq, ts) AS seq, max(ts) AS ts,
+    arg_max(flow_id, ts) AS flow_id, session_id, principal, any_value(subject) AS subject,
+    arg_max("groups", ts) AS "groups", arg_max(client, ts) AS client,
+    coalesce(session_started, min(started_at)) AS started_at,
+    max(coalesce(ended_at, ts)) AS ended_at,
+    count(*) FILTER (kind <> 'statement') AS flows, count(turn) AS turns,
+    CAST(sum(coalesce(json_array_length(tools), 0)) AS BIGINT) AS tool_calls,
+    count(*) FILTER (kind = 'statement') AS statements,
+    count(*) FILTER (verdict = 'hold') AS held, count(*) FILTER (verdict = 'deny') AS denied,
+    CAST(sum(coalesce(json_array_length(findings), 0)) AS BIGINT) AS findings,
+    CAST(sum(turn.input_tokens) AS BIGINT) AS input_tokens,
+    CAST(sum(turn.output_tokens) AS BIGINT) AS output_tokens
+    FROM _flows WHERE session_id IS NOT NULL GROUP BY principal, session_id, session_started"""
+
+_EVENTS = f"""SELECT {_who("e")}, event_kind AS kind, detail
+    FROM _records e WHERE kind = 'event'"""
+
+_DECISIONS = f"""SELECT {_who("d")}, d.d.action_kind AS action_kind,
+    d.d.action_digest AS action_digest, d.d.verdict AS verdict, d.d.rule_id AS rule_id,
+    d.d.reason AS reason, policy_version, d.d.mode AS mode
+    FROM (SELECT *, unnest(from_json(decisions, '[{{"action_kind":"VARCHAR",
+        "action_digest":"VARCHAR","verdict":"VARCHAR","rule_id":"VARCHAR","reason":"VARCHAR",
+        "mode":"VARCHAR"}}]')) AS d FROM _records WHERE decisions IS NOT NULL) d
+    UNION ALL
+    SELECT {_who("d")}, d.d.action_kind, d.d.action_digest, d.o.verdict, d.o.rule_id, d.o.reason,
+    policy_version, 'observe'
+    FROM (SELECT *, unnest(d.observed) AS o FROM (SELECT *, unnest(from_json(decisions,
+        '[{{"action_kind":"VARCHAR","action_digest":"VARCHAR","observed":[{{"verdict":"VARCHAR",
+        "rule_id":"VARCHAR","reason":"VARCHAR"}}]}}]')) AS d
+        FROM _records WHERE decisions IS NOT NULL)) d"""
+
+_FINDING = """[{"direction":"VARCHAR","location":"VARCHAR","entity_type":"VARCHAR",
+    "detector":"VARCHAR","action":"VARCHAR","digest":"VARCHAR"}]"""
+_FINDINGS = f"""SELECT {_who("f")}, f.f.direction AS direction, f.f.location AS location,
+    f.f.entity_type AS entity_type, f.f.detector AS detector, f.f.action AS action,
+    f.f.digest AS digest FROM (SELECT *, unnest(from_json(
+        CASE WHEN kind = 'finding' THEN CAST(json_array(CAST(raw AS JSON)) AS VARCHAR)
+        ELSE findings END, '{_FINDING}')) AS f
+        FROM _records WHERE findings IS NOT NULL OR kind = 'finding') f"""
+
+_APPROVALS = f"""SELECT {_who("a")}, a.a.approval_id AS approval_id,
+    a.a.action_digest AS action_digest, a.a.state AS state, a.rule_id AS rule_id,
+    a.a."by" AS "by", a.reason AS reason, a.a.expires_at AS expires_at
+    FROM (SELECT *, from_json(raw, '{{"approval_id":"VARCHAR","action_digest":"VARCHAR",
+        "state":"VARCHAR","by":"VARCHAR","expires_at":"TIMESTAMP"}}') AS a
+        FROM _records WHERE kind = 'approval') a"""
+
+
+def _turns() -> str:
+    texts = ", ".join(
+        f"{_text(ref, 'f.s')} AS {name}"
+        for ref, name in (
+            ("f.turn.prompt", "prompt"),
+            ("f.turn.output", "output"),
+            ("f.request", "request_body"),
+            ("f.response", "response_body"),
+        )
+    )
+    return f"""SELECT {_who("f")}, turn.model AS model, turn.stop_reason AS stop_reason,
+        turn.input_tokens AS input_tokens, turn.output_tokens AS output_tokens,
+        turn.cache_read_tokens AS cache_read_tokens,
+        turn.cache_write_tokens AS cache_write_tokens, {texts}
+        FROM (SELECT *, {_content("k.sc")} AS s FROM (
+            SELECT *, {_scope("request", "response", "turn.prompt", "turn.output")} AS sc
+            FROM _flows WHERE turn IS NOT NULL) k) f"""
+
+
+def _tool_calls() -> str:
+    def results(session: str) -> str:
+        # The first answer counts: a client sends it again with every later turn.
+        return f"""(SELECT principal, session_id, r.tool_use_id AS tool_use_id,
+            arg_min(r.content, seq) AS content, arg_min(r.is_error, seq) AS is_error
+            FROM (SELECT principal, session_id, seq, unnest(from_json(results,
+                '[{{"tool_use_id":"VARCHAR","content":{_REF},"is_error":"BOOLEAN"}}]')) AS r
+                FROM _records WHERE results <> '[]' AND session_id {session})
+            GROUP BY ALL)"""
+
+    # Two joins: a session named in a query narrows the one, and has no rows in the other.
+    return f"""SELECT {_who("f")}, tool_use_id, f.t.source AS source, f.t.name AS name,
+        {_text("f.t.input", "f.s")} AS input, coalesce(f.t.verdict, 'allow') AS verdict,
+        f.t.rule_id AS rule_id, {_text("f.result", "f.rs")} AS result, is_error
+        FROM (SELECT *, {_content("k.sc")} AS s, {_content("k.rsc")} AS rs FROM (
+            SELECT *, {_scope("t.input")} AS sc, {_scope("result")} AS rsc FROM (
+                SELECT c.*, coalesce(a.content, b.content) AS result,
+                    coalesce(a.is_error, b.is_error) AS is_error
+                FROM (SELECT *, t.id AS tool_use_id FROM (
+                    SELECT *, unnest(from_json(tools, '[{{"id":"VARCHAR","source":"VARCHAR",
+                        "name":"VARCHAR","input":{_REF},"verdict":"VARCHAR",
+                        "rule_id":"VARCHAR"}}]')) AS t
+                    FROM _flows WHERE tools <> '[]')) c
+                LEFT JOIN {results("IS NOT NULL")} a ON a.session_id = c.session_id
+                    AND a.principal = c.principal AND a.tool_use_id = c.tool_use_id
+                LEFT JOIN {results("IS NULL")} b ON c.session_id IS NULL
+                    AND b.principal = c.principal AND b.tool_use_id = c.tool_use_id)) k) f"""
+
+
+def _statements() -> str:
+    return f"""SELECT {_who("f")}, {_text("f.q.sql", "f.s")} AS sql,
+        {_text("f.q.parameters", "f.s")} AS parameters, f.q.fingerprint AS fingerprint,
+        f.q.verbs AS verbs, f.q.tables AS tables, f.verdict AS verdict, f.rule_id AS rule_id,
+        f.q."rows" AS "rows", f.q.masked_columns AS masked_columns,
+        f.q.duration_ms AS duration_ms, f.error AS error
+        FROM (SELECT *, {_content("k.sc")} AS s FROM (
+            SELECT *, {_scope("q.sql", "q.parameters")} AS sc FROM (
+                SELECT *, from_json(raw, '{{"sql":{_REF},"parameters":{_REF},
+                    "fingerprint":"VARCHAR","verbs":["VARCHAR"],"tables":["VARCHAR"],
+                    "rows":"BIGINT","masked_columns":["VARCHAR"],"duration_ms":"DOUBLE"}}') AS q
+                FROM _records WHERE kind = 'statement')) k) f"""

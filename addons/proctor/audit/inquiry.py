@@ -1,0 +1,135 @@
+"""Reading the record: a connection that can do nothing else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
+from typing import TYPE_CHECKING
+
+from proctor.audit import views
+from proctor.audit.segments import has_views
+from proctor.audit.store import Store
+from proctor.errors import ClientError, ConfigurationError
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY = "1GB"
+THREADS = 2
+SECONDS = 60.0
+
+
+def open_record(
+    path: Path, *, memory: str = MEMORY, threads: int = THREADS
+) -> "duckdb.DuckDBPyConnection":
+    """A connection that sees the record at `path` and nothing else.
+
+    A record that was copied or moved reads as well: the views are then made afresh, in memory,
+    which takes a quarter of a second. No file outside the record can be reached and no setting
+    changed; that no statement but a SELECT is run is `select`'s part.
+
+    Raises:
+        ConfigurationError: Codes `store-missing`, `store-too-new`, `store-unreadable`.
+    """
+    import duckdb  # noqa: PLC0415 - commands that do not ask need not wait for it
+
+    store = Store.at(path)
+    store.check_version()
+    if not (store.path / "store.json").exists():
+        raise ConfigurationError(
+            "store-missing",
+            "There is no record here yet",
+            expected="a folder that `proctor run` has written to",
+            where=str(store.path),
+        )
+    ready = has_views(store)
+    try:
+        database = duckdb.connect(
+            str(store.views) if ready else ":memory:",
+            read_only=ready,
+            config={
+                "threads": threads,
+                "memory_limit": memory,
+                "temp_directory": "",
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "python_enable_replacements": False,
+            },
+        )
+    except duckdb.Error as error:
+        raise _unreadable(store, error) from error
+    try:
+        if not ready:
+            for statement in views.statements(store.path):
+                database.execute(statement)
+        database.execute(f"SET allowed_directories = [{views.quote(str(store.path))}]")
+        database.execute("SET enable_external_access = false")
+        database.execute("SET lock_configuration = true")
+    except duckdb.Error as error:
+        database.close()
+        raise _unreadable(store, error) from error
+    return database
+
+
+@contextmanager
+def select(
+    database: "duckdb.DuckDBPyConnection", sql: str, *, seconds: float = SECONDS
+) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """Runs one SELECT in a READ ONLY transaction; its rows are fetched inside the block.
+
+    Args:
+        database: From `open_record`.
+        sql: Exactly one SELECT.
+        seconds: After which it is stopped.
+
+    Raises:
+        ClientError: Codes `query-refused` (not one SELECT), `query-failed`, `query-too-long`.
+    """
+    import duckdb  # noqa: PLC0415 - as above
+
+    ended = False
+
+    def stop() -> None:
+        nonlocal ended
+        ended = True
+        database.interrupt()
+
+    timer = Timer(seconds, stop)
+    timer.daemon = True
+    try:
+        found = database.extract_statements(sql)
+        if len(found) != 1 or found[0].type != duckdb.StatementType.SELECT:
+            raise ClientError(
+                "query-refused",
+                "Only a single SELECT can be asked",
+                got=", ".join(statement.type.name for statement in found)[:100] or "nothing",
+                expected="SELECT",
+            )
+        # A SELECT may hold a statement that writes (a CTE can, from DuckDB 2.0 on).
+        database.execute("BEGIN TRANSACTION READ ONLY")
+        try:
+            timer.start()
+            yield database.execute(found[0])
+        finally:
+            timer.cancel()
+            database.execute("ROLLBACK")
+    except duckdb.Error as error:
+        if ended:
+            raise ClientError(
+                "query-too-long",
+                "The query was stopped",
+                expected=f"an answer within {seconds:g} s",
+                hint="Name a session_id, a flow_id or a span of ts.",
+            ) from error
+        raise ClientError("query-failed", str(error).splitlines()[0]) from error
+
+
+def _unreadable(store: Store, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        "store-unreadable",
+        "The record cannot be read",
+        got=type(error).__name__,
+        expected="the folder as proctor wrote it",
+        hint="Start the gateway once; it mends what it can.",
+        where=str(store.path),
+    )

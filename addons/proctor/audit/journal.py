@@ -1,0 +1,231 @@
+"""A writer's ring of journals: fixed names, truncated for reuse, never unlinked.
+
+A name that never goes away lets a reader in another process open it at any time. One journal is
+written; a full one is handed on to become a segment, and comes back empty some time later. If none
+has come back, the ring grows: what is not in a segment yet is never overwritten.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from proctor.audit.envelope import leaf
+from proctor.audit.store import sync_folder
+
+if TYPE_CHECKING:
+    from asyncio import Future
+
+RING = 4
+# What macOS lacks, fsync does more slowly.
+datasync: Final = getattr(os, "fdatasync", os.fsync)
+
+IS_BEGIN = -1
+NO_FLOW = -2
+
+
+class Item(NamedTuple):
+    """A line on its way to the disk.
+
+    Attributes:
+        line: Its bytes, newline included.
+        number: `seq` of an envelope, `n` of content.
+        flow: IS_BEGIN, NO_FLOW, or the `seq` of the begin that this line ends.
+        waiter: Who waits for an envelope to be durable; None for content.
+    """
+
+    line: bytes
+    number: int
+    flow: int = NO_FLOW
+    waiter: "Future[None] | None" = None
+
+
+@dataclass(slots=True)
+class Slot:
+    """One journal and what is in it; everything here is durable.
+
+    Attributes:
+        path: Its file.
+        size: Bytes.
+        since: When its first line came, by the monotonic clock.
+        first_seq: First envelope.
+        seq: Last envelope, -1 if none.
+        first_n: First content line.
+        n: Last content line, -1 if none.
+        last: Line of the last envelope.
+        records: Envelopes in it.
+        blocks: Content lines in it.
+        begins: Lines of the flows that began here, by seq.
+        ended: Begins that ended here.
+    """
+
+    path: Path
+    size: int = 0
+    since: float = 0.0
+    first_seq: int = 0
+    seq: int = -1
+    first_n: int = 0
+    n: int = -1
+    last: bytes = b""
+    records: int = 0
+    blocks: int = 0
+    begins: dict[int, bytes] = field(default_factory=dict)
+    ended: list[int] = field(default_factory=list)
+
+    def add(self, item: Item, *, is_record: bool) -> None:
+        """Counts a line that is durable now."""
+        if not is_record:
+            if not self.blocks:
+                self.first_n = item.number
+            self.n = item.number
+            self.blocks += 1
+            return
+        if not self.records:
+            self.first_seq = item.number
+        self.seq = item.number
+        self.last = item.line
+        self.records += 1
+        if item.flow == IS_BEGIN:
+            self.begins[item.number] = item.line
+        elif item.flow != NO_FLOW:
+            self.ended.append(item.flow)
+
+    def leaf(self) -> str:
+        """Leaf of its last envelope, hex."""
+        return leaf(self.last[:-1])
+
+    def clear(self) -> None:
+        """Empties file and counts, for reuse."""
+        os.truncate(self.path, 0)
+        self.size = self.records = self.blocks = 0
+        self.seq = self.n = -1
+        self.last = b""
+        self.begins = {}
+        self.ended = []
+
+
+class Journal:
+    """Writes lines durably, one `write` and one `fdatasync` a batch. Used by one thread.
+
+    Args:
+        free: Empty slots, in the order of their use; the segment thread puts them back.
+        full: Takes the slots that are full.
+        limit: Bytes after which a slot is full.
+        clock: Monotonic, seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        free: SimpleQueue[Slot],
+        full: Callable[[Slot], None],
+        limit: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._folder = folder
+        self._free = free
+        self._full = full
+        self._limit = limit
+        self._clock = clock
+        self._torn = False
+        self.slot, self._handle = self._take()
+
+    def write(self, items: Sequence[Item]) -> None:
+        """Makes `items` durable, all or none.
+
+        Raises:
+            OSError: None of them is; what was written in part is cut off again before the next.
+        """
+        data = b"".join([item.line for item in items])
+        self.mend()
+        if self.slot.size and self.slot.size + len(data) > self._limit:
+            self.rotate()
+        self._torn = True
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._handle, rest) :]
+        datasync(self._handle)
+        self._torn = False
+        slot = self.slot
+        if not slot.size:
+            slot.since = self._clock()
+        slot.size += len(data)
+        for item in items:
+            slot.add(item, is_record=item.waiter is not None)
+
+    def mend(self) -> None:
+        """Cuts off what a failed write left behind.
+
+        Raises:
+            OSError: That does not succeed either.
+        """
+        if self._torn:
+            os.ftruncate(self._handle, self.slot.size)
+            datasync(self._handle)
+            self._torn = False
+
+    def probe(self, size: int = 64 * 1024) -> None:
+        """Finds out whether the disk takes writes again; leaves no trace.
+
+        Raises:
+            OSError: It does not.
+        """
+        self.mend()
+        self._torn = True
+        rest = memoryview(b" " * (size - 1) + b"\n")
+        while rest:
+            rest = rest[os.write(self._handle, rest) :]
+        datasync(self._handle)
+        self.mend()
+
+    def rotate(self) -> None:
+        """Hands the slot on and takes an empty one; stays if there is no room for another."""
+        if not self.slot.size:
+            return
+        try:
+            slot, handle = self._take()
+        except OSError:
+            return
+        os.close(self._handle)
+        done, self.slot, self._handle = self.slot, slot, handle
+        self._full(done)
+
+    def close(self) -> None:
+        """Closes the file; a torn line goes first if that is possible."""
+        try:
+            self.mend()
+        except OSError:
+            pass  # recovery at the next start cuts it
+        finally:
+            os.close(self._handle)
+
+    def _take(self) -> tuple[Slot, int]:
+        try:
+            slot = self._free.get_nowait()
+        except Empty:
+            names = (path.stem for path in self._folder.glob("[0-9]*.jsonl"))
+            slot = Slot(self._folder / f"{1 + max(map(int, names))}.jsonl")
+        try:
+            handle = open_journal(slot.path)
+        except OSError:
+            if slot.path.exists():
+                self._free.put(slot)
+            raise
+        return slot, handle
+
+
+def open_journal(path: Path) -> int:
+    """Opens a journal for appending, makes it if need be; its name is durable then.
+
+    Raises:
+        OSError: As usual.
+    """
+    fresh = not path.exists()
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    handle = os.open(path, flags, 0o600)
+    if fresh:
+        sync_folder(path.parent)
+    return handle

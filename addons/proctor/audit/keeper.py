@@ -1,0 +1,278 @@
+"""The thread that turns full journals into segments, merges them, and gives the journals back.
+
+Its one loop does what is due: convert, publish, empty, merge, unlink. Each step can be done again
+after a crash or a failure, for what is done shows in the files themselves. A failure is reported
+and tried again; it never stops anyone from writing.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from time import monotonic
+
+from proctor.audit.journal import Slot
+from proctor.audit.segments import Segment, Workshop, segments
+from proctor.audit.state import LEVELS, Bounds, State
+from proctor.audit.store import CONTENT, SEGMENTS, Store, replace
+
+log = logging.getLogger(__name__)
+
+FAN_IN = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """When a journal rotates and how long readers have, in seconds and bytes.
+
+    Attributes:
+        journal_bytes: A journal is full.
+        journal_age: One that is not empty is rotated.
+        settle: A new segment is there this long before it counts: longer than a reader needs
+            between listing the files and reading the bounds.
+        reuse: A journal stays this long after its segments count: longer than a reader needs
+            between reading the bounds and reading the journals.
+        unlink: Merged segments stay this long: longer than the longest query.
+        retry: After a failure.
+    """
+
+    journal_bytes: int = 4 * 1024 * 1024
+    journal_age: float = 60.0
+    settle: float = 5.0
+    reuse: float = 60.0
+    unlink: float = 600.0
+    retry: float = 5.0
+
+
+@dataclass(slots=True)
+class _Full:
+    slot: Slot
+    converted: bool = False
+    folded: bool = False
+    due: float | None = None
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Owns a writer's segments.
+
+    Args:
+        store: The store.
+        state: As published last.
+        begins: Lines of begins without an end as of that state, by seq.
+        free: Takes journals that are empty again.
+        report: Called from the thread with what failed.
+    """
+
+    store: Store
+    state: State
+    begins: dict[int, bytes]
+    free: SimpleQueue[Slot]
+    report: Callable[[Exception], None]
+    pace: Pace
+    clock: Callable[[], float] = monotonic
+    _full: list[_Full] = field(default_factory=list)
+    _seen: dict[tuple[str, Segment], float] = field(default_factory=dict)
+    _doomed: dict[Path, float] = field(default_factory=dict)
+    _queue: "SimpleQueue[Slot | None]" = field(default_factory=SimpleQueue)
+    _moved: bool = False
+    _ready: Event = field(default_factory=Event)
+    _failure: Exception | None = None
+    _thread: Thread | None = None
+
+    def start(self) -> None:
+        """Begins work."""
+        self._thread = Thread(target=self._run, name="proctor-segments", daemon=True)
+        self._thread.start()
+
+    @property
+    def folder(self) -> Path:
+        """The writer's own folder."""
+        return self.store.writers / self.state.writer
+
+    @property
+    def tmp(self) -> Path:
+        """Its files that are not whole yet."""
+        return self.folder / "tmp"
+
+    def put(self, slot: Slot) -> None:
+        """A journal is full. From any thread, in the order of writing."""
+        self._queue.put(slot)
+
+    def wait_ready(self) -> None:
+        """Waits until the views are there.
+
+        Raises:
+            Exception: What kept them from being made.
+        """
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        """Ends the thread after the step it is at. What is not done is done at the next start."""
+        self._queue.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            workshop = Workshop(self.store, self.tmp)
+            try:
+                workshop.seed()
+                workshop.publish_views()
+            finally:
+                self._ready.set()
+        except Exception as error:  # noqa: BLE001 - goes to whoever opened the record
+            self._failure = error
+            self._ready.set()
+            return
+        patience: float | None = 0.0
+        while self._take(patience):
+            try:
+                patience = self._work(workshop)
+            except Exception as error:  # noqa: BLE001 - DuckDB's and the disk's; reported, tried again
+                log.warning(
+                    "segments cannot be written: %s",
+                    type(error).__name__,
+                    extra={"event": "segments.failed", "writer": self.state.writer},
+                )
+                self.report(error)
+                patience = self.pace.retry
+        workshop.close()
+
+    def _take(self, patience: float | None) -> bool:
+        """Waits for a journal at most `patience` seconds, takes all there are; False to stop."""
+        try:
+            slot = self._queue.get(timeout=patience)
+            while True:
+                if slot is None:
+                    return False
+                self._full.append(_Full(slot))
+                slot = self._queue.get_nowait()
+        except Empty:
+            return True
+
+    def _work(self, workshop: Workshop) -> float | None:
+        """Does what is due. Returns the seconds until more is, or None."""
+        done = self._convert(workshop)
+        done |= self._publish()
+        done |= self._empty()
+        for folder, bounds in self._kinds():
+            for level in range(LEVELS - 1):
+                done |= self._merge(workshop, folder, bounds, level)
+        done |= self._sweep()
+        if done:
+            return 0.0  # one step makes the next one possible
+        now = self.clock()
+        dues = [full.due for full in self._full if full.due is not None]
+        dues += [seen + self.pace.settle for seen in self._seen.values()]
+        dues += self._doomed.values()
+        # What was due and was not done waits for something else, not for time.
+        return min((due - now for due in dues if due > now), default=None)
+
+    def _kinds(self) -> tuple[tuple[str, Bounds], ...]:
+        return ((SEGMENTS, self.state.segments), (CONTENT, self.state.content))
+
+    def _convert(self, workshop: Workshop) -> bool:
+        """Makes segments of what is full."""
+        waiting = [full for full in self._full if not full.converted]
+        for full in waiting:
+            slot, name = full.slot, self.state.writer
+            for folder, first, last, bounds in (
+                (SEGMENTS, slot.first_seq, slot.seq, self.state.segments),
+                (CONTENT, slot.first_n, slot.n, self.state.content),
+            ):
+                if last > bounds.last[0]:
+                    workshop.convert(slot, folder, Segment(name, 0, first, last))
+            full.converted = True
+        return bool(waiting)
+
+    def _publish(self) -> bool:
+        """Draws the bounds up to the segments that have been there long enough."""
+        now = self.clock()
+        for folder, bounds in self._kinds():
+            there = segments(self.store.path / folder, self.state.writer)
+            for segment in there:
+                if segment.last > bounds.last[segment.level]:
+                    self._seen.setdefault((folder, segment), now)
+            for segment in there:
+                seen = self._seen.get((folder, segment))
+                if (
+                    seen is not None
+                    and segment.first == bounds.last[segment.level] + 1
+                    and now - seen >= self.pace.settle
+                ):
+                    del self._seen[folder, segment]
+                    bounds.last[segment.level] = segment.last
+                    self._moved = True
+            for level in range(LEVELS - 1, 0, -1):
+                bounds.last[level - 1] = max(bounds.last[level - 1], bounds.last[level])
+        moved = self._moved
+        if moved:
+            self._write_state()
+            self._moved = False
+        hot, n = self.state.segments.last[0], self.state.content.last[0]
+        for full in self._full:
+            if full.due is None and full.slot.seq <= hot and full.slot.n <= n:
+                full.due = now + self.pace.reuse
+        return moved
+
+    def _write_state(self) -> None:
+        hot = self.state.segments.last[0]
+        for full in self._full:
+            if not full.folded and full.slot.seq <= hot:
+                self.begins.update(full.slot.begins)
+                for number in full.slot.ended:
+                    self.begins.pop(number, None)
+                full.folded = True
+                if full.slot.seq == hot:
+                    self.state.leaf = full.slot.leaf()
+        replace(self.folder / "open.jsonl", b"".join(self.begins.values()), self.tmp)
+        self.state.write(self.folder, self.tmp)
+
+    def _empty(self) -> bool:
+        """Gives back the journals that nobody can still be reading."""
+        now = self.clock()
+        over = [full for full in self._full if full.due is not None and full.due <= now]
+        for full in over:
+            full.slot.clear()
+            self._full.remove(full)
+            self.free.put(full.slot)
+        return bool(over)
+
+    def _merge(self, workshop: Workshop, folder: str, bounds: Bounds, level: int) -> bool:
+        """Merges the oldest FAN_IN files of a level that count and are not merged yet."""
+        first = start = bounds.last[level + 1] + 1
+        run: list[Segment] = []
+        for segment in segments(self.store.path / folder, self.state.writer):
+            if segment.level == level + 1 and segment.first == first:
+                return False  # made already, does not count yet
+            if (
+                segment.level == level
+                and segment.first == start
+                and segment.last <= bounds.last[level]
+            ):
+                run.append(segment)
+                start = segment.last + 1
+        if len(run) < FAN_IN:
+            return False
+        made = workshop.merge(folder, run[:FAN_IN])
+        self._seen[folder, made] = self.clock()
+        return True
+
+    def _sweep(self) -> bool:
+        """Unlinks merged files that no query can still be reading."""
+        now = self.clock()
+        for folder, bounds in self._kinds():
+            for segment in segments(self.store.path / folder, self.state.writer):
+                if segment.level < LEVELS - 1 and segment.last <= bounds.last[segment.level + 1]:
+                    path = self.store.path / folder / segment.name
+                    self._doomed.setdefault(path, now + self.pace.unlink)
+        over = [path for path, due in self._doomed.items() if due <= now]
+        for path in over:
+            path.unlink(missing_ok=True)
+            del self._doomed[path]
+        return bool(over)

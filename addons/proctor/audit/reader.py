@@ -1,0 +1,158 @@
+"""Walking through the record: content by reference, a batch at a time.
+
+The views of the contract join all the content of a session to serve any query. Who walks through a
+session instead fetches the blocks that are shown next, so that memory stays bounded.
+"""
+
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from proctor.audit.content import MAX_BLOCK
+from proctor.audit.inquiry import open_record
+from proctor.errors import ConfigurationError
+from proctor.model import ContentRef
+
+_ROWS = 256
+# A full block ends up to three bytes early, at a character's boundary.
+_FULL_BLOCK = MAX_BLOCK - 3
+_BLOCKS = """
+    SELECT c."scope", c."no", c.text, c.b64
+    FROM (SELECT unnest($scopes::VARCHAR[]) AS "scope", unnest($numbers::BIGINT[]) AS "no") w
+    JOIN _content c ON c."scope" = w."scope" AND c."no" = w."no"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    r"""What was typed or seen.
+
+    Attributes:
+        text: The first part of it, or all; bytes that are no UTF-8 as `\xff`.
+        size: Bytes of all of it.
+        omitted: Bytes that are not in `text`.
+        erased: It was recorded, and is no longer there.
+    """
+
+    text: str = ""
+    size: int = 0
+    omitted: int = 0
+    erased: bool = False
+
+
+class Reader:
+    """Asks one record. Made by `opened`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, parameters: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+        """Rows as they come; one query at a time.
+
+        Args:
+            sql: A SELECT of proctor's own; values come as `parameters`.
+            parameters: By name, as `$name` in `sql`.
+        """
+        answer = self._connection.execute(sql, dict(parameters))
+        names = [column[0] for column in answer.description or ()]
+        while rows := answer.fetchmany(_ROWS):
+            for row in rows:
+                yield dict(zip(names, row, strict=True))
+
+    def contents(self, wanted: Mapping[ContentRef, int | None]) -> dict[ContentRef, Content]:
+        """What references stand for.
+
+        Args:
+            wanted: For each, how many characters of it at most; None for all.
+        """
+        first = {ref: _first(ref, limit) for ref, limit in wanted.items()}
+        pairs = {(ref.scope, number) for ref, found in first.items() for number in found}
+        given = {
+            "scopes": [scope for scope, _ in pairs],
+            "numbers": [number for _, number in pairs],
+        }
+        rows = self.rows(_BLOCKS, given) if pairs else ()
+        blocks = {(row["scope"], row["no"]): _bytes(row) for row in rows}
+        return {
+            ref: _content(ref, [blocks.get((ref.scope, number)) for number in found], wanted[ref])
+            for ref, found in first.items()
+        }
+
+
+@contextmanager
+def opened(recordings: Path) -> Iterator[Reader | None]:
+    """A reader of the record in this folder; None where nothing was recorded yet.
+
+    Raises:
+        ConfigurationError: Code `store-unreadable`, here or while reading, and others of
+            `open_record`.
+    """
+    if not (recordings / "store.json").exists():
+        yield None
+        return
+    with open_record(recordings) as connection:
+        try:
+            yield Reader(connection)
+        except duckdb.Error as error:
+            raise ConfigurationError(
+                "store-unreadable",
+                "The record cannot be read",
+                got=type(error).__name__,
+                expected="the folder as proctor wrote it",
+                hint="Start the gateway once; it mends what it can.",
+                where=str(recordings),
+            ) from error
+
+
+def reference(value: Mapping[str, Any] | None) -> ContentRef | None:
+    """A reference as it stands in an envelope."""
+    if value is None:
+        return None
+    return ContentRef(
+        scope=value["scope"],
+        hash=value["hash"],
+        size=value["size"],
+        encoding=value["enc"],
+        blocks=value["blocks"],
+    )
+
+
+def numbers(blocks: str) -> Iterator[int]:
+    """The inverse of `content.ranges`: `0-2,60` is 0, 1, 2, 60."""
+    for part in blocks.split(",") if blocks else ():
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
+
+
+def _first(ref: ContentRef, limit: int | None) -> Sequence[int]:
+    """Its blocks, as far as they are needed; no block is empty, so there are never more than bytes.
+
+    A limit is for what is stored without cuts: there all blocks but the last are full.
+    """
+    most = ref.size if limit is None else min(ref.size, 4 * limit // _FULL_BLOCK + 1)
+    return list(islice(numbers(ref.blocks), most))
+
+
+def _bytes(row: Mapping[str, Any]) -> bytes:
+    text: str = row["text"]
+    return b64decode(text) if row["b64"] else text.encode()
+
+
+def _content(ref: ContentRef, blocks: Iterable[bytes | None], limit: int | None) -> Content:
+    parts: list[bytes] = []
+    for block in blocks:
+        if block is None:
+            return Content(size=ref.size, omitted=ref.size, erased=True)
+        parts.append(block)
+    data = b"".join(parts)
+    text = data.decode("utf-8", "backslashreplace")
+    if limit is None or (len(text) <= limit and len(data) == ref.size):
+        return Content(text=text, size=ref.size)
+    shown = text[:limit]
+    return Content(text=shown, size=ref.size, omitted=max(0, ref.size - len(shown.encode())))

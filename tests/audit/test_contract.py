@@ -1,0 +1,236 @@
+"""The views that others rely on, over a record that has everything in it."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from proctor.audit.recorder import Recorder
+from tests.support.envelopes import ALICE, BOB, MOMENT, STILL, begin, decision, end, flow, run, turn
+
+# DESIGN: "beyond writer, seq, ts, flow_id, session_id, principal, subject, groups".
+COMMON = ["writer", "seq", "ts", "flow_id", "session_id", "principal", "subject", "groups"]
+VIEWS = {
+    "flows": "listener protocol method scheme host port path status request_bytes response_bytes"
+    " started_at ended_at verdict rule_id reason error record coverage correlated_by",
+    "sessions": "client started_at ended_at flows turns tool_calls statements held denied findings"
+    " input_tokens output_tokens",
+    "turns": "model stop_reason input_tokens output_tokens cache_read_tokens cache_write_tokens"
+    " prompt output request_body response_body",
+    "tool_calls": "tool_use_id source name input verdict rule_id result is_error",
+    "statements": "sql parameters fingerprint verbs tables verdict rule_id rows masked_columns"
+    " duration_ms error",
+    "findings": "direction location entity_type detector action digest",
+    "decisions": "action_kind action_digest verdict rule_id reason policy_version mode",
+    "approvals": "approval_id action_digest state rule_id by reason expires_at",
+    "events": "kind detail",
+}
+BINARY = b"\xff\x00abc"
+MIXED = b"text, then \xff"
+
+
+async def _fill(path: Path) -> None:
+    recorder = await Recorder.open(path, pace=STILL)
+    for session in (run(), None):
+        named = {
+            "session_id": session.id if session else None,
+            "session_started": MOMENT if session else None,
+        }
+        scope = recorder.scope(ALICE, session)
+        prompt, answer = recorder.put(scope, b"list \0 the files"), recorder.put(scope, b"I do.")
+        body = recorder.put(scope, ("€" * 50_000).encode())
+        tool, result = recorder.put(scope, b'{"command":"ls"}'), recorder.put(scope, b"a.txt")
+        again = recorder.put(scope, b"another answer")
+        answered = turn(prompt, answer)
+        number = f"{session.id if session else 'none'}-"
+        seq = await begin(
+            recorder,
+            number + "1",
+            **named,
+            request=body.as_json(),
+            turn=turn(prompt),
+            decisions=[
+                decision(observed=[{"rule_id": "strict", "verdict": "deny", "reason": "Why not."}])
+            ],
+        )
+        await end(
+            recorder,
+            number + "1",
+            seq,
+            **named,
+            request=body.as_json(),
+            response=recorder.put(scope, BINARY).as_json(),
+            turn=answered,
+            tools=[
+                {"id": f"{number}tool", "source": "llm", "name": "Bash", "input": tool.as_json(),
+                 "verdict": None, "rule_id": None},
+            ],
+            findings=[
+                {"direction": "request", "location": "$.x", "entity_type": "EMAIL_ADDRESS",
+                 "detector": "regex", "action": "mask", "digest": "d"},
+            ],
+        )  # fmt: skip
+        for ref in (result, again):  # the client sends the result with every later turn
+            results = [{"tool_use_id": f"{number}tool", "content": ref.as_json(),
+                        "is_error": ref is again}]  # fmt: skip
+            await begin(recorder, f"{number}{ref.hash[:4]}", **named, results=results)
+    # Refused: no begin, and then the end says what the rules said.
+    await end(recorder, "refused", None, verdict="deny", rule_id="no", status=451,
+              decisions=[decision("deny", rule_id="no")], **_named(run()))  # fmt: skip
+    await end(recorder, "other", None, principal=BOB, subject="bob", **_named(run()))
+    empty = recorder.put(recorder.scope(ALICE, None), b"")
+    mixed = recorder.stream(recorder.scope(ALICE, None))
+    for start in range(0, len(MIXED), 3):
+        mixed.feed(MIXED[start : start + 3])
+    await end(recorder, "odd", None, turn=turn(empty), response=mixed.close().as_json())
+    who: dict[str, Any] = flow("later", run())
+    sql = recorder.put(recorder.scope(ALICE, run()), b"SELECT 1").as_json()
+    await recorder.append("statement", who | {
+        "sql": sql, "parameters": None, "fingerprint": "f", "verbs": ["SELECT"], "tables": [],
+        "rows": 1, "masked_columns": ["email"], "duration_ms": 1.5, "error": None})  # fmt: skip
+    await recorder.append("approval", who | {
+        "approval_id": "a1", "action_digest": "d", "state": "pending", "by": None,
+        "expires_at": MOMENT})  # fmt: skip
+    await recorder.append("finding", who | {
+        "direction": "response", "location": "$.y", "entity_type": "IBAN", "detector": "x",
+        "action": "none", "digest": "e"})  # fmt: skip
+    await recorder.append("event", {"event_kind": "stop", "detail": {}})
+    await recorder.event("started", {"version": "0"})
+    await recorder.close()
+
+
+def _named(session: Any) -> dict[str, Any]:
+    return {"session_id": session.id, "session_started": MOMENT}
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    path = tmp_path_factory.mktemp("contract") / "recordings"
+    asyncio.run(_fill(path))
+    with duckdb.connect(str(path / "audit.duckdb"), read_only=True) as database:
+        yield database
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_columns(database: duckdb.DuckDBPyConnection, view: str) -> None:
+    found = database.execute(f"FROM {view} LIMIT 0").description
+    assert [column[0] for column in found] == COMMON + VIEWS[view].split()
+
+
+def test_no_type_needs_more_than_duckdb(database: duckdb.DuckDBPyConnection) -> None:
+    """TIMESTAMP WITH TIME ZONE would need pytz in Python, and the reader's zone everywhere."""
+    types = database.execute("SELECT DISTINCT data_type FROM information_schema.columns").fetchall()
+    assert not [kind for (kind,) in types if "TIME ZONE" in kind]
+
+
+def rows(database: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    return database.execute(sql).fetchall()
+
+
+def test_flows(database: duckdb.DuckDBPyConnection) -> None:
+    assert rows(database, "SELECT count(*), count(DISTINCT flow_id) FROM flows") == [(9, 9)]
+    assert rows(database, "SELECT flow_id FROM flows WHERE verdict = 'deny'") == [("refused",)]
+    assert rows(database, "SELECT count(*) FROM flows WHERE ended_at IS NULL") == [(4,)]
+
+
+def test_texts(database: duckdb.DuckDBPyConnection) -> None:
+    found = rows(
+        database,
+        "SELECT prompt, output, request_body = repeat('€', 50000), from_base64(response_body)"
+        " FROM turns WHERE flow_id LIKE '%-1'",
+    )
+    assert found == [("list \0 the files", "I do.", True, BINARY)] * 2
+
+
+def test_odd_texts(database: duckdb.DuckDBPyConnection) -> None:
+    found = rows(
+        database,
+        "SELECT prompt, output, from_base64(response_body) FROM turns WHERE flow_id = 'odd'",
+    )
+    assert found == [("", None, MIXED)]
+
+
+def test_tool_calls(database: duckdb.DuckDBPyConnection) -> None:
+    found = rows(
+        database,
+        "SELECT session_id, source, name, input, verdict, rule_id, result, is_error"
+        " FROM tool_calls ORDER BY session_id NULLS LAST",
+    )
+    same = ("llm", "Bash", '{"command":"ls"}', "allow", None, "a.txt", False)
+    assert found == [("s1", *same), (None, *same)]
+
+
+def test_sessions(database: duckdb.DuckDBPyConnection) -> None:
+    found = rows(
+        database,
+        "SELECT session_id, principal, client, flows, turns, tool_calls, held, denied, findings,"
+        " input_tokens, output_tokens FROM sessions ORDER BY principal",
+    )
+    client = "claude-cli/2.1.330"
+    assert found == [
+        ("s1", ALICE, client, 4, 1, 1, 0, 1, 1, 10, 20),
+        ("s1", BOB, client, 1, 0, 0, 0, 0, 0, None, None),
+    ]
+
+
+def test_decisions(database: duckdb.DuckDBPyConnection) -> None:
+    found = rows(
+        database,
+        "SELECT verdict, rule_id, mode, count(*) FROM decisions GROUP BY ALL ORDER BY ALL",
+    )
+    assert found == [
+        ("allow", "claude", "enforce", 6),
+        ("deny", "no", "enforce", 1),
+        ("deny", "strict", "observe", 2),
+    ]
+
+
+def test_what_comes_later(database: duckdb.DuckDBPyConnection) -> None:
+    found = rows(database, "SELECT sql, parameters, verbs, rows, masked_columns FROM statements")
+    assert found == [("SELECT 1", None, ["SELECT"], 1, ["email"])]
+    assert rows(database, "SELECT approval_id, state, rule_id FROM approvals") == [
+        ("a1", "pending", "claude")
+    ]
+    assert rows(database, "SELECT entity_type FROM findings ORDER BY ALL") == [
+        ("EMAIL_ADDRESS",), ("EMAIL_ADDRESS",), ("IBAN",),
+    ]  # fmt: skip
+    assert rows(database, "SELECT kind, detail FROM events ORDER BY seq") == [
+        ("stop", "{}"), ("started", '{"version":"0"}'),
+    ]  # fmt: skip
+
+
+def test_a_text_whose_content_is_gone_is_null(tmp_path: Path) -> None:
+    path = tmp_path / "recordings"
+
+    async def main() -> None:
+        recorder = await Recorder.open(path, pace=STILL)
+        for name in ("erased", "kept"):
+            scope = recorder.scope(ALICE, run(name))
+            body = recorder.put(scope, f"first, {name}".encode() * 20, [100])
+            await end(recorder, name, None, turn=turn(body))
+        await recorder.close()
+
+    asyncio.run(main())
+    journal = path / "writers/w0/0.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    first = next(line for line in lines if b'"no":0' in line and b"erased" in line)
+    journal.write_bytes(b"".join(line for line in lines if line != first))
+    with duckdb.connect(str(path / "audit.duckdb"), read_only=True) as database:
+        assert database.execute("SELECT flow_id, prompt FROM turns ORDER BY seq").fetchall() == [
+            ("erased", None), ("kept", "first, kept" * 20),
+        ]  # fmt: skip
+
+
+def test_what_is_not_selected_is_not_put_together(database: duckdb.DuckDBPyConnection) -> None:
+    def plan(sql: str) -> str:
+        return str(rows(database, f"EXPLAIN {sql}")[0][1])
+
+    assert "string_agg" in plan("SELECT prompt FROM turns")
+    for sql in (
+        "SELECT model, input_tokens FROM turns ORDER BY ts DESC LIMIT 50",
+        "SELECT name, count(*) FROM tool_calls GROUP BY ALL",
+    ):
+        assert "string_agg" not in plan(sql)
