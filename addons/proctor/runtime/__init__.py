@@ -1,0 +1,1 @@
+"""How it runs: launcher, listeners, logs, health."""

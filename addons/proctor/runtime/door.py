@@ -1,0 +1,75 @@
+"""What mitmproxy's side knows of ours: a listener's site, and the door behind it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from mitmproxy import http
+
+type Stage = Callable[[Any], Awaitable[None] | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An answer of our own, in the protocol's shape."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+    def response(self) -> http.Response:
+        """As mitmproxy holds it."""
+        return http.Response.make(self.status, self.body, http.Headers(self.headers))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What the layers need to know of a listener.
+
+    Attributes:
+        name: As proctor.yaml calls it.
+        tls: Clients speak TLS.
+        upstream: Host and port.
+        upstream_tls: So does the upstream.
+        via: The company's own proxy on the way there.
+        body_limit: Bytes of a request's body.
+        first_request: Seconds within which a new connection has to send its first request's head.
+        connections: Clients connected at once.
+    """
+
+    name: str
+    tls: bool
+    upstream: tuple[str, int]
+    upstream_tls: bool
+    via: tuple[Literal["http", "https"], tuple[str, int]] | None
+    body_limit: int
+    first_request: float
+    connections: int
+
+
+class Door(Protocol):
+    """What stands behind a listener: the stages, and the last word on what leaves."""
+
+    def site(self, listener: str) -> Site:
+        """The listener of this name."""
+        ...
+
+    def stages(self, hook: str) -> tuple[Stage, ...]:
+        """Our stages' callables for a hook, in order."""
+        ...
+
+    def owns(self, addon: object) -> bool:
+        """Whether an addon in the chain is one of our stages, which the chain must not run."""
+        ...
+
+    def outbound(self, flow: http.HTTPFlow) -> http.Request | None:
+        """The request as it may leave, with the credential in it, or None: it may not."""
+        ...
+
+    def refuse(self, flow: http.HTTPFlow, error: BaseException) -> None:
+        """Answer a flow with a refusal; the stage asked about it failed."""
+        ...
+
+    def refusal(self, listener: str, status: int, message: str) -> Refusal:
+        """The refusal for what never became a flow, in the listener's protocol."""
+        ...

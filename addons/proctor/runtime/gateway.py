@@ -1,0 +1,256 @@
+"""One gateway: every part put together, started, drained and stopped in order.
+
+The parts come up inside out, so that nothing listens before it can decide and record, and go down
+outside in, so that nothing acknowledged is lost.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from mitmproxy.master import Master
+
+from proctor import __version__
+from proctor.audit.recorder import Recorder
+from proctor.config import Config
+from proctor.errors import ConfigurationError, InternalError
+from proctor.gate import Gate
+from proctor.identity.authenticator import Authenticator
+from proctor.identity.fetch import HttpFetch
+from proctor.identity.local import FILE
+from proctor.policy.engine import Policy
+from proctor.policy.features import Features
+from proctor.policy.watch import PolicyWatch
+from proctor.runtime.credentials import Credentials
+from proctor.runtime.disk import DiskWatch
+from proctor.runtime.health import Health, Metrics
+from proctor.runtime.mitm import handlers, open_door
+from proctor.runtime.permissions import prepare
+from proctor.runtime.tasks import spawn, stop
+from proctor.stages.exit import Exit
+from proctor.stages.suite import Suite
+
+logger = logging.getLogger(__name__)
+
+LOOK = 0.05
+"""Seconds between two looks at whether the last exchange has ended."""
+
+FIGURES = 5.0
+"""Seconds between two looks at what /metrics shows of the record and the issuers."""
+
+
+class Gateway:
+    """All of proctor in one process, but for mitmproxy's master."""
+
+    def __init__(self, config: Config, file: Path) -> None:
+        """Nothing is opened before `start`.
+
+        Args:
+            config: As loaded.
+            file: Where it was loaded from.
+        """
+        self.config = config
+        self._file = file
+        self._fetch = HttpFetch()
+        self._recorder: Recorder | None = None
+        self._suite: Suite | None = None
+        self._metrics = Metrics([listener.name for listener in config.listeners])
+        self._credentials = Credentials(config.credentials)
+        self._authenticator = Authenticator(
+            config.identity.issuers,
+            fetch=self._fetch,
+            clock=time.time,
+            local_keys=config.state / FILE,
+            secret=self._credentials.secret,
+        )
+        self._policies = PolicyWatch(
+            config.rules,
+            features=Features(listeners=frozenset(self.listener_names)),
+            report=self._reloaded,
+            observe=config.observe,
+        )
+        self._health: Health | None = None
+        self._disk: DiskWatch | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._draining = False
+        self.console = ""
+
+    @property
+    def suite(self) -> Suite:
+        """The stages; there once `start` has returned."""
+        if self._suite is None:
+            raise InternalError("not-started", "The gateway has not been started")
+        return self._suite
+
+    @property
+    def started(self) -> bool:
+        """Whether `start` has got as far as the stages."""
+        return self._suite is not None
+
+    @property
+    def listener_names(self) -> list[str]:
+        """The listeners of the configuration."""
+        return [listener.name for listener in self.config.listeners]
+
+    async def start(self) -> None:
+        """Open the record, fetch keys and credentials; listeners come after.
+
+        Raises:
+            ConfigurationError: Something is missing, wrong or open to others.
+        """
+        prepare(self.config, self._file)
+        await self._credentials.start()
+        self._recorder = recorder = await Recorder.open(
+            self.config.audit.path, report=self._record_trouble
+        )
+        await self._authenticator.start()
+        limits = self.config.limits
+        gate = Gate(authenticator=self._authenticator, policies=self._policies, recorder=recorder)
+        self._suite = Suite(
+            self.config.listeners,
+            gate,
+            self._credentials,
+            self._metrics,
+            body_limit=limits.body,
+            first_request=limits.head,
+            connections=limits.connections,
+        )
+        if not isinstance(self._suite.stages_in_order[-1], Exit):
+            raise ConfigurationError(
+                "exit-missing",
+                "The chain does not end in exit, so it would let out what was never judged",
+                expected="exit as the last stage",
+            )
+        for name in self.listener_names:
+            open_door(name, self._suite)
+        self._disk = DiskWatch(self.config.audit.path, limits.disk, report=self._disk_changed)
+        self._health = Health(self.config.console, self._metrics, lacking=self._lacking)
+        self.console = await self._health.start()
+        self._tasks = [
+            spawn(self._policies.run(), name="rules"),
+            spawn(self._disk.run(), name="disk"),
+            spawn(self._show_figures(), name="figures"),
+        ]
+        self._metrics.policy_loaded(self._policies.current.version)
+        await gate.event(
+            "start",
+            {
+                "version": __version__,
+                "policy_version": self._policies.current.version,
+                "listeners": self.listener_names,
+                "observe": self.config.observe,
+            },
+        )
+
+    def opened(self, addresses: dict[str, str]) -> None:
+        """Every listener is open: take traffic."""
+        self.suite.accepting = True
+        logger.info(
+            "proctor takes traffic",
+            extra={"event": "ready", "listeners": addresses, "console": self.console},
+        )
+
+    def shut(self) -> None:
+        """Refuse everything from now on; the listeners may well stay open."""
+        if self._suite:
+            self._suite.accepting = False
+
+    def drain(self, master: Master) -> None:
+        """SIGTERM: take nothing new, let what is open finish, then end the master."""
+        if not self._draining:
+            self._draining = True
+            self._tasks.append(spawn(self._drain(master), name="drain"))
+
+    async def _drain(self, master: Master) -> None:
+        server: Any = master.addons.get("proxyserver")
+        self.shut()
+        await server.servers.update([])
+        await self.settle()
+        master.shutdown()
+
+    async def settle(self) -> None:
+        """Take nothing new, and wait for what is open, `limits.drain` at most."""
+        self.shut()
+        if self._suite is None:
+            return
+        suite = self._suite
+        logger.info("draining", extra={"event": "draining", "open_exchanges": suite.open_exchanges})
+        deadline = time.monotonic() + self.config.limits.drain
+        while suite.open_exchanges and time.monotonic() < deadline:  # noqa: ASYNC110 - rare and bounded
+            await asyncio.sleep(LOOK)
+        if suite.open_exchanges:
+            logger.warning(
+                "exchanges were cut off at the end of limits.drain",
+                extra={"event": "drain.cut", "open_exchanges": suite.open_exchanges},
+            )
+            for handler in list(handlers.values()):
+                handler.abandon()
+            await asyncio.sleep(LOOK)
+
+    async def stop(self) -> None:
+        """Flush and close everything; nothing acknowledged is lost."""
+        self.shut()
+        await stop(*(task for task in self._tasks if task is not asyncio.current_task()))
+        if self._recorder:
+            try:
+                await self._recorder.append("event", {"event_kind": "stop", "detail": {}})
+            except InternalError:
+                logger.exception("the stop was not recorded", extra={"event": "record.failed"})
+            await self._recorder.close()
+        if self._health:
+            await self._health.stop()
+        await self._authenticator.close()
+        await self._fetch.close()
+        await self._credentials.close()
+        logger.info("stopped", extra={"event": "stopped"})
+
+    def reload(self) -> None:
+        """SIGHUP: read the rules again."""
+        self._policies.reload()
+
+    def _reloaded(self, found: Policy | ConfigurationError) -> None:
+        if isinstance(found, ConfigurationError):
+            self._metrics.policy_failed()
+            self._note("rules.broken", {"error": str(found)})
+        else:
+            self._metrics.policy_loaded(found.version)
+            self._note("rules.reloaded", {"policy_version": found.version})
+
+    def _record_trouble(self, error: Exception) -> None:
+        self._note("record.trouble", {"error": f"{type(error).__name__}: {error}"})
+
+    def _disk_changed(self, state: str, free: int) -> None:
+        self._note("disk", {"state": state, "free_bytes": free})
+
+    def _note(self, kind: str, detail: dict[str, object]) -> None:
+        if self._recorder and self._suite:
+            spawn(_quietly(self._suite.gate.event(kind, detail)), name=f"event {kind}")
+
+    def _lacking(self) -> list[str]:
+        """What keeps the gateway from taking traffic."""
+        found = []
+        if not (self._suite and self._suite.accepting):
+            found.append("stopping" if self._draining else "listeners")
+        if self._recorder and not self._recorder.writable:
+            found.append("journal")
+        return found
+
+    async def _show_figures(self) -> None:
+        while True:
+            if self._recorder and self._suite:
+                self._metrics.record(self._recorder, self._suite.open_exchanges)
+            if self._disk:
+                self._metrics.disk(self._disk.reading)
+            for issuer in self._authenticator.status():
+                self._metrics.issuer(issuer.issuer, issuer.age, issuer.failures)
+            await asyncio.sleep(FIGURES)
+
+
+async def _quietly(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except InternalError:
+        logger.exception("an event was not recorded", extra={"event": "record.failed"})

@@ -1,0 +1,196 @@
+"""The console's address: /healthz, /readyz and /metrics, served in the gateway's own loop."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import uvicorn
+from prometheus_client import exposition
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from proctor import __version__
+from proctor.errors import ConfigurationError
+from proctor.runtime.metrics import Metrics
+from proctor.runtime.tasks import spawn
+from proctor.settings import ConsoleSettings
+from proctor.units import Address
+
+__all__ = ["Health", "Metrics", "make_app"]
+
+_MAX_HEAD = 16 * 1024
+_MAX_CLIENTS = 1000
+_GRACE = 2  # seconds
+_NO_STORE = {"cache-control": "no-store"}
+
+
+def make_app(metrics: Metrics, lacking: Callable[[], Sequence[str]]) -> Starlette:
+    """The application behind the console's address.
+
+    Args:
+        metrics: What /metrics shows.
+        lacking: What keeps the gateway from taking traffic; empty once it does.
+    """
+
+    def healthz(_: Request) -> Response:
+        found = {"status": "ok", "service": "proctor", "version": __version__}
+        return JSONResponse(found, headers=_NO_STORE)
+
+    def readyz(_: Request) -> Response:
+        missing = list(lacking())
+        return JSONResponse(
+            {"ready": not missing, "missing": missing},
+            status_code=503 if missing else 200,
+            headers=_NO_STORE,
+        )
+
+    def figures(request: Request) -> Response:
+        encode, content_type = exposition.choose_encoder(request.headers.get("accept", ""))
+        return Response(
+            encode(metrics.registry), headers={"content-type": content_type, **_NO_STORE}
+        )
+
+    return Starlette(
+        routes=[
+            Route("/healthz", _quick(healthz)),
+            Route("/readyz", _quick(readyz)),
+            Route("/metrics", _quick(figures)),
+        ]
+    )
+
+
+def _quick(answer: Callable[[Request], Response]) -> Callable[[Request], Any]:
+    """In the loop: Starlette would start a thread for a plain function."""
+
+    async def endpoint(request: Request) -> Response:
+        return answer(request)
+
+    return endpoint
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn as a guest: it says when it is up, and leaves signals to its host."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
+class Health:
+    """The server on the console's address."""
+
+    def __init__(
+        self,
+        settings: ConsoleSettings,
+        metrics: Metrics,
+        *,
+        lacking: Callable[[], Sequence[str]],
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            settings: Where.
+            metrics: What /metrics shows.
+            lacking: As for `make_app`.
+        """
+        self._settings = settings
+        self._app = make_app(metrics, lacking)
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> str:
+        """Open the address.
+
+        Returns:
+            `host:port` as it really is.
+
+        Raises:
+            ConfigurationError: It is taken, or the TLS files do not fit.
+        """
+        tls = self._settings.tls
+        config = uvicorn.Config(
+            self._app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=_MAX_CLIENTS,
+            h11_max_incomplete_event_size=_MAX_HEAD,
+            timeout_graceful_shutdown=_GRACE,
+            ssl_certfile=tls.cert if tls else None,
+            ssl_keyfile=tls.key if tls else None,
+        )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(
+                code="tls-files",
+                message="The console's TLS files cannot be used",
+                got=type(error).__name__,
+                expected="readable PEM files, the key fitting the certificate",
+            ) from None
+        opened = listen(self._settings.listen)
+        self._server = server = _Server(config)
+        self._task = spawn(server.serve(sockets=[opened]), name="console")
+        host, port = opened.getsockname()[:2]
+        up = spawn(server.up.wait(), name="console start")
+        await asyncio.wait({up, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
+        if self._task.done():
+            await self._task
+        return str(Address(host=host, port=port))
+
+    async def stop(self) -> None:
+        """Close the address; answers under way have two seconds."""
+        if self._server and self._task:
+            self._server.should_exit = True
+            await self._task
+            self._task = None
+
+
+def listen(address: Address) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ConfigurationError: The address is taken, or not ours.
+    """
+    try:
+        # No resolver decides where we listen but for a name, and then its first answer.
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        opened = socket.socket(family, kind, protocol)
+        try:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            opened.bind(place)
+            opened.listen(128)
+        except OSError:
+            opened.close()
+            raise
+    except OSError as error:
+        raise ConfigurationError(
+            code="address-unusable",
+            message=f"proctor cannot listen on {address}",
+            got=error.strerror or type(error).__name__,
+            expected="a free port on an address of this machine",
+            hint="`proctor doctor` says who holds it.",
+        ) from None
+    return opened

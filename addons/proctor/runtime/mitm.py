@@ -1,0 +1,517 @@
+"""Every reach into mitmproxy's insides, here and in http1.py and quick.py: an upgrade fails loudly.
+
+mitmproxy is built to show and change traffic, and fails open: an addon that raises is logged and
+skipped. Here our listeners get a server, a connection handler and an HTTP layer of their own, so
+that, under the stock tools too:
+
+- our stages run beside the addon chain, not in it: `-s` reloads, other addons and user interfaces
+  cannot remove or reorder them. Who is asking is settled before any other addon sees a request
+  (the token is gone by then), all else after every other addon and after any edit by hand;
+- a stage that raises denies, by the kind of thing it was asked about;
+- nothing leaves for an upstream unless the door clears the exact bytes at the moment of sending,
+  which is also where the real credential is put in, on a copy that no addon ever sees;
+- refusals have the protocol's own shape, and what mitmproxy leaves unbounded is bounded.
+
+The same handler is what makes us faster than stock: hooks are looked up in a table, synchronous
+ones run inline, and only a stage that really waits gets a task.
+"""
+
+import asyncio
+import collections
+import contextlib
+import logging
+from collections.abc import Awaitable, Coroutine
+from typing import Any, ClassVar, cast
+
+from mitmproxy import ctx, flow, hooks, http
+from mitmproxy.connection import Client, Connection, ConnectionState
+from mitmproxy.proxy import commands, events, layer, mode_servers, mode_specs, server_hooks
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import ClientTLSLayer
+from mitmproxy.proxy.layers import http as http_layers
+from mitmproxy.proxy.layers.http import (
+    DropStream,
+    HttpLayer,
+    HTTPMode,
+    HttpResponseHook,
+    HttpStream,
+    RequestHeaders,
+    RequestTrailers,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+    SendHttp,
+)
+from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent
+from mitmproxy.proxy.layers.http._events import ErrorCode
+from mitmproxy.proxy.layers.http._http2 import Http2Server
+from mitmproxy.proxy.server import ConnectionIO
+
+from proctor.runtime.dispatch import Plan, dispatch_of, run_foreign
+from proctor.runtime.door import Door, Refusal, Stage
+from proctor.runtime.http1 import MAX_HEAD, BoundedHttp1Client, BoundedHttp1Server
+
+logger = logging.getLogger(__name__)
+
+LINGER = 2.0
+"""Seconds a connection stays after a refusal that came before the request had ended."""
+
+KILL_LOOK = 0.5
+"""Seconds between two looks at whether a held flow was killed."""
+
+BACKLOG = 2048
+CONNECTIONS_PER_UPSTREAM = 1000
+
+MESSAGES = {
+    ErrorCode.REQUEST_TOO_LARGE: "The request is larger than limits.body in proctor.yaml allows.",
+    ErrorCode.REQUEST_VALIDATION_FAILED: "The request could be read in two ways (RFC 9112 6.3).",
+    ErrorCode.RESPONSE_VALIDATION_FAILED: "The answer could be read in two ways (RFC 9112 6.3).",
+}
+"""mitmproxy's words are for people who run mitmproxy."""
+
+_doors: dict[str, Door] = {}
+
+
+def open_door(listener: str, door: Door) -> None:
+    """From now on `door` stands behind the listener of this name."""
+    _doors[listener] = door
+
+
+class ProctorMode(mode_specs.ProxyMode):
+    """`proctor:NAME@HOST:PORT`, a listener of ours."""
+
+    description = "proctor"
+    transport_protocol = mode_specs.TCP
+
+    def __post_init__(self) -> None:
+        """Refuse a mode that names no listener."""
+        if not self.data:
+            raise ValueError("expected proctor:NAME@HOST:PORT, got no listener's name")
+
+
+class ProctorServer(mode_servers.AsyncioServerInstance[ProctorMode]):
+    """Accepts connections and hands them to our handler."""
+
+    reuse_port: ClassVar[bool] = False
+
+    async def listen(self, host: str, port: int) -> list[Any]:
+        """Open the socket; a port of 0 is chosen by the system.
+
+        Returns:
+            The one server.
+        """
+        return [
+            await asyncio.start_server(
+                self.handle_stream,
+                host,
+                port,
+                backlog=BACKLOG,
+                reuse_port=self.reuse_port or None,
+            )
+        ]
+
+    def make_top_layer(self, context: Context) -> layer.Layer:
+        """TLS where the listener has it, and HTTP: nothing is guessed from the bytes."""
+        site = _doors[self.mode.data].site(self.mode.data)
+        context.server.address = site.upstream
+        context.server.tls = site.upstream_tls
+        context.server.sni = site.upstream[0]
+        return _Entrance(context, tls=site.tls)
+
+    async def handle_stream(self, reader: Any, writer: Any = None) -> None:
+        """Serve one connection."""
+        door = _doors[self.mode.data]
+        if len(handlers) >= door.site(self.mode.data).connections and self._full():
+            writer.close()
+            return
+        handler = GateHandler(ctx.master, reader, writer, ctx.options, self.mode, door)
+        handler.layer = self.make_top_layer(handler.layer.context)
+        with self.manager.register_connection(handler.client.id, handler):
+            await handler.handle_client()
+
+    def _full(self) -> bool:
+        """Whether as many clients are connected here as may be."""
+        taken = sum(client.proxy_mode is self.mode for client in list(handlers))
+        return taken >= _doors[self.mode.data].site(self.mode.data).connections
+
+
+class _Entrance(layer.Layer):
+    """The outermost layer, and the one inside TLS, once that has settled which HTTP it is."""
+
+    def __init__(self, context: Context, *, tls: bool) -> None:
+        super().__init__(context)
+        self._tls = tls
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        child: layer.Layer
+        if self._tls:
+            child = tunnel = ClientTLSLayer(self.context)
+            tunnel.child_layer = _Entrance(self.context, tls=False)
+        else:
+            child = GateHttpLayer(self.context)
+        self.handle_event = child.handle_event  # type: ignore[method-assign]  # as NextLayer does
+        yield from child.handle_event(event)
+
+
+class GateHandler(mode_servers.ProxyConnectionHandler):
+    """One connection. Hooks run here; the chain's own fail-open dispatch is not used."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - mitmproxy's own, and the door
+        self, master: Any, reader: Any, writer: Any, options: Any, mode: ProctorMode, door: Door
+    ) -> None:
+        super().__init__(master, reader, writer, options, mode)  # type: ignore[no-untyped-call]  # theirs
+        self.max_conns = collections.defaultdict(
+            lambda: asyncio.Semaphore(CONNECTIONS_PER_UPSTREAM)
+        )
+        self._door = door
+        self._site = door.site(mode.data)
+        self._dispatch = dispatch_of(master.addons, door)
+        self._events: collections.deque[events.Event] = collections.deque()
+        self._outgoing: dict[Connection, list[bytes]] = {}
+        self._busy = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._patience: asyncio.TimerHandle | None = None
+
+    async def handle_client(self) -> None:
+        """Serve until the client goes; who sends no request in time is not waited for."""
+        self._patience = self._loop.call_later(self._site.first_request, self.abandon)
+        handlers[self.client] = self
+        try:
+            await super().handle_client()
+        finally:
+            self.patient()
+            handlers.pop(self.client, None)
+
+    def patient(self) -> None:
+        """A request has come: the connection may idle as long as any."""
+        if self._patience:
+            self._patience.cancel()
+            self._patience = None
+
+    def abandon(self) -> None:
+        """Close the connection, whatever it is doing."""
+        transport = self.transports.get(self.client)
+        if transport and transport.handler:
+            transport.handler.cancel("abandoned")
+
+    def linger(self) -> None:
+        """Close the connection once the client has had time to read a refusal."""
+        self.patient()
+        self._patience = self._loop.call_later(LINGER, self.abandon)
+
+    async def server_event(self, event: events.Event) -> None:
+        """Feed the layers. What happens meanwhile queues up: layers are not re-entrant."""
+        self._events.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._events:
+                self._step(self._events.popleft())
+            self._send()
+        finally:
+            self._busy = False
+
+    def _send(self) -> None:
+        """Write what one event has led to in one go: a head and its body are one packet."""
+        for connection, pieces in self._outgoing.items():
+            transport = self.transports.get(connection)
+            if transport and transport.writer and not transport.writer.is_closing():
+                transport.writer.write(b"".join(pieces))
+        self._outgoing.clear()
+
+    def _step(self, event: events.Event) -> None:
+        self.timeout_watchdog.register_activity()
+        try:
+            for command in self.layer.handle_event(event):
+                self._obey(command)
+        except Exception:
+            # A layer that raises has lost its place in the protocol: nothing more may pass.
+            logger.exception("a protocol layer failed", extra={"event": "layer.failed"})
+            self.abandon()
+
+    def _obey(self, command: commands.Command) -> None:
+        if isinstance(command, commands.StartHook):
+            self._start_hook(command)
+        elif isinstance(command, commands.SendData):
+            if command.connection in self.transports:
+                self._outgoing.setdefault(command.connection, []).append(command.data)
+        elif isinstance(command, commands.OpenConnection):
+            task = self._spawn(self.open_connection(command), eager=False)
+            self.transports[command.connection] = ConnectionIO(handler=task)
+        elif isinstance(command, commands.RequestWakeup):
+            self.wakeup_timer.add(self._spawn(self.wakeup(command), eager=False))
+        elif isinstance(command, commands.CloseConnection):
+            if command.connection in self.transports:  # else closed meanwhile
+                self._send()
+                half = isinstance(command, commands.CloseTcpConnection) and command.half_close
+                self.close_connection(command.connection, half)
+        elif isinstance(command, commands.Log):
+            logger.debug("%s", command.message, extra={"event": "mitmproxy"})
+        else:
+            raise TypeError(f"unknown command {type(command).__name__}")
+
+    def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
+        """Connection chatter, at debug; failures stay what they are."""
+        if level >= logging.ERROR or logger.isEnabledFor(logging.DEBUG):
+            level = level if level >= logging.ERROR else logging.DEBUG
+            logger.log(level, "%s", message, extra={"event": "mitmproxy"}, exc_info=exc_info)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], *, eager: bool = True) -> asyncio.Task[None]:
+        task = asyncio.Task(work, loop=self._loop, eager_start=eager)
+        if not task.done():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _start_hook(self, hook: commands.StartHook) -> None:
+        plan = self._dispatch.plan(hook.name)
+        (data,) = hook.args()
+        if plan.foreign:
+            self._spawn(self._finish_hook(hook, self._all(plan, hook, data)))
+            return
+        rest = self._guarded(plan.ours, data)
+        if rest is not None:
+            self._spawn(self._finish_hook(hook, rest))
+        elif hook.blocking:
+            self._events.append(events.HookCompleted(hook))
+
+    async def _finish_hook(self, hook: commands.StartHook, work: Awaitable[None]) -> None:
+        with self.timeout_watchdog.disarm():
+            await work
+        if hook.blocking:
+            await self.server_event(events.HookCompleted(hook))
+
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        """Run a hook to its end; mitmproxy's connection code calls this itself."""
+        plan = self._dispatch.plan(hook.name)
+        (data,) = hook.args()
+        await self._all(plan, hook, data)
+
+    async def _all(self, plan: Plan, hook: commands.StartHook, data: Any) -> None:
+        if plan.ours_first:
+            await (self._guarded(plan.ours, data) or asyncio.sleep(0))
+        if plan.foreign:
+            await run_foreign(plan.foreign, hook)
+            if isinstance(data, flow.Flow):
+                await run_foreign(self._dispatch.plan("update").foreign, hooks.UpdateHook([data]))
+                await _resumed(data)
+        if not plan.ours_first:
+            await (self._guarded(plan.ours, data) or asyncio.sleep(0))
+
+    def _guarded(self, stages: tuple[Stage, ...], data: Any) -> Awaitable[None] | None:
+        """Run stages in order; returns what is left to await. Whatever fails, denies."""
+        for i, stage in enumerate(stages):
+            try:
+                waiting = stage(data)
+            except Exception as error:  # noqa: BLE001 - fail closed on anything
+                self._deny(data, error, stage)
+                return None
+            if waiting is not None:
+                return self._guarded_rest(waiting, stages[i:], data)
+        return None
+
+    async def _guarded_rest(
+        self, waiting: Awaitable[None], stages: tuple[Stage, ...], data: Any
+    ) -> None:
+        try:
+            await waiting
+        except BaseException as error:
+            self._deny(data, error, stages[0])
+            if not isinstance(error, Exception):
+                raise
+            return
+        rest = self._guarded(stages[1:], data)
+        if rest is not None:
+            await rest
+
+    def _deny(self, data: Any, error: BaseException, stage: Stage) -> None:
+        """Say no by the kind of thing that was asked about."""
+        logger.error(
+            "a stage failed, so the exchange is refused",
+            exc_info=error,
+            extra={"event": "stage.failed", "stage": getattr(stage, "__qualname__", repr(stage))},
+        )
+        match data:
+            case http.HTTPFlow():
+                self._door.refuse(data, error)
+            case server_hooks.ServerConnectionHookData():
+                data.server.error = "refused: a stage failed"
+            case Client():
+                data.error = "refused: a stage failed"
+            case _:
+                # TLS, TCP, UDP, WebSocket, DNS: none of these may go on undecided.
+                self.abandon()
+
+
+async def _resumed(held: flow.Flow) -> None:
+    """Wait while a person holds a flow; mitmproxy itself never wakes one that is killed."""
+    while held.intercepted:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(held.wait_for_resume(), KILL_LOOK)
+
+
+handlers: dict[Client, GateHandler] = {}
+"""The handler of each live client connection of ours."""
+
+
+class GateHttpLayer(HttpLayer):
+    """HTTP between a client and one upstream; the wall at which the door has the last word."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, HTTPMode.transparent)
+        self._listener = cast("ProctorMode", context.client.proxy_mode).data
+        self._door = _doors[self._listener]
+        self._answered: set[int] = set()
+        self._shut: set[int] = set()
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, events.Start):
+            context = self.context.fork()
+            speaker: HttpConnection = (
+                Http2Server(context)
+                if self.context.client.alpn == b"h2"
+                else BoundedHttp1Server(context, self._refusal)
+            )
+            self.connections[self.context.client] = speaker
+        yield from super()._handle_event(event)
+
+    def make_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
+        """Start a stream of ours."""
+        stream = GateStream(self.context.fork(), stream_id)
+        self.streams[stream_id] = stream
+        if handler := handlers.get(self.context.client):
+            handler.patient()
+        yield from self.event_to_child(stream, events.Start())
+
+    def event_to_child(
+        self, child: layer.Layer | HttpStream, event: events.Event
+    ) -> layer.CommandGenerator[None]:
+        """Pass an event on, unless it would leave without leave.
+
+        Not a generator itself: what is passed on as it is costs no further frame.
+        """
+        if not isinstance(event, HttpEvent) or isinstance(child, HttpStream):
+            return super().event_to_child(child, event)
+        if child is self.connections.get(self.context.client):
+            return self._to_client(child, event)
+        if isinstance(event, RequestHeaders):
+            return self._leave(child, event)
+        if event.stream_id in self._shut or isinstance(event, RequestTrailers):
+            return _nothing()  # trailers are not inspected, so they do not leave
+        return super().event_to_child(child, event)
+
+    def _leave(self, child: layer.Layer, event: RequestHeaders) -> layer.CommandGenerator[None]:
+        """Let a request out as the door clears it, or not at all."""
+        stream = self.streams.get(event.stream_id)
+        request = self._door.outbound(stream.flow) if stream else None
+        if request is None:
+            self._shut.add(event.stream_id)
+            return self._shut_stream(event.stream_id)
+        cleared = RequestHeaders(event.stream_id, request, event.end_stream)
+        return super().event_to_child(child, cleared)
+
+    def _to_client(self, child: layer.Layer, event: HttpEvent) -> layer.CommandGenerator[None]:
+        """Note what has been answered, and put mitmproxy's own errors into our shape."""
+        stream_id = event.stream_id
+        if isinstance(event, ResponseHeaders):
+            self._answered.add(stream_id)
+        elif isinstance(event, ResponseEndOfMessage):
+            self._answered.discard(stream_id)
+        elif (
+            isinstance(event, ResponseProtocolError)
+            and stream_id not in self._answered
+            and self.context.client.state & ConnectionState.CAN_WRITE
+        ):
+            if event.code is ErrorCode.KILL:
+                refusal = self._refusal(503, "proctor stopped this exchange.")
+                return self._answer(child, stream_id, refusal)
+            if (status := event.code.http_status_code()) is not None:
+                message = MESSAGES.get(event.code, event.message)
+                return self._answer(child, stream_id, self._refusal(status, message))
+        return super().event_to_child(child, event)
+
+    def _answer(
+        self, child: layer.Layer, stream_id: int, refusal: Refusal
+    ) -> layer.CommandGenerator[None]:
+        response = refusal.response()
+        if self.context.client.alpn != b"h2":
+            # The request may not have ended, so nothing else can come on this connection.
+            response.headers["connection"] = "close"
+            if handler := handlers.get(self.context.client):
+                handler.linger()
+        for event in (
+            ResponseHeaders(stream_id, response),
+            ResponseData(stream_id, refusal.body),
+            ResponseEndOfMessage(stream_id),
+        ):
+            yield from super().event_to_child(child, event)
+
+    def _refusal(self, status: int, message: str) -> Refusal:
+        return self._door.refusal(self._listener, status, message)
+
+    def _shut_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
+        """End a stream whose request may not leave; the upstream has seen nothing of it."""
+        logger.error(
+            "a request that was not cleared was stopped on its way out",
+            extra={"event": "exit.stopped"},
+        )
+        if stream := self.streams.get(stream_id):
+            message = "The request changed after it was judged, or was never judged."
+            yield from self.event_to_child(
+                stream, ResponseProtocolError(stream_id, message, ErrorCode.CONNECT_FAILED)
+            )
+
+
+def _nothing() -> layer.CommandGenerator[None]:
+    yield from ()
+
+
+class GateStream(HttpStream):
+    """One exchange. Differs from its parent in how a refusal and a body's end are sent."""
+
+    def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:  # noqa: FBT001
+        """Also answer at once what was refused by its headers, instead of reading a large body."""
+        if self.client_state == self.state_wait_for_request_headers:
+            response = self.flow.response
+            if response and self._large():
+                yield from self._refuse_now(response)
+                return True
+        return (yield from super().check_killed(emit_error_hook))
+
+    def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:  # noqa: FBT001
+        """Bound what clients send; an answer streams, so its length is no matter."""
+        return request and (yield from super().check_body_size(request))
+
+    def _large(self) -> bool:
+        length = self.flow.request.headers.get("content-length", "")
+        chunked = "transfer-encoding" in self.flow.request.headers
+        expects = "expect" in self.flow.request.headers
+        return chunked or expects or (length.isdigit() and int(length) > MAX_HEAD)
+
+    def _refuse_now(self, response: http.Response) -> layer.CommandGenerator[None]:
+        client = self.context.client
+        if client.alpn != b"h2":
+            response.headers["connection"] = "close"
+            if handler := handlers.get(client):
+                handler.linger()
+        self.flow.request.data.content = b""
+        yield HttpResponseHook(self.flow)
+        yield SendHttp(ResponseHeaders(self.stream_id, response), client)
+        yield SendHttp(ResponseData(self.stream_id, response.raw_content or b""), client)
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), client)
+        self.flow.live = False
+        self.client_state = self.server_state = self.state_errored
+        yield DropStream(self.stream_id)
+
+    def flow_done(self) -> layer.CommandGenerator[None]:
+        """The record is durable by now: what was kept of the body may go."""
+        tail = getattr(self.flow.response.stream, "tail", b"") if self.flow.response else b""
+        if tail:
+            yield SendHttp(ResponseData(self.stream_id, tail), self.context.client)
+        yield from super().flow_done()
+
+
+http_layers.Http1Client = BoundedHttp1Client  # type: ignore[misc]  # where mitmproxy looks it up

@@ -1,0 +1,211 @@
+"""What can be wrong between an installation and those it needs: issuers, upstreams, its ports."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import certifi
+import httpx
+
+from proctor.config import Config
+from proctor.errors import ConfigurationError, ProctorError
+from proctor.identity.fetch import Fetch
+from proctor.identity.jwks import load_keys
+from proctor.identity.metadata import discover
+from proctor.runtime.checkup import Finding, State, failed
+from proctor.runtime.health import listen
+from proctor.runtime.secrets import read_secret
+from proctor.settings import ConsoleSettings, IssuerSettings, Listener, SecretSource
+from proctor.units import Address
+
+_SECONDS = 5.0
+_SKEW_WARN = 5.0
+_OK = 200
+
+
+async def look_around(
+    config: Config,
+    *,
+    fetch: Fetch,
+    environment: Mapping[str, str],
+    now: Callable[[], datetime],
+) -> list[Finding]:
+    """Ask everyone proctor needs, all at once; each has some seconds to answer.
+
+    Args:
+        config: As loaded.
+        fetch: Asks issuers.
+        environment: Where credentials may be.
+        now: The time, in UTC.
+    """
+    running = await ask_console(config.console)
+    work: list[Awaitable[Finding]] = [ports(config, running=running)]
+    for issuer in config.identity.issuers:
+        if issuer.issuer != "local":
+            work += [issuer_keys(issuer, fetch), clock_skew(issuer, now)]
+        if issuer.introspection is not None:
+            secret, name = issuer.introspection.client_secret, f"at {issuer.issuer}"
+            work.append(credential(secret, name, environment, running=running))
+    for item in config.credentials:
+        work.append(credential(item.value, item.name, environment, running=running))
+    work += [upstream(listener) for listener in config.listeners]
+    return list(await asyncio.gather(*work))
+
+
+async def ask_console(settings: ConsoleSettings) -> str | None:
+    """Is a proctor running on the console's address?
+
+    Returns:
+        None if not, `""` if it takes traffic, else what it lacks.
+    """
+    scheme = "https" if settings.tls else "http"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.listen.host, settings.listen.host)  # noqa: S104 - asked, not bound
+    base = f"{scheme}://{Address(host=host, port=settings.listen.port)}"
+    if settings.listen.port == 0:
+        return None
+    try:
+        # Nothing is told to whoever answers, so their certificate does not matter.
+        async with (
+            asyncio.timeout(2 * _SECONDS),
+            httpx.AsyncClient(verify=False, trust_env=False, timeout=_SECONDS) as client,  # noqa: S501 - as said
+        ):
+            health = (await client.get(f"{base}/healthz")).json()
+            ready = (await client.get(f"{base}/readyz")).json()
+    except (httpx.HTTPError, TimeoutError, ValueError):
+        return None
+    if not isinstance(health, dict) or health.get("service") != "proctor":
+        return None
+    missing = ready.get("missing") if isinstance(ready, dict) else None
+    return ", ".join(map(str, missing)) if isinstance(missing, list) else "an answer"
+
+
+async def ports(config: Config, *, running: str | None) -> Finding:
+    """Are the addresses free, or held by a running proctor?"""
+    if running:
+        return Finding(
+            check="running",
+            state=State.FAIL,
+            what=f"A proctor is running, but does not take traffic: {running}",
+            mend="Its log says why.",
+        )
+    if running is not None:
+        return Finding(check="running", state=State.OK, what="A proctor is running, and ready")
+    for address in (config.console.listen, *(item.listen for item in config.listeners)):
+        try:
+            listen(address).close()
+        except ConfigurationError as error:
+            mend = f"See who holds it (`ss -ltnp sport = :{address.port}`), or take another."
+            return Finding(
+                check="running", state=State.FAIL, what=f"{error.message}: {error.got}", mend=mend
+            )
+    return Finding(
+        check="running", state=State.OK, what="No proctor is running; its ports are free"
+    )
+
+
+async def issuer_keys(settings: IssuerSettings, fetch: Fetch) -> Finding:
+    """Does the issuer answer, and can its keys be used?"""
+    check = f"issuer {settings.issuer}"
+    if settings.introspection is not None and settings.introspection.endpoint is not None:
+        return Finding(check=check, state=State.OK, what="It is asked about tokens one by one")
+    try:
+        if settings.introspection is not None:
+            await discover(fetch, settings.issuer, settings.ca)
+            return Finding(check=check, state=State.OK, what="It answers; tokens are asked about")
+        keys = await load_keys(settings, fetch)
+    except ProctorError as error:
+        return failed(check, error)
+    return Finding(check=check, state=State.OK, what=f"It answers with {len(keys.keys)} keys")
+
+
+async def clock_skew(settings: IssuerSettings, now: Callable[[], datetime]) -> Finding:
+    """Does the issuer's clock agree with ours?"""
+    check = f"clock {settings.issuer}"
+    try:
+        context = ssl.create_default_context(cafile=settings.ca or certifi.where())
+        async with httpx.AsyncClient(verify=context, trust_env=False, timeout=_SECONDS) as client:
+            before = now()
+            answer = await client.head(settings.issuer)
+            theirs = parsedate_to_datetime(answer.headers["date"])
+            # `Date` has whole seconds (RFC 9110, 6.6.1), and the way there took time, too.
+            slack = (now() - before).total_seconds() + 1
+            skew = max(0.0, abs((theirs - before).total_seconds()) - slack)
+    except (httpx.HTTPError, OSError, KeyError, ValueError, TypeError):
+        return Finding(
+            check=check, state=State.WARN, what="It does not tell the time, so clocks are unchecked"
+        )
+    what = f"It differs by {skew:.0f} s from this machine's; {settings.leeway:g} s are allowed"
+    if skew <= _SKEW_WARN:
+        return Finding(check=check, state=State.OK, what="It agrees with this machine's")
+    return Finding(
+        check=check,
+        state=State.FAIL if skew > settings.leeway else State.WARN,
+        what=what,
+        mend="Let both machines take their time by NTP.",
+    )
+
+
+async def credential(
+    source: SecretSource, name: str, environment: Mapping[str, str], *, running: str | None
+) -> Finding:
+    """Is there a value for the credential? It is never shown."""
+    check = f"credential {name}"
+    try:
+        await read_secret(source, check, environment=environment)
+    except ConfigurationError as error:
+        if source.env is not None and running is not None:
+            what = f"{source.env} is not set here, but the running proctor started with a value"
+            return Finding(check=check, state=State.OK, what=what)
+        return failed(check, error)
+    return Finding(check=check, state=State.OK, what="It has a value")
+
+
+async def upstream(listener: Listener) -> Finding:
+    """Can the upstream be reached, and is its certificate trusted?"""
+    check = f"upstream {listener.name}"
+    target = listener.via or listener.upstream
+    files = listener.upstream_tls if listener.via is None else None
+    try:
+        context = _context(files.ca, files.cert, files.key) if files else _context()
+    except (OSError, ssl.SSLError):
+        return Finding(
+            check=check,
+            state=State.FAIL,
+            what="The files under `upstream_tls` cannot be used",
+            mend="They must be readable PEM files, the key fitting the certificate.",
+        )
+    try:
+        async with asyncio.timeout(_SECONDS):
+            _, writer = await asyncio.open_connection(
+                target.host, target.port, ssl=context if target.tls else None
+            )
+            writer.close()
+    except ssl.SSLCertVerificationError as error:
+        return Finding(
+            check=check,
+            state=State.FAIL,
+            what=f"The certificate of {target} is not trusted: {error.verify_message}",
+            mend="If it is your company's, name its CA as `upstream_tls: {ca: …}`.",
+        )
+    except (OSError, TimeoutError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        return Finding(
+            check=check,
+            state=State.FAIL,
+            what=f"{target} cannot be reached: {reason}",
+            mend="Check `upstream`; behind a company's proxy, name that as `via`.",
+        )
+    behind = f"; {listener.upstream} behind it was not tried" if listener.via else ""
+    return Finding(check=check, state=State.OK, what=f"{target} can be reached{behind}")
+
+
+def _context(
+    ca: Path | None = None, cert: Path | None = None, key: Path | None = None
+) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca or certifi.where())
+    if cert is not None:
+        context.load_cert_chain(cert, key)
+    return context

@@ -1,0 +1,16 @@
+"""proctor under the stock tools: mitmdump, mitmproxy and mitmweb.
+
+mitmdump -s addons/suite.py --set proctor_config=proctor.yaml
+
+What it starts is proctor's own and outlives this script: should the script break or vanish while
+mitmproxy runs, the listeners stay and refuse everything, until it is mended or mitmproxy restarted.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from proctor.runtime.stock import Stock
+
+addons = [Stock()]
