@@ -1,0 +1,142 @@
+"""What the stages know of one exchange, kept outside the flow.
+
+A flow can be edited, saved and replayed by anyone with a user interface; an Exchange cannot. Each
+stage stamps it when it is done, and what was judged is bound by its exact bytes, so that nothing
+else can leave in its place.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from mitmproxy import http
+
+from proctor.model import Action, Deny, Principal, Session
+from proctor.protocols.anthropic.routes import RouteKind, route
+from proctor.record import Opening, Question, Ruling, Ticket
+from proctor.stages.tap import Tap
+
+
+class Stamp:
+    """One bit a stage; plain integers, since this is asked at every step of every request."""
+
+    NONE = 0
+    ADMITTED = 1
+    INSPECTED = 2
+    DECIDED = 4
+    RECORDED = 8
+    INJECTED = 16
+    ALL = 31
+    """What exit asks for."""
+
+
+type Judged = tuple[Any, ...]
+"""A request's exact parts: compared by identity first, so that an unchanged body costs nothing."""
+
+
+def judged(request: http.Request) -> Judged:
+    """The parts of a request that a decision is about."""
+    data = request.data
+    return (
+        data.content,
+        data.path,
+        data.host,
+        data.port,
+        data.method,
+        data.scheme,
+        data.authority,
+        data.headers.fields,
+        data.trailers,
+    )
+
+
+def asked(request: http.Request) -> RouteKind:
+    """Which part of the Messages API a request is for."""
+    path, _, query = request.path.partition("?")
+    return route(request.method, path, query).kind
+
+
+def names(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lower-case name, read once; a name that stands twice has both values."""
+    found: dict[str, str] = {}
+    for name, value in fields:
+        key = name.lower().decode("latin-1")
+        text = value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+def product(request: http.Request) -> str:
+    """`claude-cli/2.1.330 (external, cli)` → `claude-cli/2.1.330`."""
+    for name, value in request.headers.fields:
+        if name.lower() == b"user-agent":
+            return value.decode("latin-1").partition(" ")[0][:100]
+    return ""
+
+
+def opening_of(
+    flow: http.HTTPFlow,
+    listener: str,
+    *,
+    cuts: Sequence[int] = (),
+    question: Question | None = None,
+) -> Opening:
+    """What the record says of a request as it stands."""
+    data = flow.request.data
+    return Opening(
+        flow_id=flow.id,
+        listener=listener,
+        protocol="h2" if data.http_version == b"HTTP/2.0" else "http/1.1",
+        method=data.method.decode("latin-1"),
+        scheme=data.scheme.decode("latin-1"),
+        host=data.host,
+        port=data.port,
+        path=data.path.decode("latin-1"),
+        started_at=datetime.fromtimestamp(data.timestamp_start, UTC),
+        client=product(flow.request),
+        body=data.content,
+        cuts=cuts,
+        question=question,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """One request and its answer, on their way.
+
+    Attributes:
+        listener: Name of the listener it came through.
+        stamps: Which stages are done.
+        asked: Which part of the Messages API it is for; None where another protocol is spoken.
+        what: The request as it was judged.
+        credential: Headers put in on the way out; in no repr, record or log.
+        sent: It has left; it leaves once.
+        refused: What was said instead of letting it through, or None.
+        buffered: The whole answer is at hand before any of it is passed on.
+        ended: Its last record is written, or being written.
+        tap: Reads the answer as it passes.
+    """
+
+    listener: str
+    stamps: int = Stamp.NONE
+    asked: RouteKind | None = None
+    principal: Principal | None = None
+    session: Session | None = None
+    opening: Opening | None = None
+    actions: tuple[Action, ...] = ()
+    ruling: Ruling | None = None
+    ticket: Ticket | None = None
+    what: Judged | None = None
+    credential: tuple[tuple[bytes, bytes], ...] | None = field(default=None, repr=False)
+    sent: bool = False
+    refused: Deny | None = None
+    error: str | None = None
+    buffered: bool = False
+    ended: bool = False
+    tap: Tap | None = None
+
+    @property
+    def done(self) -> bool:
+        """Nothing is left to ask: it was refused, or has ended."""
+        return self.refused is not None or self.ended

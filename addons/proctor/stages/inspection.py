@@ -1,0 +1,257 @@
+"""What is it? Turns an exchange into Actions, and binds what was looked at."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from mitmproxy import http
+
+from proctor.errors import ClientError
+from proctor.model import Action, ActionKind, CredentialSource, HttpFields, LlmFields
+from proctor.protocols.anthropic.request import MessagesRequest, RequestReader
+from proctor.protocols.anthropic.routes import RouteKind
+from proctor.record import Question, ToolResult
+from proctor.settings import Listener
+from proctor.stages.exchange import Exchange, Stamp, asked, judged, names, opening_of, product
+
+if TYPE_CHECKING:
+    from proctor.stages.suite import Suite
+
+SESSION_HEADER = "x-claude-code-session-id"
+CLASS_HEADER = "x-claude-code-request-class"
+_CHARSET = re.compile(r"(?i)charset\s*=\s*[\"']?([^\"';\s]+)")
+_BREAK = re.compile(rb"[\r\n\0]")
+_GAP = re.compile(rb"[\0- \x7f]")
+MAX_SESSION_ID = 200
+MAX_JSON = 256 * 1024
+"""Bytes of a JSON body that rules may look into; a larger one is not handed in."""
+
+
+class Inspection:
+    """After admission, and after every other addon and any edit by hand."""
+
+    name = "proctor_inspection"
+
+    def __init__(self, suite: "Suite") -> None:
+        self._suite = suite
+        self._reader = RequestReader()
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Read the request; ClientError where it cannot be read without doubt."""
+        exchange = self._suite.exchange(flow)
+        if exchange.done:
+            return
+        request = flow.request
+        listener = self._suite.listener(exchange.listener)
+        if request.raw_content is None or request.trailers:
+            self._suite.refuse(flow, ClientError("body-unread", "The body cannot be read whole"))
+            return
+        if not _one_request(request):
+            self._suite.refuse(
+                flow,
+                ClientError(
+                    "request-ambiguous", "The request could be read in two ways (RFC 9112 2.2)"
+                ),
+            )
+            return
+        try:
+            if listener.speaks == "anthropic":
+                self._anthropic(flow, exchange, listener)
+            else:
+                exchange.actions = (self._plain(request, listener),)
+                self._name_session(request, exchange, None)
+        except ClientError as error:
+            self._suite.refuse(flow, error)
+            return
+        if exchange.opening is None:
+            exchange.opening = opening_of(flow, exchange.listener)
+        exchange.what = judged(request)
+        exchange.stamps |= Stamp.INSPECTED
+
+    def _anthropic(self, flow: http.HTTPFlow, exchange: Exchange, listener: Listener) -> None:
+        request = flow.request
+        kind = exchange.asked = asked(request)
+        if kind is RouteKind.OTHER:
+            exchange.actions = (self._plain(request, listener),)
+            self._name_session(request, exchange, None)
+            return
+        fields = _http_fields(request, listener)
+        if kind is RouteKind.MODELS:
+            llm = LlmFields(request_class="models")
+            exchange.actions = (_action(listener, request, ActionKind.LLM_REQUEST, fields, llm),)
+            self._name_session(request, exchange, None)
+            return
+        headers = fields.headers
+        if "content-encoding" in headers:
+            raise ClientError(
+                "body-encoded",
+                "A compressed request cannot be judged",
+                got=f"content-encoding {headers['content-encoding'][:40]}",
+                expected="the body as plain JSON",
+                status=415,
+            )
+        charset = _CHARSET.search(headers.get("content-type", ""))
+        if charset and charset[1].lower() not in {"utf-8", "utf8"}:
+            raise ClientError(
+                "body-charset",
+                "A body in another character set could be read in two ways",
+                got=f"charset {charset[1][:40]}",
+                expected="UTF-8 (RFC 8259 8.1)",
+                status=415,
+            )
+        message = self._reader.parse(request.raw_content or b"")
+        request_class = (
+            "count_tokens"
+            if kind is RouteKind.COUNT_TOKENS
+            else headers.get(CLASS_HEADER, "messages")[:100]
+        )
+        llm = LlmFields(
+            model=message.model,
+            stream=message.stream,
+            max_tokens=message.max_tokens,
+            tools=message.tools,
+            features=message.features,
+            request_class=request_class,
+        )
+        exchange.actions = (
+            _action(
+                listener,
+                request,
+                ActionKind.LLM_REQUEST,
+                fields,
+                llm,
+                content=message.canonical,
+            ),
+        )
+        self._name_session(request, exchange, message, turn=kind is RouteKind.MESSAGES)
+        exchange.opening = opening_of(
+            flow,
+            exchange.listener,
+            cuts=message.cuts,
+            question=(_question(message, request_class) if kind is RouteKind.MESSAGES else None),
+        )
+
+    def _plain(self, request: http.Request, listener: Listener) -> Action:
+        content = [request.raw_content or b""]
+        fields = _http_fields(request, listener, body=request.raw_content)
+        return _action(listener, request, ActionKind.HTTP_REQUEST, fields, None, content=content)
+
+    def _name_session(
+        self,
+        request: http.Request,
+        exchange: Exchange,
+        message: MessagesRequest | None,
+        *,
+        turn: bool = False,
+    ) -> None:
+        """The client's own name for its run: correlated with, never trusted."""
+        name, how = request.headers.get(SESSION_HEADER, ""), "header"
+        if not name and message and message.client_session_id:
+            name, how = message.client_session_id, "metadata"
+        if exchange.principal and 0 < len(name) <= MAX_SESSION_ID and name.isprintable():
+            exchange.session = self._suite.gate.session(
+                exchange.principal,
+                name,
+                client=product(request),
+                correlated_by=how,
+                turn=turn,
+            )
+
+
+def _one_request(request: http.Request) -> bool:
+    """Whether this is one request on any wire: HTTP/2 and editors know no lines, HTTP/1 does."""
+    data = request.data
+    coding = request.headers.get("transfer-encoding", "chunked").lower()
+    fields = b"".join(chain.from_iterable(data.headers.fields))
+    return (
+        coding == "chunked"
+        and not _BREAK.search(fields)
+        and not _BREAK.search(data.authority)
+        and not _GAP.search(data.method)
+        and not _GAP.search(data.path)
+    )
+
+
+def _question(message: MessagesRequest, request_class: str) -> Question:
+    return Question(
+        model=message.model,
+        prompt=message.prompt,
+        request_class=request_class,
+        stream=message.stream,
+        results=tuple(
+            ToolResult(
+                tool_use_id=result.tool_use_id,
+                content=result.content.encode("utf-8", "surrogatepass"),
+                is_error=result.is_error,
+            )
+            for result in message.results
+        ),
+    )
+
+
+def _action(  # noqa: PLR0913, PLR0917 - the parts of an action
+    listener: Listener,
+    request: http.Request,
+    kind: ActionKind,
+    fields: HttpFields,
+    llm: LlmFields | None,
+    content: Any = (),
+) -> Action:
+    return Action(
+        kind=kind,
+        listener=listener.name,
+        target=f"{request.method} {fields.scheme}://{fields.host}:{fields.port}{request.path}",
+        content=content,
+        size=len(request.raw_content or b""),
+        http=fields,
+        llm=llm,
+    )
+
+
+def _http_fields(
+    request: http.Request, listener: Listener, body: bytes | None = None
+) -> HttpFields:
+    data = request.data
+    path, _, query = data.path.decode("latin-1").partition("?")
+    headers = names(data.headers.fields)
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return HttpFields(
+        method=data.method.decode("latin-1"),
+        scheme=data.scheme.decode("latin-1"),
+        host=data.host,
+        port=data.port,
+        path=path,
+        query=_joined(parse_qsl(query, keep_blank_values=True)) if query else {},
+        headers=headers,
+        content_type=content_type,
+        json=_json(body, content_type) if body else None,
+        credential=CredentialSource.INJECTED if listener.credential else CredentialSource.NONE,
+    )
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """A name that stands twice has both values, so that no rule reads one and the upstream two."""
+    fields: dict[str, str] = {}
+    for name, value in pairs:
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return fields
+
+
+def _json(body: bytes, content_type: str) -> Any:
+    """The body for rules to look into; None where it is too large or read in two ways."""
+    if "json" not in content_type.lower() or len(body) > MAX_JSON:
+        return None
+    try:
+        return json.loads(body, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found

@@ -1,0 +1,128 @@
+"""Durable before it leaves, durable before its end is passed on."""
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+from mitmproxy.connection import Client
+
+from proctor.errors import InternalError, UpstreamError
+from proctor.protocols.anthropic.response import AnswerReader
+from proctor.protocols.anthropic.routes import RouteKind
+from proctor.record import Closing, ContentStream
+from proctor.stages.exchange import Exchange, Stamp, names
+from proctor.stages.tap import Tap
+
+if TYPE_CHECKING:
+    from proctor.stages.suite import Suite
+
+BUFFERED = 1024 * 1024
+"""Bytes of an answer of known length up to which it is recorded before any of it is passed on."""
+
+
+class Recording:
+    """After decision, before injection; and last of all on the way back."""
+
+    name = "proctor_recording"
+
+    def __init__(self, suite: "Suite") -> None:
+        self._suite = suite
+
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Write what is about to leave."""
+        exchange = self._suite.exchange(flow)
+        if exchange.done:
+            return None
+        return self._begin(exchange)
+
+    async def _begin(self, exchange: Exchange) -> None:
+        if not (exchange.opening and exchange.principal and exchange.ruling):
+            raise InternalError("not-decided", "A stage before the record is missing")
+        exchange.ticket = await self._suite.gate.begin(
+            exchange.opening, exchange.principal, exchange.session, exchange.ruling
+        )
+        exchange.stamps |= Stamp.RECORDED
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Choose how the answer passes: whole, or as it comes."""
+        exchange = self._suite.exchange(flow)
+        response = flow.response
+        if exchange.ticket is None or response is None or exchange.ended or exchange.refused:
+            return
+        if response.status_code == http.status_codes.SWITCHING:
+            raise UpstreamError("switched", "The upstream changed the protocol", got="status 101")
+        headers = names(response.headers.fields)
+        length = headers.get("content-length", "")
+        known = length.isdigit()
+        content_type = headers.get("content-type", "")
+        sse = content_type.lower().startswith("text/event-stream")
+        exchange.buffered = known and int(length) <= BUFFERED and not sse
+        tap = Tap(
+            encoding=headers.get("content-encoding", ""),
+            reader=AnswerReader(content_type) if exchange.asked is RouteKind.MESSAGES else None,
+            content=None if exchange.buffered else self._suite.gate.stream(exchange.ticket),
+            keep_last=known and not exchange.buffered and flow.request.method != "HEAD",
+        )
+        exchange.tap = tap
+        response.stream = False if exchange.buffered else tap
+
+    def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Write how it ended, before the end is passed on."""
+        exchange = self._suite.exchange(flow)
+        if exchange.ended:
+            self._suite.close(flow)
+            return None
+        exchange.ended = True
+        return self._end(flow, exchange, error=None)
+
+    def error(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Write how it broke off."""
+        exchange = self._suite.exchange(flow)
+        if exchange.ended:
+            self._suite.close(flow)
+            return None
+        exchange.ended = True
+        return self._end(flow, exchange, error=flow.error.msg if flow.error else "unknown error")
+
+    def client_disconnected(self, client: Client) -> Awaitable[None] | None:
+        """Write the end of what never told its own: a layer that failed leaves an exchange open."""
+        lost = self._suite.lost(client)
+        return self._lost(lost) if lost else None
+
+    async def _lost(self, flows: list[http.HTTPFlow]) -> None:
+        for flow in flows:
+            exchange = self._suite.exchange(flow)
+            exchange.ended = True
+            await self._end(flow, exchange, error="the connection was lost")
+
+    async def _end(self, flow: http.HTTPFlow, exchange: Exchange, error: str | None) -> None:
+        try:
+            if exchange.ticket is None:
+                await self._refused(flow, exchange, error)
+                return
+            tap = exchange.tap
+            reply, coverage = None, "full"
+            body: bytes | ContentStream | None = None
+            if tap:
+                body = tap.content
+                if exchange.buffered and flow.response:
+                    body = tap.read(flow.response.raw_content or b"")
+                reply, coverage = tap.finish()
+            stopped = exchange.refused is not None
+            await self._suite.gate.end(
+                exchange.ticket,
+                Closing(
+                    status=flow.response.status_code if flow.response else None,
+                    response_bytes=tap.size if tap else 0,
+                    error=(exchange.error if stopped else error) or (tap.error if tap else None),
+                    coverage=coverage,
+                    body=body,
+                    reply=reply,
+                ),
+            )
+        finally:
+            self._suite.close(flow)
+
+    async def _refused(self, flow: http.HTTPFlow, exchange: Exchange, error: str | None) -> None:
+        """What was never let through; a refusal stands whether or not it can be recorded."""
+        await self._suite.record_refusal(flow, exchange, error)

@@ -1,0 +1,293 @@
+"""The stages in their order, and what they share: the door that mitmproxy's listeners open.
+
+A suite outlives the script that made it: should the script break or vanish, the listeners stay
+and everything is refused.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from mitmproxy import http
+from mitmproxy.connection import Client
+
+from proctor.errors import ClientError, InternalError, ProctorError, RefusedError
+from proctor.gate import Gate
+from proctor.model import Deny
+from proctor.protocols.anthropic.refusal import anthropic_refusal, http_refusal
+from proctor.record import Closing
+from proctor.runtime.door import Refusal, Site, Stage
+from proctor.runtime.mitm import ProctorMode
+from proctor.settings import Listener
+from proctor.stages.admission import Admission, take_credentials
+from proctor.stages.decision import Decision
+from proctor.stages.exchange import Exchange, opening_of
+from proctor.stages.exit import Exit, authority
+from proctor.stages.injection import Injection
+from proctor.stages.inspection import Inspection
+from proctor.stages.recording import Recording
+from proctor.stages.transport import Transport
+
+logger = logging.getLogger(__name__)
+
+ORDER = (Transport, Admission, Inspection, Decision, Recording, Injection, Exit)
+"""The way of an exchange. On the way back only recording has a word."""
+
+REFUSALS_A_SECOND = 10
+"""Refusals of unknown callers that are recorded one by one; the rest are counted."""
+
+
+class Credentials(Protocol):
+    """The real credentials."""
+
+    def headers_for(self, name: str) -> tuple[tuple[bytes, bytes], ...]:
+        """The headers to put in, or InternalError where there is no value."""
+        ...
+
+
+class Metrics(Protocol):
+    """What the stages count."""
+
+    def exchange(self, listener: str, verdict: str, seconds: float) -> None:
+        """One exchange has ended."""
+        ...
+
+
+class Suite:
+    """All the stages, for all listeners of one process."""
+
+    def __init__(  # noqa: PLR0913 - its parts
+        self,
+        listeners: Sequence[Listener],
+        gate: Gate,
+        credentials: Credentials,
+        metrics: Metrics,
+        *,
+        body_limit: int,
+        first_request: float,
+        connections: int,
+    ) -> None:
+        self.gate = gate
+        self.metrics = metrics
+        self.accepting = False
+        self.stages_in_order: tuple[Any, ...] = tuple(make(self) for make in ORDER)
+        self.exit = self.stages_in_order[-1]
+        self._credentials = credentials
+        self._listeners = {listener.name: listener for listener in listeners}
+        self._exchanges: dict[str, Exchange] = {}
+        self._flows: dict[str, http.HTTPFlow] = {}
+        self._sites = {
+            listener.name: Site(
+                name=listener.name,
+                tls=listener.tls is not None,
+                upstream=(listener.upstream.host, listener.upstream.port),
+                upstream_tls=listener.upstream.tls,
+                via=(
+                    (
+                        "https" if listener.via.tls else "http",
+                        (listener.via.host, listener.via.port),
+                    )
+                    if listener.via
+                    else None
+                ),
+                body_limit=body_limit,
+                first_request=first_request,
+                connections=connections,
+            )
+            for listener in listeners
+        }
+        self._authorities = {
+            listener.name: authority(
+                listener.upstream.scheme, (listener.upstream.host, listener.upstream.port)
+            ).encode()
+            for listener in listeners
+        }
+        self._bucket = _Bucket(REFUSALS_A_SECOND)
+
+    # What mitmproxy's side asks: see runtime.mitm.Door.
+
+    def site(self, listener: str) -> Site:
+        """The listener of this name."""
+        return self._sites[listener]
+
+    def stages(self, hook: str) -> tuple[Stage, ...]:
+        """The stages' callables for a hook, in order."""
+        found = (getattr(stage, hook, None) for stage in self.stages_in_order)
+        return tuple(call for call in found if call is not None)
+
+    def owns(self, addon: object) -> bool:
+        """Whether the chain must leave this addon to us."""
+        return any(addon is stage for stage in self.stages_in_order)
+
+    def outbound(self, flow: http.HTTPFlow) -> http.Request | None:
+        """The request as it may leave, or None."""
+        exchange = self._exchanges.get(flow.id)
+        if exchange is None or not isinstance(self.exit, Exit):
+            return None
+        return self.exit.outbound(flow, exchange)
+
+    def refuse(self, flow: http.HTTPFlow, error: BaseException) -> None:
+        """Answer with a refusal, or break off where an answer is already on its way."""
+        if not isinstance(error, ProctorError):
+            error = InternalError(
+                "stage-failed",
+                "A part of proctor failed, so nothing was let through",
+                hint="The log says which.",
+            )
+        exchange = self._exchanges.get(flow.id)
+        if exchange is None:
+            # Admission itself failed, perhaps before it took the token out.
+            take_credentials(flow.request)
+            exchange = self.open(flow)
+        exchange.refused = Deny(
+            rule_id=error.rule_id if isinstance(error, RefusedError) else error.code,
+            reason=error.message,
+        )
+        exchange.error = str(error)
+        if exchange.sent and not (exchange.buffered and exchange.ended):
+            if flow.killable:
+                flow.kill()
+            return
+        flow.response = self._shaped(exchange.listener, error, flow.id).response()
+
+    def refusal(self, listener: str, status: int, message: str) -> Refusal:
+        """A refusal for what never became a flow."""
+        kind = ClientError if status < http.status_codes.INTERNAL_SERVER_ERROR else InternalError
+        return self._shaped(listener, kind("http-error", message, status=status), "")
+
+    def _shaped(self, listener: str, error: ProctorError, flow_id: str) -> Refusal:
+        speaks = self._listeners[listener].speaks
+        shape = anthropic_refusal if speaks == "anthropic" else http_refusal
+        refusal = shape(error, request_id=flow_id)
+        return Refusal(
+            status=refusal.status,
+            headers=tuple((n.encode(), v.encode("latin-1")) for n, v in refusal.headers),
+            body=refusal.body,
+        )
+
+    # What the stages ask.
+
+    def listener(self, name: str) -> Listener:
+        """The settings of a listener."""
+        return self._listeners[name]
+
+    def listener_of(self, client: Client) -> Listener | None:
+        """The listener a client came through, or None where it is none of ours."""
+        mode = client.proxy_mode
+        return self._listeners.get(mode.data) if isinstance(mode, ProctorMode) else None
+
+    def site_of(self, client: Client) -> Site | None:
+        """The same, as the layers know it."""
+        listener = self.listener_of(client)
+        return self._sites[listener.name] if listener else None
+
+    def open(self, flow: http.HTTPFlow) -> Exchange:
+        """A new exchange; its request is pointed at the listener's upstream."""
+        listener = self.listener_of(flow.client_conn)
+        if listener is None:
+            raise InternalError("foreign-listener", "A request on a listener that is not ours")
+        site = self._sites[listener.name]
+        if site.via:
+            flow.server_conn.via = site.via
+        _point(flow.request, self._authorities[listener.name])
+        exchange = Exchange(listener=listener.name)
+        self._exchanges[flow.id] = exchange
+        self._flows[flow.id] = flow
+        return exchange
+
+    def exchange(self, flow: http.HTTPFlow) -> Exchange:
+        """The exchange of a flow.
+
+        Raises:
+            InternalError: It was never opened: no stage has seen its headers.
+        """
+        try:
+            return self._exchanges[flow.id]
+        except KeyError:
+            raise InternalError("not-admitted", "A flow that admission has not seen") from None
+
+    def close(self, flow: http.HTTPFlow) -> None:
+        """Forget an exchange whose last record is written."""
+        exchange = self._exchanges.pop(flow.id, None)
+        self._flows.pop(flow.id, None)
+        if exchange:
+            seconds = time.time() - flow.request.timestamp_start
+            verdict = "deny" if exchange.refused else "allow"
+            self.metrics.exchange(exchange.listener, verdict, max(0.0, seconds))
+
+    def lost(self, client: Client) -> list[http.HTTPFlow]:
+        """What a client that has gone left open."""
+        return [
+            flow
+            for flow in self._flows.values()
+            if flow.client_conn is client and not self._exchanges[flow.id].ended
+        ]
+
+    @property
+    def open_exchanges(self) -> int:
+        """Exchanges under way."""
+        return len(self._exchanges)
+
+    def credential(self, name: str) -> tuple[tuple[bytes, bytes], ...]:
+        """The headers of a credential, or InternalError."""
+        return self._credentials.headers_for(name)
+
+    async def record_refusal(
+        self, flow: http.HTTPFlow, exchange: Exchange, error: str | None
+    ) -> None:
+        """Record what was not let through. A refusal stands whether or not that succeeds."""
+        opening = exchange.opening or opening_of(flow, exchange.listener)
+        if exchange.principal is None and not self._bucket.take():
+            return
+        verdict = exchange.refused or Deny(rule_id="protocol", reason=error or "")
+        response = flow.response
+        closing = Closing(
+            status=response.status_code if response else None,
+            response_bytes=len(response.raw_content or b"") if response else 0,
+            error=error,
+        )
+        try:
+            await self.gate.refuse(
+                opening,
+                closing,
+                principal=exchange.principal,
+                session=exchange.session,
+                verdict=verdict,
+                ruling=exchange.ruling,
+            )
+        except InternalError:
+            logger.exception("a refusal was not recorded", extra={"event": "record.failed"})
+
+
+def _point(request: http.Request, host: bytes) -> None:
+    """Name the upstream as the host that is asked (RFC 9110 7.2)."""
+    data = request.data
+    if data.http_version == b"HTTP/2.0":
+        data.authority = host
+    else:
+        data.authority = b""
+    fields = [field for field in data.headers.fields if field[0].lower() != b"host"]
+    if data.http_version != b"HTTP/2.0":
+        fields.insert(0, (b"Host", host))
+    data.headers.fields = tuple(fields)
+
+
+class _Bucket:
+    """A token bucket, so that callers nobody knows cannot fill the disk with their refusals."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._size = rate * 10
+        self._level = self._size
+        self._clock = clock
+        self._last = clock()
+
+    def take(self) -> bool:
+        now = self._clock()
+        self._level = min(self._size, self._level + (now - self._last) * self._rate)
+        self._last = now
+        if self._level < 1:
+            return False
+        self._level -= 1
+        return True
