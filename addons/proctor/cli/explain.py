@@ -1,0 +1,149 @@
+"""`proctor explain`: which rules speak about an action, and why."""
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from proctor.cli.common import (
+    CONFIG,
+    ConfigOption,
+    FormatOption,
+    OutputFormat,
+    render,
+    visible,
+)
+from proctor.config import load
+from proctor.model import Allow, Case, verdict_name
+from proctor.policy.describe import case_of
+from proctor.policy.engine import Policy, load_policy
+from proctor.policy.explain import Explanation
+from proctor.policy.explain import explain as ask
+from proctor.policy.features import Features
+from proctor.yamlfile import MAX_BYTES, parse, read
+
+COLUMNS = ("rule", "then", "outcome", "why", "where")
+HINT = "name an action: --action FILE, or - for standard input; or --flow ID"
+
+
+def explain(
+    *,
+    action: Annotated[
+        str | None, typer.Option("--action", help="A description, YAML or JSON; - to read it here.")
+    ] = None,
+    flow: Annotated[
+        str | None, typer.Option("--flow", help="A recorded exchange, by its flow_id.")
+    ] = None,
+    config: ConfigOption = CONFIG,
+    output: FormatOption = None,
+) -> None:
+    """Show what each rule says of an action, described or recorded, and what follows.
+
+    A description has the names that rules see: `action: {kind: llm.request}`,
+    `llm: {model: claude-x}`, `principal: {groups: [ci]}`. Exit status 0: allowed. 1: not.
+    """
+    if (action is None) == (flow is None):
+        raise typer.BadParameter(HINT, param_hint="--action, --flow")
+    settings = load(config)
+    listeners = frozenset(listener.name for listener in settings.listeners)
+    policy = load_policy(
+        settings.rules, features=Features(listeners=listeners), observe=settings.observe
+    )
+    output = output or (OutputFormat.TABLE if sys.stdout.isatty() else OutputFormat.JSON)
+    if action is not None:
+        shown = [_shown(policy, _described(action))]
+    else:
+        shown = _recorded(policy, settings.audit.path / "audit.duckdb", flow or "")
+    if output is OutputFormat.JSON:
+        typer.echo(json.dumps([_as_json(*each) for each in shown], indent=2, ensure_ascii=False))
+    else:
+        for explanation, then in shown:
+            render(_rows(explanation), COLUMNS, output)
+            typer.echo(_summary(explanation, then), err=output is OutputFormat.CSV)
+    passes = all(isinstance(each.decision.verdict, Allow) and not each.open for each, _ in shown)
+    raise typer.Exit(0 if passes else 1)
+
+
+type Then = Mapping[str, str]
+"""What was said when it was recorded; empty for a description."""
+
+
+def _shown(
+    policy: Policy, case: Case, hidden: Mapping[str, str] | None = None, then: Then | None = None
+) -> tuple[Explanation, Then]:
+    return ask(policy, case, hidden), then or {}
+
+
+def _described(action: str) -> Case:
+    if action == "-":
+        document = parse(sys.stdin.buffer.read(MAX_BYTES + 1), name="standard input")
+    else:
+        document = read(Path(action))
+    return case_of(document, datetime.now(UTC))
+
+
+def _recorded(policy: Policy, database: Path, flow: str) -> list[tuple[Explanation, Then]]:
+    from proctor.policy.recorded import recorded_cases  # noqa: PLC0415 - DuckDB only where needed
+
+    return [
+        _shown(
+            policy,
+            found.case,
+            found.hidden,
+            {
+                "kind": found.case.action.kind.value,
+                "verdict": found.verdict,
+                "rule_id": found.rule_id,
+                "policy_version": found.policy_version,
+            },
+        )
+        for found in recorded_cases(database, flow)
+    ]
+
+
+def _rows(explanation: Explanation) -> list[dict[str, object]]:
+    return [
+        {
+            "rule": step.rule.id,
+            "then": f"{step.rule.then}{' (observe)' if step.rule.observe else ''}",
+            "outcome": step.outcome.value,
+            "why": step.why,
+            "where": step.rule.where,
+        }
+        for step in explanation.steps
+    ]
+
+
+def _as_json(explanation: Explanation, then: Then) -> dict[str, Any]:
+    decision = explanation.decision
+    return {
+        "verdict": verdict_name(decision.verdict),
+        "rule_id": decision.verdict.rule_id,
+        "reason": decision.verdict.reason,
+        "mode": decision.mode,
+        "record": decision.record.value,
+        "policy_version": decision.policy_version,
+        "open": list(explanation.open),
+        "recorded": dict(then) or None,
+        "rules": _rows(explanation),
+    }
+
+
+def _summary(explanation: Explanation, then: Then) -> str:
+    decision = explanation.decision
+    verdict = decision.verdict
+    passed = " (global observe lets it pass)" if decision.mode == "observe" else ""
+    reason = f": {verdict.reason}" if verdict.reason else ""
+    lines = [f"{verdict_name(verdict).upper()} by {verdict.rule_id}{passed}{reason}"]
+    if explanation.open:
+        lines.append(f"Open, since the record does not say: {', '.join(explanation.open)}.")
+    if then:
+        same = (
+            "the same rules" if then["policy_version"] == decision.policy_version else "other rules"
+        )
+        lines.append(f"Recorded: {then['verdict']} by {then['rule_id']}, under {same}.")
+    return visible("\n".join(lines))

@@ -1,0 +1,203 @@
+"""`proctor init`: a commented proctor.yaml, rules and folders to start from."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import proctor
+from proctor.config import Config, build
+from proctor.errors import ConfigurationError
+from proctor.runtime.permissions import make_folder, write_new
+from proctor.yamlfile import parse
+
+_LOCAL = "local"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9:/._-]*")
+
+_CONFIG = """\
+# What proctor stands before, whom it believes, and where it keeps the record.
+# `proctor check` finds mistakes in here, `proctor doctor` those around it. A relative path is
+# relative to this file; no secret stands in it.
+schema_version: 1
+
+listeners:
+  - name: claude                # as rules, records and metrics call it
+    kind: reverse
+    listen: {listen}
+    upstream: {upstream}
+    speaks: anthropic
+    credential: anthropic       # put in for the client, whose own is taken out
+    # For clients on other machines, listen on an address of theirs and show a certificate:
+    # tls: {{cert: cert.pem, key: key.pem}}     # and client_ca: ca.pem, to ask clients for theirs
+    # The company's own CA and proxy on the way to the upstream:
+    # upstream_tls: {{ca: corp-ca.pem}}
+    # via: http://proxy.corp:3128
+
+identity:
+  issuers:
+{issuer}
+credentials:
+  - name: anthropic
+    header: x-api-key           # or authorization, which carries it as `Bearer …`
+    value: {{env: ANTHROPIC_API_KEY}}
+    # or {{file: /run/secrets/anthropic}}, read again when it changes,
+    # or {{command: [op, read, op://vault/anthropic/key]}}, run again before its value expires
+
+rules: rules/                   # every *.yaml in it; what no rule allows is denied
+# observe: true                 # rules only say what they would have done; admission still holds
+
+audit: {{path: recordings/}}      # the record; `proctor query` asks it in SQL
+limits: {{body: 64MiB, drain: 30s}}
+console: {{listen: {console}}}   # /healthz, /readyz, /metrics
+"""
+
+_LOCAL_ISSUER = """\
+    # Tokens made by `proctor token --local`, for trying out: they prove nothing about anyone.
+    # In earnest, name your identity provider in its place:
+    # - issuer: https://idp.internal/realms/corp
+    #   audience: proctor             # what an agent's token is for
+    #   groups: realm_access.roles    # path to the claim
+    #   human: act.sub                # the person behind a bot's token
+    - {issuer: local, audience: proctor}
+"""
+
+_OWN_ISSUER = """\
+    - issuer: {issuer}
+      audience: {audience}        # what an agent's token is for
+      algorithms: [RS256, ES256]
+      # groups: realm_access.roles  # path to the claim that lists groups
+      # human: act.sub              # path to the person behind a bot's token
+    # - {{issuer: local, audience: {audience}}}   # `proctor token --local`, for trying out
+"""
+
+
+def init(  # noqa: PLR0913 - one for each question
+    *,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where; made if it is not there.")
+    ] = Path(),
+    issuer: Annotated[
+        str | None,
+        typer.Option(help="Whose tokens are taken: a URL, or `local` to try out."),
+    ] = None,
+    audience: Annotated[str, typer.Option(help="What an agent's token is for.")] = "proctor",
+    upstream: Annotated[str | None, typer.Option(help="The service behind proctor.")] = None,
+    listen: Annotated[str | None, typer.Option(help="Where clients come in.")] = None,
+    console: Annotated[str, typer.Option(help="Where health and metrics are.")] = "127.0.0.1:9090",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take defaults.")] = False,
+) -> None:
+    """Write proctor.yaml, rules and folders to start from.
+
+    Nothing that is there already is changed.
+    """
+    ask = _silent if yes else _ask
+    issuer = issuer or ask("Whose tokens are taken: your issuer's URL, or local to try out", _LOCAL)
+    upstream = upstream or ask("The service behind proctor", "https://api.anthropic.com")
+    listen = listen or ask("Where clients come in", "127.0.0.1:8080")
+    text = _CONFIG.format(
+        listen=_quoted(listen),
+        upstream=_quoted(upstream),
+        console=_quoted(console),
+        issuer=_LOCAL_ISSUER
+        if issuer == _LOCAL
+        else _OWN_ISSUER.format(issuer=_quoted(issuer), audience=_quoted(audience)),
+    )
+    file = folder / "proctor.yaml"
+    config = build(parse(text.encode(), name=str(file)), folder.absolute())
+    made, kept = _write(folder, file, text)
+    _tell(made, kept)
+    if file not in kept:
+        _tell_next(folder, config)
+
+
+def shipped_rules() -> Path:
+    """The rules that come with proctor: inside the package, or beside a checkout.
+
+    Raises:
+        ConfigurationError: They are in neither place.
+    """
+    package = Path(proctor.__file__).parent
+    for place in (package / "rules", package.parents[1] / "rules"):
+        if (place / "anthropic.yaml").is_file():
+            return place
+    raise ConfigurationError(
+        code="rules-missing",
+        message="The rules that ship with proctor are not there",
+        hint="Install proctor again.",
+    )
+
+
+def _write(folder: Path, file: Path, text: str) -> tuple[list[Path], list[Path]]:
+    made: list[Path] = []
+    kept: list[Path] = []
+    source = shipped_rules()
+    # Should the folder be in a repository, keys and recordings stay out of it.
+    files = {folder / name / ".gitignore": b"*\n" for name in ("recordings", ".proctor")}
+    for rule in sorted(source.rglob("*.yaml")):
+        files[folder / "rules" / rule.relative_to(source)] = rule.read_bytes()
+    files[file] = text.encode()
+    for path, data in files.items():
+        make_folder(path.parent)
+        try:
+            write_new(path, data)
+        except FileExistsError:
+            kept.append(path)
+        except OSError as error:
+            raise ConfigurationError(
+                code="file-unwritable",
+                message="A file cannot be written",
+                got=f"{path}: {error.strerror}",
+            ) from None
+        else:
+            made.append(path)
+    return made, kept
+
+
+def _tell(made: list[Path], kept: list[Path]) -> None:
+    for paths, word, colour in (
+        (made, "wrote", typer.colors.GREEN),
+        (kept, "left as it was", typer.colors.YELLOW),
+    ):
+        for path in paths:
+            if path.name != ".gitignore":
+                typer.secho(f"{word:<15}", fg=colour, nl=False)
+                typer.echo(path)
+
+
+def _tell_next(folder: Path, config: Config) -> None:
+    listener, issuer = config.listeners[0], config.identity.issuers[0]
+    token = (
+        "$(proctor token --local --subject me)"
+        if issuer.issuer == _LOCAL
+        else f"…   # a token of {issuer.issuer} for {issuer.audience}"
+    )
+    there = "" if folder == Path() else f"  cd {folder}\n"
+    typer.echo(f"""
+Next:
+{there}  export ANTHROPIC_API_KEY=…       # the service's real key, for proctor alone
+  proctor run
+
+and where Claude Code runs, in another terminal:
+{there}  export ANTHROPIC_BASE_URL=http://{listener.listen}
+  export ANTHROPIC_AUTH_TOKEN={token}
+  claude
+
+`proctor sessions` and `proctor show` then tell what was said; where nothing was, `proctor doctor`
+says why.""")
+
+
+def _ask(question: str, default: str) -> str:
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("nobody is there to be asked; add --yes", param_hint="--yes")
+    return str(typer.prompt(question, default=default))
+
+
+def _silent(_: str, default: str) -> str:
+    return default
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

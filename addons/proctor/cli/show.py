@@ -1,0 +1,128 @@
+"""`proctor show`: a session as a readable conversation."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from proctor.audit import find
+from proctor.audit.answers import Said, ServerCall
+from proctor.audit.conversation import Call, Conversation, Part, Totals, Turn, conversation
+from proctor.audit.exchanges import Exchange
+from proctor.audit.reader import opened
+from proctor.cli.common import CONFIG, ConfigOption, OutputFormat
+from proctor.cli.screen import put, screen
+from proctor.cli.transcript import Transcript
+from proctor.config import load
+
+_LIMIT = 64 * 1024
+_REFERENCES = frozenset({"tools", "results", "prompt", "output", "request", "response"})
+
+
+def show(  # noqa: PLR0913 - one for each option
+    session: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SESSION|FLOW]",
+            help="A session_id or flow_id, or its beginning; left out, or `last`: the newest.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    principal: Annotated[
+        str | None, typer.Option(help="Whose, where several have a session of that name.")
+    ] = None,
+    turn: Annotated[int | None, typer.Option(help="Only this one, and all of it.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Shorten nothing.")] = False,
+    bodies: Annotated[
+        bool, typer.Option("--bodies", help="With --turn: also the bodies as recorded.")
+    ] = False,
+    width: Annotated[int | None, typer.Option(min=40, max=1000, help="Columns to use.")] = None,
+    config: ConfigOption = CONFIG,
+    output: Annotated[
+        OutputFormat,
+        typer.Option("--format", help="A conversation to read (table), or JSON, never shortened."),
+    ] = OutputFormat.TABLE,
+) -> None:
+    """Show a session as a conversation: who said what, which tools ran, what was refused.
+
+    Times are UTC. What was said is shown as recorded, less what a terminal would obey.
+    """
+    if output is OutputFormat.CSV:
+        raise typer.BadParameter(
+            "a conversation is no table; take json, or `proctor query` for rows",
+            param_hint="--format",
+        )
+    settings = load(config)
+    with opened(settings.audit.path) as reader:
+        if reader is None:
+            raise find.empty()
+        target = find.find(reader, session, principal)
+        found = conversation(reader, target)
+        only = found.number(target.flow_id) if target.flow_id else turn
+        if bodies and only is None:
+            raise typer.BadParameter("add --turn N: bodies are long", param_hint="--bodies")
+        whole = full or only is not None
+        as_json = output is OutputFormat.JSON
+        limit = None if whole or as_json else _LIMIT
+        turns = found.turns(limit=limit, only=only, bodies=bodies)
+        if as_json:
+            sys.stdout.writelines(_json(found.totals, turns))
+        else:
+            _text(found, turns, whole=whole, width=width)
+
+
+def _text(found: Conversation, turns: Iterator[Turn], *, whole: bool, width: int | None) -> None:
+    console = screen(sys.stdout, width)
+    transcript = Transcript(totals=found.totals, whole=whole)
+    first = next(turns)  # a turn that is not there is told before anything is shown
+    put(console, transcript.head())
+    put(console, transcript.turn(first))
+    for each in turns:
+        put(console, transcript.turn(each))
+
+
+def _json(totals: Totals, turns: Iterator[Turn]) -> Iterator[str]:
+    """One object, a turn a line."""
+    first = next(turns)
+    yield f'{{"session": {_encoded(asdict(totals))},\n "turns": [\n  {_encoded(_turn(first))}'
+    for turn in turns:
+        yield f",\n  {_encoded(_turn(turn))}"
+    yield "\n ]}\n"
+
+
+def _turn(turn: Turn) -> dict[str, Any]:
+    exchange = {
+        each.name: getattr(turn.exchange, each.name)
+        for each in fields(Exchange)
+        if each.name not in _REFERENCES
+    }
+    exchange["observed"] = [asdict(each) for each in turn.exchange.observed]
+    own = {each.name: getattr(turn, each.name) for each in fields(Turn)}
+    del own["exchange"]
+    for name in ("prompt", "request_body", "response_body"):
+        own[name] = asdict(own[name]) if own[name] else None
+    own["results"] = [asdict(each) for each in turn.results]
+    own["parts"] = [_part(each) for each in turn.parts]
+    return {"number": own.pop("number"), **exchange, **own}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    match part:
+        case Said():
+            return {"type": part.kind, "content": asdict(part.content)}
+        case ServerCall():
+            return {"type": "server_tool_call", **asdict(part)}
+        case Call():
+            return {"type": "tool_call", **asdict(part)}
+
+
+def _encoded(value: object) -> str:
+    def other(found: object) -> str:
+        return found.isoformat() if isinstance(found, datetime) else str(found)
+
+    return json.dumps(value, default=other, ensure_ascii=False)

@@ -1,0 +1,92 @@
+"""How commands show rows."""
+
+import io
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proctor.cli.common import OutputFormat, render, visible
+
+ROWS = [
+    {"name": "a", "count": 3, "when": datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC), "note": None},
+    {"name": 'b, "x"\ny', "count": 12, "more": "not asked for"},
+]
+COLUMNS = ("name", "count", "when", "note")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(
+    rows: list[dict[str, object]],
+    columns: tuple[str, ...] = COLUMNS,
+    output: OutputFormat | None = None,
+    stream: io.StringIO | None = None,
+) -> str:
+    out = stream or io.StringIO(newline="")
+    render(rows, columns, output, stream=out)
+    return out.getvalue()
+
+
+def test_json() -> None:
+    assert json.loads(shown(ROWS)) == [
+        {"name": "a", "count": 3, "when": "2026-11-22T01:02:03+00:00", "note": None},
+        {"name": 'b, "x"\ny', "count": 12, "when": None, "note": None},
+    ]
+    assert json.loads(shown([])) == []
+
+
+def test_csv() -> None:
+    assert shown(ROWS, output=OutputFormat.CSV) == (
+        'name,count,when,note\r\na,3,2026-11-22T01:02:03+00:00,\r\n"b, ""x""\ny",12,,\r\n'
+    )
+
+
+def test_table() -> None:
+    lines = shown(ROWS[:1], output=OutputFormat.TABLE).splitlines()
+    assert lines[1].split() == ["name", "count", "when", "note"]
+    assert lines[3].split() == ["a", "3", "2026-11-22T01:02:03+00:00"]
+
+
+def test_a_table_in_a_terminal_json_elsewhere() -> None:
+    assert "──" in shown(ROWS, stream=Terminal())
+    assert json.loads(shown(ROWS, stream=Terminal(), output=OutputFormat.JSON))
+    assert "──" in shown(ROWS, output=OutputFormat.TABLE)
+
+
+@pytest.mark.parametrize(
+    ("value", "as_json", "as_text"),
+    [
+        (Decimal("1.50"), 1.5, "1.50"),
+        (Decimal(3), 3, "3"),
+        (timedelta(seconds=1.5), 1.5, "1.5"),
+        (date(2026, 11, 22), "2026-11-22", "2026-11-22"),
+        (b"\x00\xff", "00ff", "00ff"),
+        (True, True, "true"),
+        ([1, {"a": date(2026, 1, 1)}], [1, {"a": "2026-01-01"}], '[1, {"a": "2026-01-01"}]'),
+    ],
+)
+def test_values(value: object, as_json: object, as_text: str) -> None:
+    assert json.loads(shown([{"x": value}], ("x",))) == [{"x": as_json}]
+    assert as_text.replace('"', '""') in shown([{"x": value}], ("x",), OutputFormat.CSV)
+    assert as_text in shown([{"x": value}], ("x",), OutputFormat.TABLE)
+
+
+def test_markup_is_only_text() -> None:
+    assert "[red]x[/]" in shown([{"x": "[red]x[/]"}], ("x",), OutputFormat.TABLE)
+
+
+@given(st.text())
+def test_nothing_in_a_table_is_obeyed(text: str) -> None:
+    table = shown([{"x": text}], ("x",), OutputFormat.TABLE)
+    assert not set(table) & {*map(chr, [*range(10), *range(11, 32), 127, 0x9B, 0x202E])}
+
+
+def test_visible() -> None:
+    assert visible("a\x1b[2J\u202eb\n\tc") == "a\\x1b[2J\\u202eb\n\tc"

@@ -1,0 +1,96 @@
+"""`proctor explain`: what a person or CI sees."""
+
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from proctor.cli.explain import explain
+from proctor.errors import ClientError, ConfigurationError
+from tests.support.houses import house
+
+APP = typer.Typer()
+APP.command()(explain)
+
+RULES = """\
+rules:
+  - {id: yes, on: llm.request, then: allow}
+  - {id: no-opus, on: llm.request, then: deny, when: llm.model.startsWith("opus"), reason: No.}
+  - {id: tools, on: llm.request, then: deny, when: '"x" in llm.tools'}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return house(tmp_path, RULES)
+
+
+def run(config: Path, *args: str, text: str = "") -> Result:
+    return CliRunner().invoke(APP, ["--config", str(config), *args], input=text)
+
+
+@pytest.mark.parametrize(("model", "code", "verdict"), [("x", 0, "allow"), ("opus", 1, "deny")])
+def test_described(config: Path, model: str, code: int, verdict: str) -> None:
+    text = f"action: {{kind: llm.request}}\nllm: {{model: {model}}}\n"
+    result = run(config, "--action", "-", "--format", "json", text=text)
+    assert result.exit_code == code
+    (found,) = json.loads(result.stdout)
+    assert found["verdict"] == verdict
+    assert found["recorded"] is None
+    assert [rule["rule"] for rule in found["rules"]] == ["yes", "no-opus", "tools"]
+
+
+def test_table_and_csv(config: Path, tmp_path: Path) -> None:
+    action = tmp_path / "action.json"
+    action.write_text('{"action": {"kind": "llm.request"}, "llm": {"model": "opus-4"}}')
+    result = run(config, "--action", str(action), "--format", "table")
+    assert "DENY by no-opus: No." in result.stdout
+    assert "`when` is false" in result.stdout
+    result = run(config, "--action", str(action), "--format", "csv")
+    assert result.stdout.splitlines()[0] == "rule,then,outcome,why,where"
+    assert "DENY by no-opus" in result.stderr
+
+
+def test_global_observe(tmp_path: Path) -> None:
+    config = house(tmp_path, RULES, "observe: true\n")
+    text = "action: {kind: llm.request}\nllm: {model: opus}\n"
+    result = run(config, "--action", "-", "--format", "table", text=text)
+    assert result.exit_code == 0
+    assert "ALLOW by no-opus (global observe lets it pass): No." in result.stdout
+
+
+@pytest.mark.parametrize("args", [[], ["--action", "-", "--flow", "f"]])
+def test_one_action_is_needed(config: Path, args: list[str]) -> None:
+    result = run(config, *args)
+    assert result.exit_code == 2
+    assert "--action" in result.stderr
+
+
+def test_an_unknown_field_is_an_error(config: Path) -> None:
+    result = run(config, "--action", "-", text="action: {kind: llm.request}\nllm: {modle: x}\n")
+    assert isinstance(result.exception, ConfigurationError)
+    assert result.exception.where == "standard input:2"
+
+
+def test_recorded(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "recordings").mkdir()
+    with duckdb.connect(str(tmp_path / "recordings" / "audit.duckdb")) as connection:
+        connection.execute("""
+            CREATE TABLE flows AS SELECT 'f1' flow_id, 'i#alice' principal, 'alice' subject,
+                ['a'] AS groups, NULL::TEXT session_id, 'claude' listener, 'POST' AS method,
+                'https' scheme, 'h' host, 443 port, '/v1/messages' path, 9 request_bytes;
+            CREATE TABLE decisions AS SELECT 'f1' flow_id, 1 seq, TIMESTAMP '2026-03-04 12:00' ts,
+                'llm.request' action_kind, 'allow' verdict, 'yes' rule_id, 'old' policy_version;
+            CREATE TABLE turns AS SELECT 'f1' flow_id, 'x' model, NULL::TEXT request_body;
+        """)
+    result = run(config, "--flow", "f1", "--format", "table")
+    assert result.exit_code == 1  # a rule stays open, so it is not known to be allowed
+    assert "llm.tools is not on record" in result.stdout
+    assert "Open, since the record does not say: tools." in result.stdout
+    assert "Recorded: allow by yes, under other rules." in result.stdout
+    result = run(config, "--flow", "f1", "--format", "json")
+    assert json.loads(result.stdout)[0]["recorded"]["rule_id"] == "yes"
+    assert isinstance(run(config, "--flow", "f2").exception, ClientError)

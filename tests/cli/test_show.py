@@ -1,0 +1,112 @@
+"""`proctor show`: what a person or a script sees."""
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from proctor.cli.show import show
+from proctor.errors import ClientError, ProctorError
+from tests.support.houses import house
+from tests.support.recorded import HOSTILE, OTHER, SESSION, others, record, story
+
+APP = typer.Typer()
+APP.command()(show)
+GOLDEN = Path(__file__).parents[1] / "golden/cli"
+ALICES = (SESSION, "--principal", "alice", "--width", "100")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("show")
+    record(folder / "recordings", story, others)
+    return house(folder, "rules: []\n")
+
+
+def run(config: Path, *args: str) -> Result:
+    return CliRunner().invoke(APP, ["--config", str(config), *args])
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("show", ALICES),
+        ("show-narrow", (*ALICES[:3], "--width", "60")),
+        ("show-full", (*ALICES, "--full")),
+        ("show-turn", (*ALICES, "--turn", "2", "--bodies")),
+        ("show-flow", ("f1003", "--width", "100")),
+    ],
+)
+def test_as_a_conversation(config: Path, name: str, args: tuple[str, ...]) -> None:
+    result = run(config, *args)
+    assert result.exception is None
+    assert result.stdout == (GOLDEN / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize("args", [(), ("last",), ("3f2b",), ("f1002",)])
+def test_named_in_many_ways(config: Path, args: tuple[str, ...]) -> None:
+    assert OTHER in run(config, *args).stdout
+
+
+def test_json_holds_everything(config: Path) -> None:
+    found = json.loads(run(config, *ALICES, "--format", "json").stdout)
+    assert found["session"]["session_id"] == SESSION
+    assert found["session"]["started_at"] == "2026-01-02T03:04:05+00:00"
+    turns = found["turns"]
+    assert [turn["number"] for turn in turns] == list(range(1, 11))
+    assert [part["type"] for part in turns[0]["parts"]] == ["thinking", "text", "tool_call"]
+    assert "line 39" in turns[0]["parts"][2]["result"]["content"]["text"]
+    assert turns[1]["parts"][1]["result"]["content"]["text"] == HOSTILE
+    assert (turns[4]["verdict"], turns[4]["rule_id"]) == ("deny", "no-remote-features")
+    assert turns[7]["observed"][0]["rule_id"] == "watch-opus"
+    assert turns[0]["request_body"] is None
+    assert not {"prompt", "request_body", "parts", "seconds", "flow_id"} - set(turns[0])
+
+
+def test_json_of_one_turn_with_bodies(config: Path) -> None:
+    done = run(config, *ALICES, "--turn", "2", "--bodies", "--format", "json")
+    (turn,) = json.loads(done.stdout)["turns"]
+    assert turn["number"] == 2
+    assert json.loads(turn["request_body"]["text"])["messages"]
+    assert json.loads(turn["response_body"]["text"])["id"] == "msg_1"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--format", "csv"), "proctor query"),
+        (("3f2b", "--bodies"), "--turn"),
+        (("3f2b", "--width", "3"), "--width"),
+    ],
+)
+def test_wrong_use(config: Path, args: tuple[str, ...], words: str) -> None:
+    result = run(config, *args)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("nope",), "session-unknown"),
+        ((SESSION,), "session-ambiguous"),
+        (("3f2b", "--turn", "2"), "turn-unknown"),
+        (("last", "--principal", "carol"), "record-empty"),
+    ],
+)
+def test_what_is_not_there(config: Path, args: tuple[str, ...], code: str) -> None:
+    result = run(config, *args)
+    assert isinstance(result.exception, ClientError)
+    assert result.exception.code == code
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_an_empty_record(tmp_path: Path, made: bool) -> None:  # noqa: FBT001 - a case
+    if made:
+        record(tmp_path / "recordings")
+    result = run(house(tmp_path, "rules: []\n"))
+    assert isinstance(result.exception, ProctorError)
+    assert result.exception.code == "record-empty"
