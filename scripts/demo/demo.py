@@ -1,0 +1,153 @@
+"""The main job, end to end on loopback: `make demo`, or `make demo CLIENT=claude-code`.
+
+A stand-in Messages API, proctor before it, a real client before that; then the record, in words and
+in SQL. Everything happens in a temporary folder and on free ports, and nothing leaves the machine.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import clients
+from rich.console import Console
+from rich.markup import escape
+
+from proctor.testing import gateway
+from proctor.testing.standin import KEY, StandIn, serving
+
+CLIENTS: dict[str, Callable[..., clients.Outcome]] = {
+    "sdk": clients.sdk,
+    "claude-code": clients.claude_code,
+}
+COLOURS = {"you": "cyan", "claude": "green", "tool": "magenta", "refused": "bold red"}
+QUERIES = (
+    "select model, stop_reason, input_tokens, output_tokens, prompt from turns order by seq",
+    "select name, input, result from tool_calls order by seq",
+    "select path, status, verdict, rule_id, reason from flows where verdict = 'deny'",
+)
+
+console = Console(highlight=False)
+
+
+def main() -> int:
+    """Run it; the exit status is 0 only if everything was as it should be."""
+    parser = argparse.ArgumentParser(description="proctor's main job, end to end on loopback")
+    parser.add_argument("--client", choices=CLIENTS, default="sdk", help="who talks to Claude")
+    parser.add_argument(
+        "--keep", type=Path, help="put everything into this new folder, and keep it"
+    )
+    given = parser.parse_args()
+    with ExitStack() as stack:
+        folder = stack.enter_context(_folder(given.keep))
+        standin = stack.enter_context(serving(StandIn()))
+        checks = _play(given.client, folder, standin)
+    console.rule("[bold]What was checked")
+    for what, right in checks.items():
+        console.print(f"  {'[green]yes[/]' if right else '[bold red]NO [/]'}  {what}")
+    if given.keep:
+        console.print(f"\nEverything is in {given.keep}; try `proctor query` there.")
+    return 0 if all(checks.values()) else 1
+
+
+def _play(client: str, folder: Path, standin: StandIn) -> dict[str, bool]:
+    house = folder / "house"
+    step("A stand-in for the Messages API", f"It streams and calls tools, at {standin.url}.")
+    step("proctor init", "Writes proctor.yaml, the rules and the folders.")
+    proctor("init", str(house), "--yes", "--upstream", standin.url, "--listen", "127.0.0.1:0",
+            "--console", "127.0.0.1:0", cwd=folder)  # fmt: skip
+    step("proctor token --local", "A short-lived token for alice, of the group dev.")
+    token = gateway.command("token", "--local", "--subject", "alice", "--group", "dev", cwd=house)
+    console.print(f"[dim]{escape(token.stderr.strip())}[/]", soft_wrap=True)
+    if token.returncode:
+        raise SystemExit(1)
+
+    step("proctor run", "The key of the service is known to proctor alone.")
+    with gateway.running(house / "proctor.yaml", env={"ANTHROPIC_API_KEY": KEY}) as running:
+        url = running.url("claude")
+        console.print(f"  clients now use  [bold]ANTHROPIC_BASE_URL={url}[/]")
+        step(
+            f"A conversation ({client})",
+            "The stand-in does what a prompt's words before a colon say.",
+        )
+        scratch = folder / "scratch"
+        scratch.mkdir()
+        outcome = CLIENTS[client](url, token.stdout.strip(), scratch, say)
+
+        step("The record", "Asked while the gateway runs.")
+        proctor("sessions", "--format", "table", cwd=house)
+        proctor("show", outcome.session_id, cwd=house)
+        for sql in QUERIES:
+            proctor("query", sql, "--format", "table", cwd=house)
+        denied = answers("select count(*) as n from flows where verdict = 'deny'", house)
+        passed = answers("select count(*) as n from turns where stop_reason is not null", house)
+        ran = answers("select count(*) as n from tool_calls where result is not null", house)
+        running.terminate()
+        status = running.wait()
+    step("Stopped by SIGTERM", f"Exit status {status}.")
+    return {
+        "the client ran its tools": outcome.tools > 0,
+        "the client was told why proctor refused": "proctor" in outcome.refusal,
+        "the refused request is on record": denied == 1,
+        "the upstream got exactly the requests that the record says passed": (
+            passed == sum(r.target.startswith("/v1/messages") for r in standin.requests)
+        ),
+        "each tool call is on record with its result": ran >= outcome.tools,
+        "no credential of the client reached the upstream": standin.leaks == [],
+        "the gateway ended cleanly": status == 0,
+    }
+
+
+def step(title: str, text: str) -> None:
+    """Say what comes next."""
+    console.print()
+    console.rule(f"[bold]{escape(title)}", align="left")
+    if text:
+        console.print(text)
+
+
+def say(who: str, text: str) -> None:
+    """One line of the conversation."""
+    colour = COLOURS[who]
+    for number, line in enumerate(text.splitlines() or [""]):
+        console.print(f"[{colour}]{'' if number else who:>8}[/]  {escape(line)}", soft_wrap=True)
+
+
+def proctor(*arguments: str, cwd: Path) -> None:
+    """Run a command and let the person see it."""
+    console.print(f"\n[bold]$ proctor {escape(' '.join(arguments))}[/]", soft_wrap=True)
+    done = subprocess.run(
+        [*gateway.COMMAND, *arguments],
+        cwd=cwd,
+        env=gateway.environment(COLUMNS=str(console.width)),
+        check=False,
+        timeout=60,
+    )
+    if done.returncode:
+        raise SystemExit(f"proctor {arguments[0]} ended with status {done.returncode}")
+
+
+def answers(sql: str, house: Path) -> int:
+    """A number from the record."""
+    done = gateway.command("query", sql, "--format", "json", cwd=house)
+    done.check_returncode()
+    rows = json.loads(done.stdout)
+    return int(rows[0]["n"])
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep:
+        keep.mkdir(parents=True)
+        yield keep.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="proctor-demo-") as name:
+        yield Path(name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
