@@ -1,0 +1,125 @@
+"""An installation, a gateway in it and real clients before it."""
+
+import json
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import anthropic
+import pytest
+
+from proctor.testing.gateway import Gateway, running
+from proctor.testing.standin import StandIn, serving
+from tests.support.installation import REPOSITORY, Installation
+
+CLAUDE = REPOSITORY / ".npm/node_modules/.bin/claude"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One installation a module."""
+    with serving(StandIn()) as standin:
+        yield Installation.build(tmp_path_factory.mktemp("e2e") / "home", standin)
+
+
+@pytest.fixture(scope="module")
+def gateway(home: Installation) -> Iterator[Gateway]:
+    """One gateway a module. A test that ends its gateway starts one by itself."""
+    with running(home.config, env=home.env) as started:
+        yield started
+
+
+@pytest.fixture
+def standin(home: Installation) -> StandIn:
+    """The upstream, its list of requests emptied."""
+    home.standin.requests.clear()
+    home.standin.faults.clear()
+    return home.standin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sdk:
+    """The anthropic SDK in a session of its own."""
+
+    client: anthropic.Anthropic
+    session_id: str
+
+
+@pytest.fixture
+def sdk(home: Installation, gateway: Gateway) -> Iterator[Sdk]:
+    """The SDK, with a good token."""
+    session_id = str(uuid.uuid4())
+    with anthropic.Anthropic(
+        base_url=gateway.url("claude"),
+        auth_token=home.token(),
+        max_retries=0,
+        default_headers={"X-Claude-Code-Session-Id": session_id},
+    ) as client:
+        yield Sdk(client=client, session_id=session_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaudeCode:
+    """The real Claude Code, `claude -p`, in a folder and a home of its own."""
+
+    folder: Path
+    url: str
+
+    def run(
+        self, *arguments: str, token: str | None, tools: str = "Bash,Read", **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """One run with a prompt as the last argument, at most 90 seconds."""
+        *options, prompt = arguments
+        own = {
+            "HOME": str(self.folder / "home"),
+            "PATH": os.environ["PATH"],
+            "ANTHROPIC_BASE_URL": self.url,
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "IS_SANDBOX": "1",
+        }
+        if token is not None:
+            own["ANTHROPIC_AUTH_TOKEN"] = token
+        return subprocess.run(
+            [str(CLAUDE), "-p", *options, "--tools", tools, "--allowedTools", tools, "--", prompt],
+            cwd=self.folder / "work",
+            env=own | env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
+        )
+
+    def helper(self, tokens: list[str]) -> str:
+        """Settings with an apiKeyHelper that prints these tokens, one a run, the last for ever."""
+        script = self.folder / "helper"
+        (self.folder / "tokens").write_text("\n".join(tokens) + "\n")
+        script.write_text(
+            "#!/bin/sh\n"
+            f"cd {self.folder}\n"
+            "echo run >> runs\n"
+            "n=$(wc -l < runs)\n"
+            '(sed -n "${n}p" tokens; tail -n 1 tokens) | head -n 1\n'
+        )
+        script.chmod(0o700)
+        return json.dumps({"apiKeyHelper": str(script)})
+
+    def helper_runs(self) -> int:
+        """How often the helper has been run."""
+        return len((self.folder / "runs").read_text().splitlines())
+
+
+@pytest.fixture
+def claude_code(gateway: Gateway, tmp_path: Path) -> ClaudeCode:
+    """Claude Code before the gateway."""
+    if not CLAUDE.exists():
+        why = "the real Claude Code is not installed; `make npm` does that"
+        if os.environ.get("CI"):
+            pytest.fail(why)
+        pytest.skip(why)
+    for name in ("home", "work"):
+        (tmp_path / name).mkdir()
+    return ClaudeCode(folder=tmp_path, url=gateway.url("claude"))

@@ -1,0 +1,131 @@
+"""A suite on stand-ins for the Gate's parts, behind a live mitmproxy."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from proctor.errors import InternalError
+from proctor.gate import Gate
+from proctor.settings import Listener, TlsSettings, UpstreamTlsSettings
+from proctor.stages.suite import Suite
+from proctor.units import Address, Origin
+from tests.support.live import Live, live
+from tests.support.parts import Rules, Store, Tokens
+
+REAL_KEY = b"sk-real-credential"
+
+
+class Keys:
+    """The real credential, unless a test takes it away."""
+
+    def __init__(self) -> None:
+        self.missing = False
+
+    def headers_for(self, name: str) -> tuple[tuple[bytes, bytes], ...]:
+        if self.missing:
+            raise InternalError("credential-missing", f"Credential {name} has no value")
+        return ((b"x-api-key", REAL_KEY),)
+
+
+class Counted:
+    """Metrics that only remember."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    def exchange(self, listener: str, verdict: str, seconds: float) -> None:
+        assert seconds >= 0
+        self.seen.append((listener, verdict))
+
+
+@dataclass
+class Stand:
+    """A suite and the parts a test may break."""
+
+    suite: Suite
+    store: Store
+    rules: Rules
+    keys: Keys = field(default_factory=Keys)
+    metrics: Counted = field(default_factory=Counted)
+
+
+def listener(
+    port: int,
+    *,
+    name: str = "claude",
+    speaks: str = "anthropic",
+    tls: TlsSettings | None = None,
+    upstream: str = "http",
+    upstream_tls: UpstreamTlsSettings | None = None,
+    via: Origin | None = None,
+) -> Listener:
+    """Settings of a listener whose upstream is this port of loopback."""
+    return Listener.model_construct(
+        name=name,
+        kind="reverse",
+        listen=Address(host="127.0.0.1", port=0),
+        tls=tls,
+        upstream=Origin(scheme=upstream, host="127.0.0.1", port=port),
+        upstream_tls=upstream_tls,
+        via=via,
+        speaks=speaks,
+        credential="real",
+    )
+
+
+def house(*listeners: Listener) -> Stand:
+    """A suite for these listeners, taking traffic."""
+    store, rules, keys, metrics = Store(), Rules(), Keys(), Counted()
+    gate = Gate(authenticator=Tokens(), policies=rules, recorder=store)
+    suite = Suite(
+        listeners, gate, keys, metrics, body_limit=1_000_000, first_request=5, connections=1000
+    )
+    suite.accepting = True
+    return Stand(suite=suite, store=store, rules=rules, keys=keys, metrics=metrics)
+
+
+@contextlib.contextmanager
+def running(this: Stand, *names: str, extra: tuple[object, ...] = ()) -> Iterator[Live]:
+    """The house behind a live proxy."""
+    with live(
+        dict.fromkeys(names or ("claude",), this.suite), *extra, body_size_limit="1000000"
+    ) as proxy:
+        yield proxy
+
+
+def post(
+    body: bytes = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"hi"}]}',
+    path: str = "/v1/messages",
+    token: str | None = "a",
+    more: bytes = b"",
+) -> bytes:
+    """A request as a client sends it."""
+    auth = b"authorization: Bearer %s\r\n" % token.encode() if token is not None else b""
+    return (
+        b"POST %s HTTP/1.1\r\nhost: proxy\r\ncontent-type: application/json\r\n%s%s"
+        b"content-length: %d\r\n\r\n%s" % (path.encode(), auth, more, len(body), body)
+    )
+
+
+ANSWER = (
+    b'{"id":"msg_1","type":"message","role":"assistant","model":"m-1","content":'
+    b'[{"type":"text","text":"hello"},{"type":"tool_use","id":"t1","name":"Bash","input":{"command":'
+    b'"ls"}}],"stop_reason":"tool_use","usage":{"input_tokens":3,"output_tokens":5}}'
+)
+
+
+OK = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(ANSWER)
+) + ANSWER
+
+
+def error_of(answer: bytes) -> dict[str, Any]:
+    """The error in Anthropic's envelope."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/json" in head.lower()
+    envelope = json.loads(body)
+    assert envelope["type"] == "error"
+    found: dict[str, Any] = envelope["error"]
+    return found
