@@ -1,0 +1,144 @@
+"""What travels: requests that are never the same twice, and the answers that belong to them.
+
+A request ends in `bench:KIND:NUMBER:NONCE`. The origin makes its answer from that alone, so the
+load generator knows every byte it must get, and nothing that a proxy keeps is kept twice.
+"""
+
+import json
+from collections.abc import Iterator
+from hashlib import blake2b, shake_128
+
+MODEL = "claude-sonnet-4-5"
+SESSION_HEADER = "x-claude-code-session-id"
+_PIECE = 16 * 1024  # text in one event of a huge answer
+_DELTAS = 20  # events with text in a short answer
+
+
+def marker(kind: str, nonce: str, number: int = 0) -> str:
+    """What the last user message ends in. Kinds: json, sse, turn, huge (of `number` MB)."""
+    return f"bench:{kind}:{number}:{nonce}"
+
+
+def asked(body: bytes) -> tuple[str, int, str]:
+    """Kind, number and nonce that a request's body asks for.
+
+    Raises:
+        ValueError: It has no marker.
+    """
+    start = body.rindex(b"bench:")
+    end = body.index(b'"', start)
+    _, kind, number, nonce = body[start:end].decode("ascii").split(":")
+    return kind, int(number), nonce
+
+
+def small_request(kind: str, nonce: str, number: int = 0) -> bytes:
+    """A Messages request of some 1,000 bytes, streaming unless `kind` is json."""
+    text = f"{shake_128(nonce.encode()).hexdigest(400)} {marker(kind, nonce, number)}"
+    return _dump(
+        {
+            "model": MODEL,
+            "max_tokens": 1024,
+            "stream": kind != "json",
+            "messages": [{"role": "user", "content": text}],
+        }
+    )
+
+
+def head(*, token: str, session: str, host: str, size: int) -> list[tuple[str, str]]:
+    """The header fields of a request, as a Messages client sends them."""
+    return [
+        ("host", host),
+        ("authorization", f"Bearer {token}"),
+        ("content-type", "application/json"),
+        ("accept", "application/json"),
+        ("anthropic-version", "2023-06-01"),
+        ("user-agent", "claude-cli/2.1.330 (external, cli)"),
+        (SESSION_HEADER, session),
+        ("content-length", str(size)),
+    ]
+
+
+def answer(kind: str, number: int, nonce: str) -> Iterator[bytes]:
+    """The body of an answer. What is yielded first is sent first; see `origin` for the pause."""
+    if kind == "json":
+        yield _dump(_message(nonce, [{"type": "text", "text": _words(nonce, 600)}], "end_turn"))
+        return
+    start = _message(nonce, [], None)
+    opened = {"type": "text", "text": ""}
+    yield (
+        _event("message_start", message=start)
+        + _event("ping")
+        + _event("content_block_start", index=0, content_block=opened)
+        + _delta(0, _words(nonce, 12))
+    )
+    if kind == "huge":
+        for index in range(number * 1_000_000 // _PIECE):
+            yield _delta(0, f"{index:08d}".ljust(_PIECE, "x"))
+    else:
+        yield b"".join(
+            _delta(0, _words(f"{nonce}{index}", 24)) for index in range(_DELTAS)
+        ) + _event("content_block_stop", index=0)
+    if kind == "turn":
+        tool = {"type": "tool_use", "id": f"toolu_{nonce}", "name": "Read", "input": {}}
+        given = json.dumps({"file_path": f"/src/{nonce}.py"})
+        yield (
+            _event("content_block_start", index=1, content_block=tool)
+            + _event(
+                "content_block_delta",
+                index=1,
+                delta={"type": "input_json_delta", "partial_json": given},
+            )
+            + _event("content_block_stop", index=1)
+        )
+    reason = "tool_use" if kind == "turn" else "end_turn"
+    delta = {"stop_reason": reason, "stop_sequence": None}
+    yield _event("message_delta", delta=delta, usage={"output_tokens": 99})
+    yield _event("message_stop")
+
+
+def expected(body: bytes) -> tuple[int, bytes]:
+    """Size and digest of the answer to a request."""
+    size, state = 0, digest()
+    for piece in answer(*asked(body)):
+        size += len(piece)
+        state.update(piece)
+    return size, state.digest()
+
+
+def digest() -> blake2b:
+    """The hash by which answers are compared."""
+    return blake2b(digest_size=16)
+
+
+def _message(nonce: str, content: list[object], reason: str | None) -> dict[str, object]:
+    return {
+        "id": f"msg_{nonce}",
+        "type": "message",
+        "role": "assistant",
+        "model": MODEL,
+        "content": content,
+        "stop_reason": reason,
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": 300,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0,
+            "output_tokens": 99,
+        },
+    }
+
+
+def _words(seed: str, length: int) -> str:
+    return shake_128(seed.encode()).hexdigest(length // 2)
+
+
+def _delta(index: int, text: str) -> bytes:
+    return _event("content_block_delta", index=index, delta={"type": "text_delta", "text": text})
+
+
+def _event(name: str, **fields: object) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), _dump({"type": name, **fields}))
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
