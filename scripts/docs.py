@@ -1,0 +1,206 @@
+"""Writes docs/commands.md and docs/errors.md from the source: `python scripts/docs.py`.
+
+tests/test_docs.py fails while they differ from what this makes.
+"""
+
+import ast
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from typer.core import TyperGroup
+
+from proctor.cli import make_app
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "addons/proctor"
+_BLAME = {
+    "ConfigurationError": "operator",
+    "problem": "operator",
+    "ClientError": "caller",
+    "AuthenticationError": "caller",
+    "refuse": "caller",
+    "RefusedError": "caller",
+    "UpstreamError": "upstream",
+    "InternalError": "proctor",
+}
+
+
+def pages() -> dict[Path, str]:
+    """The generated pages and what should stand in them."""
+    return {
+        ROOT / "docs/commands.md": commands_page(),
+        ROOT / "docs/errors.md": errors_page(codes()),
+    }
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Code:
+    """One place where an error is made."""
+
+    code: str
+    blame: str
+    message: str
+    hint: str
+
+
+def codes() -> list[Code]:
+    """Every error code of the package with its message, found in the source."""
+    found: set[Code] = set()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        found |= set(_Module(ast.parse(path.read_text())).made())
+    return sorted(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Maker:
+    """Something that makes an error when called.
+
+    Attributes:
+        blame: Who is at fault.
+        parameters: In their order, with their defaults.
+        parts: What code, message and hint are made of; a parameter's name for what is handed in.
+    """
+
+    blame: str
+    parameters: Mapping[str, ast.expr | None]
+    parts: Mapping[str, ast.expr]
+
+    def part(self, name: str, call: ast.Call) -> ast.expr | None:
+        """A part of the error that this call makes."""
+        inner = self.parts.get(name)
+        if not (isinstance(inner, ast.Name) and inner.id in self.parameters):
+            return inner
+        given = dict(zip(self.parameters, call.args, strict=False))
+        given |= {word.arg: word.value for word in call.keywords if word.arg}
+        return given.get(inner.id, self.parameters[inner.id])
+
+
+_PARTS = ("code", "message", "hint")
+_BASE = {
+    name: _Maker(
+        blame=blame,
+        parameters=dict.fromkeys(("code", "message", "got", "expected", "hint")),
+        parts={part: ast.Name(part) for part in _PARTS},
+    )
+    for name, blame in _BLAME.items()
+}
+
+
+class _Module:
+    def __init__(self, tree: ast.Module) -> None:
+        self._tree = tree
+        self._makers = dict(_BASE)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and (maker := self._wrapper(node)):
+                self._makers[node.name] = maker
+
+    def made(self) -> Iterator[Code]:
+        for call in ast.walk(self._tree):
+            if not isinstance(call, ast.Call) or not (maker := self._makers.get(_name(call))):
+                continue
+            code, message, hint = (maker.part(part, call) for part in _PARTS)
+            if isinstance(code, ast.Constant):
+                yield Code(
+                    code=str(code.value),
+                    blame=maker.blame,
+                    message=_words(message),
+                    hint=_words(hint),
+                )
+
+    def _wrapper(self, function: ast.FunctionDef) -> _Maker | None:
+        """A function that hands its code or message on to one that makes an error."""
+        arguments = function.args
+        names = [each.arg for each in arguments.args if each.arg != "self"]
+        defaults: list[ast.expr | None] = [None] * (len(names) - len(arguments.defaults))
+        parameters = dict(zip(names, [*defaults, *arguments.defaults], strict=True))
+        words = [each.arg for each in arguments.kwonlyargs]
+        parameters |= dict(zip(words, arguments.kw_defaults, strict=True))
+        for call in ast.walk(function):
+            if isinstance(call, ast.Call) and (inner := self._makers.get(_name(call))):
+                found = {part: inner.part(part, call) for part in _PARTS}
+                parts = {part: node for part, node in found.items() if node is not None}
+                handed = {node.id for node in parts.values() if isinstance(node, ast.Name)}
+                if handed & set(parameters):
+                    return _Maker(blame=inner.blame, parameters=parameters, parts=parts)
+        return None
+
+
+def _name(call: ast.Call) -> str:
+    function = call.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _words(node: ast.expr | None) -> str:
+    """A message as far as it is known without running: what is filled in is shown as …."""
+    match node:
+        case ast.Constant():
+            return str(node.value)
+        case ast.JoinedStr():
+            return "".join(_words(part) for part in node.values)
+        case ast.FormattedValue():
+            return "…"
+        case ast.IfExp():
+            return f"{_words(node.body)}, or: {_words(node.orelse)}"
+        case _:
+            return ""
+
+
+def errors_page(found: list[Code]) -> str:
+    """docs/errors.md."""
+    lines = [
+        "# Error codes",
+        "",
+        "Every error has a code that never changes: in the log, in the record and where a command",
+        "fails. Where the text depends on the case, … stands for it.",
+        "Made by `python scripts/docs.py`.",
+        "",
+        "| code | at fault | what happened | what to do |",
+        "|---|---|---|---|",
+    ]
+    for code in sorted({each.code for each in found}):
+        here = [each for each in found if each.code == code]
+        blame = sorted({each.blame for each in here})
+        messages = sorted({each.message for each in here if each.message.strip("… ")})
+        if not all(each.message for each in here):
+            messages.append("depends on the case")
+        hints = sorted({each.hint for each in here if each.hint.strip("… ")})
+        cells = (", ".join(blame), _cell(messages), _cell(hints))
+        lines.append(f"| `{code}` | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(texts: list[str]) -> str:
+    return "<br>".join(text.replace("|", "\\|").replace("\n", " ") for text in texts)
+
+
+def application() -> TyperGroup:
+    """The command line with all its commands."""
+    command = typer.main.get_command(make_app())
+    if not isinstance(command, TyperGroup):
+        raise TypeError("proctor has one command only")
+    return command
+
+
+def commands_page() -> str:
+    """docs/commands.md."""
+    group = application()
+    context = typer.Context(group, info_name="proctor")
+    lines = ["# Commands", "", group.help or "", "", "Made by `python scripts/docs.py`.", ""]
+    for name, command in group.commands.items():
+        own = typer.Context(command, info_name=name, parent=context)
+        usage = " ".join(command.collect_usage_pieces(own))
+        lines += [f"## proctor {name}", "", inspect.cleandoc(command.help or ""), ""]
+        lines += ["```", f"proctor {name} {usage}", "```", "", "| option | meaning |", "|---|---|"]
+        for parameter in command.get_params(own):
+            if record := parameter.get_help_record(own):
+                lines.append(f"| `{_cell([record[0]])}` | {_cell([record[1]])} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text)

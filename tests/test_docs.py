@@ -1,0 +1,144 @@
+"""Nothing is undocumented, and what is documented is so."""
+
+import asyncio
+import importlib.util
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
+
+import duckdb
+import pytest
+from pydantic import BaseModel
+
+from proctor.audit.recorder import Recorder
+from proctor.policy import fields, rulefile
+from proctor.runtime.metrics import Metrics
+from proctor.settings import Config
+from tests.support.installation import REPOSITORY
+from tests.support.shell import marked_blocks, run_block
+
+README = REPOSITORY / "README.md"
+REFERENCE = REPOSITORY / "docs/reference.md"
+PAGES = sorted([README, REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").glob("*.md")])
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs", REPOSITORY / "scripts/docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def section(title: str) -> str:
+    """A part of the reference, from its heading to the next of the same or a higher level."""
+    text = REFERENCE.read_text()
+    found = re.search(rf"^(#+) {re.escape(title)}$", text, re.MULTILINE)
+    assert found is not None, title
+    rest = text[found.end() :]
+    ends = re.search(rf"^#{{1,{len(found[1])}}} ", rest, re.MULTILINE)
+    return rest[: ends.start()] if ends else rest
+
+
+def words(text: str) -> set[str]:
+    return set(re.findall(r"`([^`]+)`", text))
+
+
+@pytest.mark.parametrize("page", ["commands.md", "errors.md"])
+def test_a_generated_page_is_up_to_date(page: str) -> None:
+    path = REPOSITORY / "docs" / page
+    assert path.read_text() == generator().pages()[path], "run `python scripts/docs.py`"
+
+
+def test_every_command_is_in_the_readme() -> None:
+    text = README.read_text()
+    for command in generator().application().commands:
+        assert f"proctor {command}" in text
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}"
+        for inner in models(field.annotation):
+            yield from keys(inner, f"{prefix}{name}.")
+
+
+def models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models somewhere inside a type; behind an alias, a plain value is written instead."""
+    for part in get_args(annotation):
+        yield from models(part)
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        yield annotation
+
+
+def test_every_key_of_the_configuration() -> None:
+    documented = words(section("proctor.yaml"))
+    # Where a secret comes from is said once, under credentials.
+    found = {key for key in keys(Config) if ".client_secret." not in key}
+    parents = {key.rpartition(".")[0] for key in found}
+    lists = {"audit", "limits", "limits.disk", "console"}  # their keys are all in tables
+    missing = found - documented - (parents & lists)
+    assert not missing
+    dotted = {word for word in documented if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", word)}
+    assert dotted - found <= {"realm_access.roles", "act.sub", "proctor.yaml"}
+
+
+def test_every_key_of_a_rule() -> None:
+    wanted = {*rulefile.FILE_KEYS, *rulefile.RULE_KEYS, *rulefile.APPROVAL_KEYS}
+    assert not wanted - words(section("Rules"))
+
+
+def test_every_field_that_rules_see() -> None:
+    documented = words(section("Fields"))
+    assert not set(fields.TABLE) - documented
+    for name, kind in fields.TABLE.items():
+        assert not set(kind.fields or ()) - documented, name
+    assert not set(fields.FEATURES) - documented
+
+
+def test_every_column_of_every_view(tmp_path: Path) -> None:
+    async def make() -> None:
+        recorder = await Recorder.open(tmp_path / "recordings")
+        await recorder.close()
+
+    asyncio.run(make())
+    text = section("The record")
+    common = {"writer", "seq", "ts", "flow_id", "session_id", "principal", "subject", "groups"}
+    with duckdb.connect(str(tmp_path / "recordings/audit.duckdb"), read_only=True) as database:
+        rows = database.execute(
+            "select table_name, column_name from information_schema.columns"
+            " where table_name not like '\\_%' escape '\\'"
+        ).fetchall()
+    views: dict[str, set[str]] = {}
+    for view, column in rows:
+        views.setdefault(view, set()).add(column)
+    tabled = {
+        line.split("|")[1].strip().strip("`"): words(line.split("|")[3])
+        for line in text.splitlines()
+        if line.startswith("| `")
+    }
+    assert tabled == {view: columns - common for view, columns in views.items()}
+
+
+def test_every_metric() -> None:
+    found = {metric.name for metric in Metrics(["claude"]).registry.collect()}
+    own = {name for name in found if name.startswith("proctor_")}
+    assert {word for word in words(section("Metrics")) if word.startswith("proctor_")} == own
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_commands_of_the_readme(tmp_path: Path) -> None:
+    blocks = marked_blocks(README, "ci")
+    assert blocks
+    for code in blocks:
+        run_block(code, tmp_path)
