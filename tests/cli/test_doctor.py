@@ -1,14 +1,17 @@
 """`proctor doctor`."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from proctor.audit.recorder import Recorder
 from proctor.cli import make_app
 from proctor.cli.doctor import examine
 from proctor.runtime.checkup import State
+from tests.support.envelopes import STILL
 
 
 @pytest.fixture
@@ -54,6 +57,24 @@ def test_a_record_of_a_newer_proctor(house: Path) -> None:
     found = {item.check: item for item in examine(house / "proctor.yaml")}
     assert found["record"].state is State.FAIL
     assert "newer proctor" in found["record"].what
+
+
+def test_a_record_is_counted_and_one_that_was_changed_is_named(house: Path) -> None:
+    async def write() -> None:
+        recorder = await Recorder.open(house / "recordings", pace=STILL)
+        for number in range(3):
+            await recorder.event("x", {"number": number})
+        await recorder.close()
+
+    asyncio.run(write())
+    found = {item.check: item for item in examine(house / "proctor.yaml")}
+    assert found["record"].state is State.OK
+    assert "3 records" in found["record"].what
+    journal = house / "recordings/writers/w0/0.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"number":1', b'"number":9'))
+    found = {item.check: item for item in examine(house / "proctor.yaml")}
+    assert found["record"].state is State.FAIL
+    assert "w0 2" in found["record"].what
 
 
 def test_no_record_yet(house: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from proctor.audit.store import Store
+from proctor.audit.verify import verify_chain
 from proctor.cli.common import CONFIG, ConfigOption, FormatOption, render
 from proctor.config import Config
 from proctor.errors import ConfigurationError
@@ -50,15 +51,28 @@ def examine(file: Path) -> list[Finding]:
 
 
 def record(config: Config) -> Finding:
-    """Can the record be opened?"""
+    """Can the record be opened, and is every writer's chain whole?"""
     store = Store(path=config.audit.path)
     if not store.path.exists():
         return Finding(check="record", state=State.OK, what="There is none yet")
     try:
         store.check()
+        chains = verify_chain(store.path) if store.views.exists() else ()
     except ConfigurationError as error:
         return failed("record", error)
-    return Finding(check="record", state=State.OK, what=f"{store.path} can be used")
+    problems = [problem for chain in chains for problem in chain.problems]
+    if problems:
+        return Finding(
+            check="record",
+            state=State.FAIL,
+            what=f"The chain of records is broken: {problems[0]}",
+            mend="Somebody or something changed the record: keep the folder as evidence, and start"
+            " with a new `audit.path`.",
+        )
+    count = sum(chain.records for chain in chains)
+    return Finding(
+        check="record", state=State.OK, what=f"{store.path}: {count} records, every chain whole"
+    )
 
 
 async def _around(config: Config) -> list[Finding]:
