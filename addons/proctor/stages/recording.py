@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 BUFFERED = 1024 * 1024
 """Bytes of an answer of known length up to which it is recorded before any of it is passed on."""
 
+MAX_TEXT = 4 * 1024 * 1024
+"""Characters of a model's answer that become `output`; what is beyond stands in the body alone."""
+
 
 class Recording:
     """After decision, before injection; and last of all on the way back."""
@@ -59,7 +62,11 @@ class Recording:
         exchange.buffered = known and int(length) <= BUFFERED and not sse
         tap = Tap(
             encoding=headers.get("content-encoding", ""),
-            reader=AnswerReader(content_type) if exchange.asked is RouteKind.MESSAGES else None,
+            reader=(
+                AnswerReader(content_type, max_text=MAX_TEXT)
+                if exchange.asked is RouteKind.MESSAGES
+                else None
+            ),
             content=None if exchange.buffered else self._suite.gate.stream(exchange.ticket),
             keep_last=known and not exchange.buffered and flow.request.method != "HEAD",
         )
