@@ -1,6 +1,10 @@
 """May it? Refusals as a client reads them."""
 
+from pathlib import Path
+
 from proctor.model import Decision, Deny, Hold
+from proctor.policy.engine import load_policy
+from proctor.policy.features import Features
 from tests.support.origin import Origin
 from tests.support.stand import OK, error_of, house, listener, post, running
 
@@ -34,3 +38,23 @@ def test_a_hold_that_slipped_in_denies() -> None:
         with running(this) as proxy:
             assert proxy.request("claude", post()).startswith(b"HTTP/1.1 451 ")
     assert origin.connections == 0
+
+
+def test_a_rule_that_fails_to_evaluate_denies(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        """rules:
+  - {id: everyone, on: llm.request, then: allow}
+  - {id: team, on: llm.request, when: 'http.headers["x-team"] == "blue"', then: deny}
+"""
+    )
+    policy = load_policy(tmp_path, features=Features())
+    with Origin(OK) as origin:
+        this = house(listener(origin.port))
+        this.rules.decide = policy.decide  # type: ignore[method-assign]
+        with running(this) as proxy:
+            fails = proxy.request("claude", post())
+            passes = proxy.request("claude", post(more=b"x-team: red\r\n"))
+    assert fails.startswith(b"HTTP/1.1 451 ")
+    assert "rule team" in error_of(fails)["message"]
+    assert passes.startswith(b"HTTP/1.1 200 ")
+    assert len(origin.requests) == 1
