@@ -1,5 +1,6 @@
 """The live views: what they show holds no secret, and nothing that they do leaves unjudged."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -276,7 +277,10 @@ def test_other_options_open_no_way(web: Web, option: str) -> None:
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator["Terminal"]:
     if not shutil.which("tmux"):
-        pytest.skip("tmux is not installed")
+        why = "tmux is not installed: apt-get install tmux"
+        if os.environ.get("CI") == "true":
+            pytest.fail(why)
+        pytest.skip(why)
     name = f"proctor-{uuid.uuid4().hex}"
     found = Terminal(socket=tmp_path / name)
     try:
