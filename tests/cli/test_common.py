@@ -44,7 +44,7 @@ def test_json() -> None:
 
 def test_csv() -> None:
     assert shown(ROWS, output=OutputFormat.CSV) == (
-        'name,count,when,note\r\na,3,2026-11-22T01:02:03+00:00,\r\n"b, ""x""\ny",12,,\r\n'
+        'name,count,when,note\na,3,2026-11-22T01:02:03+00:00,\n"b, ""x""\ny",12,,\n'
     )
 
 

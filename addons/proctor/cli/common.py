@@ -67,7 +67,7 @@ def render(
         objects = [dict(zip(columns, line, strict=True)) for line in lines]
         out.write(json.dumps(objects, indent=2, default=_jsonable, ensure_ascii=False) + "\n")
     elif output is OutputFormat.CSV:
-        writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180, 2
+        writer = csv.writer(out, lineterminator="\n")  # as psql does: shells keep a \r
         writer.writerow(columns)
         writer.writerows([_text(value) for value in line] for line in lines)
     else:
