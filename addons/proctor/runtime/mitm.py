@@ -60,6 +60,9 @@ LINGER = 2.0
 KILL_LOOK = 0.5
 """Seconds between two looks at whether a held flow was killed."""
 
+READ_AHEAD = 256 * 1024
+"""Bytes of a client's that may wait to be read; asyncio's own 64 KiB stops a turn at each piece."""
+
 BACKLOG = 2048
 CONNECTIONS_PER_UPSTREAM = 1000
 
@@ -107,6 +110,7 @@ class ProctorServer(mode_servers.AsyncioServerInstance[ProctorMode]):
                 host,
                 port,
                 backlog=BACKLOG,
+                limit=READ_AHEAD,
                 reuse_port=self.reuse_port or None,
             )
         ]
