@@ -14,6 +14,9 @@ import pytest
 from proctor.testing.gateway import Gateway, running
 from proctor.testing.standin import StandIn, serving
 from tests.support.installation import REPOSITORY, Installation
+from tests.support.origin import OK
+from tests.support.scripted import answering
+from tests.support.stage import Stage, staged
 
 CLAUDE = REPOSITORY / ".npm/node_modules/.bin/claude"
 
@@ -123,3 +126,19 @@ def claude_code(gateway: Gateway, tmp_path: Path) -> ClaudeCode:
     for name in ("home", "work"):
         (tmp_path / name).mkdir()
     return ClaudeCode(folder=tmp_path, url=gateway.url("claude"))
+
+
+@pytest.fixture(scope="module")
+def running_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A gateway between hostile clients and a scripted upstream, one a module."""
+    with staged(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture
+def stage(running_stage: Stage) -> Iterator[Stage]:
+    """The same, the upstream's counts at zero; afterwards a normal request still passes."""
+    running_stage.origin.reset(answering(OK))
+    running_stage.installed.standin.requests.clear()
+    yield running_stage
+    running_stage.well()

@@ -4,7 +4,6 @@ import contextlib
 import json
 import socket
 import ssl
-from collections.abc import Iterator
 from typing import Self
 
 import h2.config
@@ -14,26 +13,9 @@ import psutil
 import pytest
 
 from tests.support.live import read_answer
-from tests.support.origin import OK
-from tests.support.scripted import answering
-from tests.support.stage import MIB, Stage, staged
+from tests.support.stage import MIB, Stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def running_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
-@pytest.fixture
-def stage(running_stage: Stage) -> Iterator[Stage]:
-    """The same, the upstream's counts at zero; afterwards a normal request still passes."""
-    running_stage.origin.reset(answering(OK))
-    running_stage.installed.standin.requests.clear()
-    yield running_stage
-    running_stage.well()
 
 
 # Clients that speak HTTP/1.

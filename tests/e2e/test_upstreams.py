@@ -4,7 +4,6 @@ import gzip
 import json
 import socket
 import threading
-from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -13,25 +12,10 @@ from proctor.testing.service import Fault
 from tests.support.live import read_answer
 from tests.support.origin import OK
 from tests.support.scripted import Conversation, answering
-from tests.support.stage import MIB, Stage, staged
+from tests.support.stage import MIB, Stage
 from tests.support.stock import BODY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def running_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
-@pytest.fixture
-def stage(running_stage: Stage) -> Iterator[Stage]:
-    """The same, the upstream's counts at zero; afterwards a normal request still passes."""
-    running_stage.origin.reset(answering(OK))
-    running_stage.installed.standin.requests.clear()
-    yield running_stage
-    running_stage.well()
 
 
 def test_a_gzip_bomb_is_not_unpacked(stage: Stage) -> None:

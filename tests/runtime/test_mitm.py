@@ -41,7 +41,6 @@ class StubDoor:
             upstream=("127.0.0.1", self.upstream),
             upstream_tls=False,
             via=None,
-            body_limit=1_000_000,
             first_request=5,
             connections=3,
         )

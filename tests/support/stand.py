@@ -79,9 +79,7 @@ def house(*listeners: Listener) -> Stand:
     """A suite for these listeners, taking traffic."""
     store, rules, keys, metrics = Store(), Rules(), Keys(), Counted()
     gate = Gate(authenticator=Tokens(), policies=rules, recorder=store)
-    suite = Suite(
-        listeners, gate, keys, metrics, body_limit=1_000_000, first_request=5, connections=1000
-    )
+    suite = Suite(listeners, gate, keys, metrics, first_request=5, connections=1000)
     suite.accepting = True
     return Stand(suite=suite, store=store, rules=rules, keys=keys, metrics=metrics)
 

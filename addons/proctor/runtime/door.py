@@ -32,7 +32,6 @@ class Site:
         upstream: Host and port.
         upstream_tls: So does the upstream.
         via: The company's own proxy on the way there.
-        body_limit: Bytes of a request's body.
         first_request: Seconds within which a new connection has to send its first request's head.
         connections: Clients connected at once.
     """
@@ -42,7 +41,6 @@ class Site:
     upstream: tuple[str, int]
     upstream_tls: bool
     via: tuple[Literal["http", "https"], tuple[str, int]] | None
-    body_limit: int
     first_request: float
     connections: int
 

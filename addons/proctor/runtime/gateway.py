@@ -114,7 +114,6 @@ class Gateway:
             gate,
             self._credentials,
             self._metrics,
-            body_limit=limits.body,
             first_request=limits.head,
             connections=limits.connections,
         )

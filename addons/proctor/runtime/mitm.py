@@ -21,7 +21,7 @@ import collections
 import contextlib
 import logging
 from collections.abc import Awaitable, Coroutine
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from mitmproxy import ctx, flow, hooks, http
 from mitmproxy.connection import Client, Connection, ConnectionState
@@ -96,8 +96,6 @@ class ProctorMode(mode_specs.ProxyMode):
 class ProctorServer(mode_servers.AsyncioServerInstance[ProctorMode]):
     """Accepts connections and hands them to our handler."""
 
-    reuse_port: ClassVar[bool] = False
-
     async def listen(self, host: str, port: int) -> list[Any]:
         """Open the socket; a port of 0 is chosen by the system.
 
@@ -111,7 +109,6 @@ class ProctorServer(mode_servers.AsyncioServerInstance[ProctorMode]):
                 port,
                 backlog=BACKLOG,
                 limit=READ_AHEAD,
-                reuse_port=self.reuse_port or None,
             )
         ]
 

@@ -57,14 +57,17 @@ def asked(request: http.Request) -> RouteKind:
     return route(request.method, path, query).kind
 
 
-def names(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by lower-case name, read once; a name that stands twice has both values."""
+def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A name that stands twice has both values, so that no rule reads one and the upstream two."""
     found: dict[str, str] = {}
-    for name, value in fields:
-        key = name.lower().decode("latin-1")
-        text = value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
+    for name, value in pairs:
+        found[name] = f"{found[name]}, {value}" if name in found else value
     return found
+
+
+def names(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lower-case name, read once."""
+    return joined((n.lower().decode("latin-1"), v.decode("latin-1")) for n, v in fields)
 
 
 def product(request: http.Request) -> str:

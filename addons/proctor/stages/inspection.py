@@ -1,8 +1,6 @@
 """What is it? Turns an exchange into Actions, and binds what was looked at."""
 
-import json
 import re
-from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -13,9 +11,19 @@ from proctor.errors import ClientError
 from proctor.model import Action, ActionKind, CredentialSource, HttpFields, LlmFields
 from proctor.protocols.anthropic.request import MessagesRequest, RequestReader
 from proctor.protocols.anthropic.routes import RouteKind
+from proctor.protocols.jsonspan import loads
 from proctor.record import Question, ToolResult
 from proctor.settings import Listener
-from proctor.stages.exchange import Exchange, Stamp, asked, judged, names, opening_of, product
+from proctor.stages.exchange import (
+    Exchange,
+    Stamp,
+    asked,
+    joined,
+    judged,
+    names,
+    opening_of,
+    product,
+)
 
 if TYPE_CHECKING:
     from proctor.stages.suite import Suite
@@ -224,7 +232,7 @@ def _http_fields(
         host=data.host,
         port=data.port,
         path=path,
-        query=_joined(parse_qsl(query, keep_blank_values=True)) if query else {},
+        query=joined(parse_qsl(query, keep_blank_values=True)) if query else {},
         headers=headers,
         content_type=content_type,
         json=_json(body, content_type) if body else None,
@@ -232,26 +240,11 @@ def _http_fields(
     )
 
 
-def _joined(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    """A name that stands twice has both values, so that no rule reads one and the upstream two."""
-    fields: dict[str, str] = {}
-    for name, value in pairs:
-        fields[name] = f"{fields[name]}, {value}" if name in fields else value
-    return fields
-
-
 def _json(body: bytes, content_type: str) -> Any:
     """The body for rules to look into; None where it is too large or read in two ways."""
     if "json" not in content_type.lower() or len(body) > MAX_JSON:
         return None
     try:
-        return json.loads(body, object_pairs_hook=_once)
+        return loads(body.decode())
     except (ValueError, RecursionError):
         return None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found

@@ -64,7 +64,6 @@ class Suite:
         credentials: Credentials,
         metrics: Metrics,
         *,
-        body_limit: int,
         first_request: float,
         connections: int,
     ) -> None:
@@ -91,7 +90,6 @@ class Suite:
                     if listener.via
                     else None
                 ),
-                body_limit=body_limit,
                 first_request=first_request,
                 connections=connections,
             )
