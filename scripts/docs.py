@@ -184,12 +184,22 @@ def application() -> TyperGroup:
     return command
 
 
+def _commands(group: TyperGroup) -> Iterator[tuple[str, typer.core.TyperCommand]]:
+    """Every command by its name, those of groups by both names."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            for inner, found in _commands(command):
+                yield f"{name} {inner}", found
+        else:
+            yield name, command
+
+
 def commands_page() -> str:
     """docs/commands.md."""
     group = application()
     context = typer.Context(group, info_name="proctor")
     lines = ["# Commands", "", group.help or "", "", "Made by `python scripts/docs.py`.", ""]
-    for name, command in group.commands.items():
+    for name, command in _commands(group):
         own = typer.Context(command, info_name=name, parent=context)
         usage = " ".join(command.collect_usage_pieces(own))
         lines += [f"## proctor {name}", "", inspect.cleandoc(command.help or ""), ""]

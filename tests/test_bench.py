@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-BENCH = Path(__file__).parents[1] / "scripts" / "bench" / "bench.py"
+FOLDER = Path(__file__).parents[1] / "scripts" / "bench"
+BENCH = FOLDER / "bench.py"
 
 
 def bench(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
@@ -55,6 +56,45 @@ def test_latency_and_memory(tmp_path: Path) -> None:
     assert all(
         figure["value"] is not None for kind in report["figures"].values() for figure in kind
     )
+
+
+@pytest.mark.slow
+def test_redaction(tmp_path: Path) -> None:
+    done, report = bench(
+        tmp_path,
+        *(f"--only={name}" for name in ("redaction", "detection", "quality", "streams")),
+        *("--scale", "0.01"),
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = report["figures"]
+    assert [figure["goal"] for figure in figures["redaction"]] == [1.5, 8, None, 220]
+    assert [figure["goal"] for figure in figures["detection"]] == [5, 15, 15, None, 5]
+    assert [figure["goal"] for figure in figures["streams"]] == [50, 24, 0]
+    assert all(figure["value"] is not None for kind in figures.values() for figure in kind)
+
+
+def test_the_corpus_is_the_same_each_time_and_says_what_is_secret() -> None:
+    made = [
+        subprocess.run(
+            [sys.executable, FOLDER / "secrets_corpus.py", "--seed", seed],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for seed in ("1", "1", "2")
+    ]
+    cases = [json.loads(line) for line in made[0].splitlines()]
+    positives = [case for case in cases if case["secret"] is not None]
+    lookalikes = [case for case in cases if case["secret"] is None]
+
+    assert made[0] == made[1] != made[2]
+    assert len({case["name"] for case in cases}) == len(cases)
+    assert len({case["kind"] for case in positives}) >= 90
+    assert len({case["kind"] for case in lookalikes}) >= 60
+    assert all(case["text"].count(case["secret"]) == 1 for case in positives)
+    assert not any(mark in case["text"] for case in cases for mark in "⟦⟧⟨⟩")
 
 
 def test_an_unknown_measurement_is_refused(tmp_path: Path) -> None:

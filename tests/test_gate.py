@@ -15,11 +15,12 @@ from proctor.model import (
     Allow,
     Decision,
     Deny,
+    Finding,
     Hold,
     RecordMode,
     Verdict,
 )
-from proctor.record import Closing, Opening, Question, Reply, ToolCall, ToolResult
+from proctor.record import Closing, Opening, Question, Receipt, Reply, ToolCall, ToolResult
 from tests.support.parts import ALICE, BOB, Rules, Store, Tokens
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -236,3 +237,49 @@ def test_a_refusal_of_someone_known_says_what_was_asked(house: House) -> None:
     assert fields["turn"]["model"] == "m"
     assert fields["decisions"][0]["rule_id"] == "no"
     assert house.store.contents == [b"hello", b"hi", b"out"]
+
+
+ASKED = Finding(
+    type="PASSWORD", location="system", direction="request", score=1.0, detector="proctor:dsn",
+    action="mask", digest="d1",
+)  # fmt: skip
+ANSWERED = Finding(
+    type="PERSON", location="content[0]", direction="response", score=0.85, action="surrogate"
+)
+LOOKED = Receipt(looked=5, detectors=("proctor:dsn",), seconds=0.001)
+SKIPPED = Receipt(looked=0, skipped=(("image", 7),), failure="redaction-budget")
+
+
+def test_findings_and_receipts_of_an_exchange(house: House) -> None:
+    async def run() -> None:
+        ruling = house.gate.decide(ALICE, None, [action()])
+        asked = opening(findings=(ASKED,), receipt=LOOKED)
+        ticket = await house.gate.begin(asked, ALICE, None, ruling)
+        closing = Closing(status=200, response_bytes=9, findings=(ANSWERED,), receipt=SKIPPED)
+        await house.gate.end(ticket, closing)
+
+    asyncio.run(run())
+    (_, begin), (_, end) = house.store.appended
+    assert begin["findings"] == [
+        {"direction": "request", "location": "system", "entity_type": "PASSWORD",
+         "detector": "proctor:dsn", "action": "mask", "digest": "d1", "score": 1.0}
+    ]  # fmt: skip
+    assert begin["receipt"] == {"request": LOOKED.as_json()}
+    assert [each["entity_type"] for each in end["findings"]] == ["PASSWORD", "PERSON"]
+    assert end["receipt"] == {"request": LOOKED.as_json(), "response": SKIPPED.as_json()}
+
+
+def test_a_refused_exchange_keeps_its_findings(house: House) -> None:
+    asyncio.run(
+        house.gate.refuse(
+            opening(findings=(ASKED,), receipt=LOOKED),
+            Closing(status=451, response_bytes=2, findings=(ANSWERED,), receipt=SKIPPED),
+            principal=None,
+            session=None,
+            verdict=Deny(rule_id="no", reason="not here"),
+            ruling=None,
+        )
+    )
+    ((_, fields),) = house.store.appended
+    assert [each["digest"] for each in fields["findings"]] == ["d1", ""]
+    assert fields["receipt"]["response"]["failure"] == "redaction-budget"

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 from proctor.model import Action, ActionKind, Allow, Decision, Observation, RecordMode
-from proctor.record import Ruling, timestamp
+from proctor.record import Receipt, Ruling, timestamp
 
 
 def test_moments_are_written_in_utc_with_microseconds() -> None:
@@ -37,3 +37,16 @@ def test_a_ruling_lists_each_action_with_its_decision() -> None:
             "observed": [{"rule_id": "o", "verdict": "deny", "reason": "would not"}],
         }
     ]
+
+
+def test_a_receipt_says_what_was_not_looked_at_and_why() -> None:
+    receipt = Receipt(
+        looked=1024, skipped=(("image", 7), ("signed", 3)), detectors=("a", "b"), seconds=1 / 3
+    )
+    assert receipt.as_json() == {
+        "looked": 1024,
+        "skipped": [{"reason": "image", "bytes": 7}, {"reason": "signed", "bytes": 3}],
+        "detectors": ["a", "b"],
+        "seconds": 0.333333,
+        "failure": "",
+    }

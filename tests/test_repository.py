@@ -94,6 +94,7 @@ def test_the_lock_holds_every_dependency_with_a_hash() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     wanted = {"run": project["project"]["dependencies"]}
     wanted["dev"] = wanted["run"] + project["dependency-groups"]["dev"]
+    wanted["ner"] = project["project"]["optional-dependencies"]["ner"]
     for name, lines in wanted.items():
         text = (REPOSITORY / f"requirements/{name}.txt").read_text()
         locked: dict[str, list[Requirement]] = {}

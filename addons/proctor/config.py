@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from proctor.errors import ConfigurationError
 from proctor.fields import nearest
+from proctor.redaction.fields import Fields
 from proctor.scrub import scrub
 from proctor.settings import (
     SCHEMA_VERSION,
@@ -89,6 +90,7 @@ def build(document: Document, base: Path) -> Config:
     _check_names(config, document)
     _check_introspection(config, document)
     _check_addresses(config, document)
+    _check_redaction(config, document)
     return config
 
 
@@ -161,6 +163,25 @@ def _check_introspection(config: Config, document: Document) -> None:
             "Two issuers have `introspection`",
             expected="one at most, since an opaque token does not name its issuer",
         )
+
+
+def _check_redaction(config: Config, document: Document) -> None:
+    """What redaction names has to be there, and to mean something."""
+    known = [listener.name for listener in config.listeners]
+    for name in config.redaction.listeners:
+        if name not in known:
+            raise ConfigurationError(
+                code="unknown-name",
+                message=f"There is no listener called {name!r}",
+                hint=nearest(name, known),
+                where=document.where("redaction", "listeners", name),
+            )
+    for index, pattern in enumerate(config.redaction.fields):
+        try:
+            Fields([pattern])
+        except ConfigurationError as error:
+            error.where = document.where("redaction", "fields", index)
+            raise
 
 
 def _check_unique(

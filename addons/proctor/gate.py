@@ -270,7 +270,7 @@ class Gate:
         else:
             fields.update(request=None, turn=None, results=[])
         ended(fields, closing, self._clock())
-        fields.update(response=None, tools=[], findings=[])
+        fields.update(response=None, tools=[])
         await self._recorder.append("flow.end", fields)
 
     async def event(self, kind: str, detail: dict[str, object]) -> None:
@@ -358,15 +358,6 @@ class Gate:
                 ]
         fields["turn"] = turn
         fields["tools"] = tools
-        fields["findings"] = [
-            {
-                "entity_type": finding.type,
-                "location": finding.location,
-                "direction": finding.direction,
-                "detector": finding.detector,
-            }
-            for finding in closing.findings
-        ]
 
 
 def _strongest(decisions: Sequence[Decision]) -> Verdict:

@@ -170,13 +170,25 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something sensitive or suspicious at a place; never the value."""
+    """Something sensitive or suspicious at a place; never the value.
+
+    Attributes:
+        type: Entity type, such as `EMAIL_ADDRESS`.
+        location: Where it stands, such as `messages[2].content[0].text`.
+        direction: `request` or `response`.
+        score: 0 to 1.
+        detector: Who found it, such as `betterleaks:github-pat`.
+        action: What was done with it: a `redaction.model.Method`, or empty before that is decided.
+        digest: Keyed, so that two occurrences of a value can be matched; empty if there is none.
+    """
 
     type: str
     location: str
     direction: str
     score: float
     detector: str = ""
+    action: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +273,8 @@ class Decision:
         policy_version: Digest of the rules in force.
         mode: `enforce`, or `observe` where global observe let it pass.
         observed: What observing rules would have done.
+        redact: By entity type, the method that rules name for findings: of several the strictest.
+        restore: Entity types whose surrogates are put back into this tool call's input.
     """
 
     verdict: Verdict
@@ -268,6 +282,8 @@ class Decision:
     policy_version: str = ""
     mode: str = "enforce"
     observed: tuple[Observation, ...] = ()
+    redact: Mapping[str, str] = field(default_factory=dict[str, str])
+    restore: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from proctor.model import (
     Verdict,
     verdict_name,
 )
+from proctor.redaction.model import strictest
 
 
 class ContentStream(Protocol):
@@ -49,6 +50,11 @@ class Ruling:
     actions: tuple[Action, ...]
     record: RecordMode
     policy_version: str
+
+    @property
+    def redact(self) -> dict[str, str]:
+        """What the rules say of findings, by type; the strictest where they differ."""
+        return strictest(decision.redact for decision in self.decisions)
 
     def as_json(self) -> list[dict[str, object]]:
         """The decisions as they stand in an envelope."""
@@ -116,6 +122,35 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """How thoroughly one direction of an exchange was looked at.
+
+    Attributes:
+        looked: Bytes that were looked at.
+        skipped: Bytes that were not, by reason: `image`, `signed`, `binary` and the like.
+        detectors: Names of the recognizers that ran.
+        seconds: How long it took.
+        failure: Code of the error that ended the looking, or empty.
+    """
+
+    looked: int
+    skipped: tuple[tuple[str, int], ...] = ()
+    detectors: tuple[str, ...] = ()
+    seconds: float = 0.0
+    failure: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """The receipt as it stands in an envelope."""
+        return {
+            "looked": self.looked,
+            "skipped": [{"reason": reason, "bytes": size} for reason, size in self.skipped],
+            "detectors": list(self.detectors),
+            "seconds": round(self.seconds, 6),
+            "failure": self.failure,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """One exchange as it stands before anything leaves.
 
@@ -123,6 +158,8 @@ class Opening:
         body: The request's exact bytes as the client may see them, or None for no content.
         cuts: Byte offsets at which the record cuts the body.
         started_at: When the request's first byte came.
+        findings: What was found in the request.
+        receipt: How the request was looked at; None where it was not.
     """
 
     flow_id: str
@@ -138,6 +175,8 @@ class Opening:
     body: bytes | None = None
     cuts: Sequence[int] = ()
     question: Question | None = None
+    findings: tuple[Finding, ...] = ()
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +188,8 @@ class Closing:
         error: What went wrong, or None.
         coverage: `full`, or what of the answer was not read, and why.
         body: The response's content: exact bytes, a stream to be closed, or None.
+        findings: What was found in the response.
+        receipt: How the response was looked at; None where it was not.
     """
 
     status: int | None
@@ -158,6 +199,7 @@ class Closing:
     body: bytes | ContentStream | None = None
     reply: Reply | None = None
     findings: tuple[Finding, ...] = ()
+    receipt: Receipt | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -211,16 +253,37 @@ def common(
         "client": session.client if session else opening.client,
         "policy_version": ruling.policy_version if ruling else "",
         "decisions": ruling.as_json() if ruling else [],
+        "findings": _findings(opening.findings),
+        "receipt": {"request": opening.receipt.as_json()} if opening.receipt else {},
     }
 
 
-def ended(fields: dict[str, object], closing: Closing, now: datetime) -> None:
-    """Add how an exchange ended."""
+def ended(fields: dict[str, Any], closing: Closing, now: datetime) -> None:
+    """Add how an exchange ended, and what was found in the response to what the request held."""
+    if closing.findings:
+        fields["findings"] = [*fields["findings"], *_findings(closing.findings)]
+    if closing.receipt:
+        fields["receipt"] = {**fields["receipt"], "response": closing.receipt.as_json()}
     fields["status"] = closing.status
     fields["response_bytes"] = closing.response_bytes
     fields["ended_at"] = timestamp(now)
     fields["error"] = closing.error
     fields["coverage"] = closing.coverage
+
+
+def _findings(found: Sequence[Finding]) -> list[dict[str, object]]:
+    return [
+        {
+            "direction": finding.direction,
+            "location": finding.location,
+            "entity_type": finding.type,
+            "detector": finding.detector,
+            "action": finding.action,
+            "digest": finding.digest,
+            "score": round(finding.score, 3),
+        }
+        for finding in found
+    ]
 
 
 def timestamp(moment: datetime) -> str:

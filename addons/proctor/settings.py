@@ -23,6 +23,7 @@ from proctor.fields import (
     Variable,
     problem,
 )
+from proctor.redaction.settings import RedactionSettings
 from proctor.units import Address, parse_size
 
 SCHEMA_VERSION = 1
@@ -357,13 +358,14 @@ class Config(Settings):
         rules: The folder of rules.
         observe: Rules only say what they would have done, and default-deny is suspended;
             admission never is.
+        redaction: What is taken out.
         audit: Where the record is kept.
         limits: Bounds.
         console: Health and figures.
         state: What proctor itself keeps, such as the local issuer's keys; 0700.
     """
 
-    not_built: ClassVar = {"redaction": None, "roles": None, "approvals": None}
+    not_built: ClassVar = {"roles": None, "approvals": None}
 
     schema_version: int
     listeners: Annotated[tuple[Listener, ...], AT_LEAST_ONE]
@@ -372,6 +374,7 @@ class Config(Settings):
     rules: FilePath = Field(default="rules/", validate_default=True)
     observe: bool = False
     # validated, so that its path, too, is taken from the file's folder
+    redaction: RedactionSettings = RedactionSettings()
     audit: AuditSettings = Field(default={}, validate_default=True)
     limits: Limits = Limits()
     console: ConsoleSettings = ConsoleSettings()

@@ -20,15 +20,20 @@ from pathlib import Path
 from typing import Any
 
 import cpu
+import detecting
 import durable
 import latency
 import memory
 import psutil
+import redacted
 import sql
+import streaming
 from figures import Figure
 from lab import ROOT, Lab, lab
 from rich.console import Console
 from rich.table import Table
+
+from proctor.errors import ProctorError
 
 type Measure = Callable[..., Iterator[Figure]]
 
@@ -40,6 +45,10 @@ MEASURES: dict[str, Measure] = {
     "durable": durable.measure,
     "memory": memory.measure,
     "sql": sql.measure,
+    "redaction": redacted.measure,
+    "detection": detecting.measure,
+    "quality": detecting.quality,
+    "streams": streaming.measure,
 }
 QUICK = 0.1
 LIMIT = 6 * 60.0
@@ -102,7 +111,7 @@ def _measured(name: str, made: Lab, given: argparse.Namespace) -> list[Figure]:
     found: list[Figure] = []
     try:
         found.extend(MEASURES[name](made, rounds=given.rounds, scale=given.scale))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ProctorError) as error:
         found.append(_failed(name, str(error)))
     return found
 
@@ -122,7 +131,7 @@ def _table(figures: list[Figure]) -> Table:
         table.add_row(
             figure.what,
             _number(figure.value, figure.unit),
-            f"≤ {figure.goal:g}" if figure.goal is not None else "",
+            f"{'≥' if figure.least else '≤'} {figure.goal:g}" if figure.goal is not None else "",
             f"[{colour}]{figure.status}[/]",
             figure.note,
         )

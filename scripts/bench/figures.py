@@ -15,6 +15,7 @@ class Figure:
         value: The measured number, or None where it could not be measured.
         unit: Of value and goal.
         goal: The most it may be, or None where it is only reported.
+        least: The goal is the least it may be.
         note: What else there is to say: spread, absolute numbers.
         details: Everything behind it, for the JSON file.
     """
@@ -23,6 +24,7 @@ class Figure:
     value: float | None
     unit: str
     goal: float | None = None
+    least: bool = False
     note: str = ""
     details: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -33,7 +35,8 @@ class Figure:
             return "failed"
         if self.goal is None:
             return "reported"
-        return "ok" if self.value <= self.goal else "missed"
+        reached = self.value >= self.goal if self.least else self.value <= self.goal
+        return "ok" if reached else "missed"
 
     def as_json(self) -> dict[str, Any]:
         """For the JSON file."""
@@ -42,6 +45,7 @@ class Figure:
             "value": self.value,
             "unit": self.unit,
             "goal": self.goal,
+            "least": self.least,
             "status": self.status,
             "note": self.note,
             "details": self.details,

@@ -26,6 +26,8 @@ _HERE = Path(__file__).parent
 _PATIENCE = 30.0  # seconds for a program to come up or to end
 _MITMDUMP = (sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()")
 
+WITHOUT = "redaction: {profile: none}\n"
+
 _ENV = {"BENCH_KEY": "sk-bench"}
 _CONFIG = """\
 schema_version: 1
@@ -55,7 +57,7 @@ credentials:
 rules: {rules}
 audit: {{path: recordings/}}
 console: {{listen: "127.0.0.1:0"}}
-"""
+{more}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,10 +163,15 @@ class Lab:
             )
 
     @contextlib.contextmanager
-    def proctor(self, name: str) -> Iterator[Proxy]:
-        """`proctor run` as anyone starts it, in a folder called `name`."""
+    def proctor(self, name: str, more: str = WITHOUT) -> Iterator[Proxy]:
+        """`proctor run` as anyone starts it, in a folder called `name`.
+
+        Args:
+            name: Of the folder.
+            more: Further lines of its proctor.yaml. Redaction is measured by itself.
+        """
         plain, encrypted = free_ports(2)
-        config = self._config(name, plain=plain, tls=encrypted)
+        config = self._config(name, plain=plain, tls=encrypted, more=more)
         with gateway.running(config, env=_ENV) as running:
             yield Proxy(
                 name="proctor",
@@ -174,7 +181,7 @@ class Lab:
                 recordings=config.parent / "recordings",
             )
 
-    def _config(self, name: str, *, plain: int, tls: int) -> Path:
+    def _config(self, name: str, *, plain: int, tls: int, more: str = WITHOUT) -> Path:
         """A proctor.yaml in a folder of its own, with the rules that ship."""
         path = self.folder / name / "proctor.yaml"
         path.parent.mkdir(mode=0o700)
@@ -185,6 +192,7 @@ class Lab:
             origin_tls=self.origin["tls"],
             files=self.files,
             rules=ROOT / "rules",
+            more=more,
         )
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")

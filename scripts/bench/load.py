@@ -82,7 +82,7 @@ def _questions(job: dict[str, Any]) -> Iterator[tuple[str, bytes, bool]]:
     """Session, body, and whether it counts: the first of each conversation is new all over."""
     if job["kind"] == "turn":
         for number in range(job["from"], job["from"] + job["count"]):
-            conversation = turns.Conversation(number)
+            conversation = turns.Conversation(number, job.get("size", turns.TARGET))
             for turn in range(job["turns"] + 1):
                 yield conversation.session, conversation.next(), turn > 0
         return

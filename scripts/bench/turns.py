@@ -11,25 +11,26 @@ from typing import Any
 
 import wire
 
-TARGET = 300_000  # bytes of a request in the middle of a conversation
+TARGET = 300_000  # bytes of a request in the middle of a conversation, unless another is given
 FRESH = 0.02  # share of it that is new each turn
 TURNS = 10  # of one conversation that are measured
 
 
 class Conversation:
-    """One session, from somewhat below TARGET bytes to somewhat above."""
+    """One session, from somewhat below `target` bytes to somewhat above."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, target: int = TARGET) -> None:
+        self._fresh = int(target * FRESH)
         self.session = str(uuid.uuid5(uuid.NAMESPACE_URL, f"bench {number}"))
         self._text = _library(number)
         self._at = 0
         self._number = number
         self._turn = 0
-        self._system = [{"type": "text", "text": self._take(7_000)}]
+        self._system = [{"type": "text", "text": self._take(target // 40)}]
         self._tools = [
             {
                 "name": f"Tool{index}" if index else "Read",
-                "description": self._take(1_500),
+                "description": self._take(target // 200),
                 "input_schema": {"type": "object", "properties": {"file_path": {"type": "string"}}},
             }
             for index in range(20)
@@ -37,7 +38,7 @@ class Conversation:
         self._messages: list[dict[str, Any]] = [
             {"role": "user", "content": [{"type": "text", "text": "Read the library, please."}]}
         ]
-        begin = TARGET * (1 - FRESH * (TURNS // 2 + 1))
+        begin = target * (1 - FRESH * (TURNS // 2 + 1))
         for index in count():
             if len(self._body("")) >= begin:
                 break
@@ -57,7 +58,7 @@ class Conversation:
             "name": "Read",
             "input": {"file_path": f"/src/{nonce}.py"},
         }
-        size = int(TARGET * FRESH) - 900  # the rest is what stands around the text
+        size = self._fresh - 900  # the rest is what stands around the text
         result = {
             "type": "tool_result",
             "tool_use_id": f"toolu_{nonce}",

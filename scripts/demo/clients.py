@@ -6,7 +6,9 @@ more than an address and a token.
 
 import json
 import os
+import random
 import shutil
+import string
 import subprocess
 import uuid
 from collections.abc import Callable
@@ -24,6 +26,11 @@ from anthropic.types import (
 MODEL = "claude-sonnet-5-5"
 CLAUDE = Path(__file__).parents[2] / ".npm/node_modules/.bin/claude"
 TOOLS = "Bash,Read,WebSearch"
+MAIL = "jane.roe@orchard-mail.com"
+TOKEN = "ghp" + "_" + "".join(random.choices(string.ascii_letters + string.digits, k=36))  # noqa: S311 - made up
+NOTE = f"milk, bread, two lemons\nask {MAIL} when they come\nGITHUB_TOKEN={TOKEN}\n"
+"""What the person keeps in a file, and Claude is to read."""
+
 _NOTES = ToolParam(
     name="read_note",
     description="Reads one of the user's notes.",
@@ -42,16 +49,18 @@ class Outcome:
         session_id: As it named its run.
         tools: Tools that were really run.
         refusal: What it was shown when proctor refused, empty if it was not.
+        said: All that Claude said, as the person read it.
     """
 
     session_id: str
     tools: int
     refusal: str
+    said: str
 
 
 def sdk(url: str, token: str, folder: Path, say: Say) -> Outcome:
     """A conversation with streaming, a tool call, and a request that the rules refuse."""
-    (folder / "groceries").write_text("milk, bread, two lemons\n")
+    (folder / "groceries").write_text(NOTE)
     session_id = str(uuid.uuid4())
     client = anthropic.Anthropic(
         base_url=url,
@@ -59,6 +68,7 @@ def sdk(url: str, token: str, folder: Path, say: Say) -> Outcome:
         default_headers={"X-Claude-Code-Session-Id": session_id},
     )
     messages: list[MessageParam] = []
+    said: list[str] = []
 
     def turn(content: str | list[ToolResultBlockParam]) -> anthropic.types.Message:
         messages.append({"role": "user", "content": content})
@@ -72,6 +82,7 @@ def sdk(url: str, token: str, folder: Path, say: Say) -> Outcome:
         for block in answer.content:
             if block.type == "text":
                 say("claude", block.text)
+                said.append(block.text)
         return answer
 
     turn("say: Good morning. I can look things up in your notes.")
@@ -95,26 +106,28 @@ def sdk(url: str, token: str, folder: Path, say: Say) -> Outcome:
     except anthropic.APIStatusError as error:
         refusal = f"{error.status_code}: {_message(error.body)}"
         say("refused", refusal)
-    return Outcome(session_id=session_id, tools=len(results), refusal=refusal)
+    return Outcome(session_id=session_id, tools=len(results), refusal=refusal, said="\n".join(said))
 
 
 def claude_code(url: str, token: str, folder: Path, say: Say) -> Outcome:
     """Three prompts for the real Claude Code, with tools really run in a scratch folder."""
-    (folder / "notes.txt").write_text("remember the lemons\n")
+    (folder / "notes.txt").write_text(NOTE)
     session_id = str(uuid.uuid4())
     prompts = (
         ["--session-id", session_id, "run: echo made by a real shell | tee made.txt"],
         ["--resume", session_id, f"read: {folder / 'notes.txt'}"],
         ["--resume", session_id, 'call: WebSearch {"query": "price of lemons"}'],
     )
-    said = ""
+    said: list[str] = []
     for arguments in prompts:
         say("you", arguments[-1])
-        said = run_claude(url, token, folder, arguments)
-        say("claude", said)
+        said.append(run_claude(url, token, folder, arguments))
+        say("claude", said[-1])
     made = folder / "made.txt"
     ran = made.exists() and "real shell" in made.read_text()
-    return Outcome(session_id=session_id, tools=2 if ran else 0, refusal=said)
+    return Outcome(
+        session_id=session_id, tools=2 if ran else 0, refusal=said[-1], said="\n".join(said)
+    )
 
 
 def run_claude(url: str, token: str, folder: Path, arguments: list[str]) -> str:

@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -28,6 +28,7 @@ COLOURS = {"you": "cyan", "claude": "green", "tool": "magenta", "refused": "bold
 QUERIES = (
     "select model, stop_reason, input_tokens, output_tokens, prompt from turns order by seq",
     "select name, input, result from tool_calls order by seq",
+    "select entity_type, action, detector, location from findings order by seq",
     "select path, status, verdict, rule_id, reason from flows where verdict = 'deny'",
 )
 
@@ -78,6 +79,13 @@ def _play(client: str, folder: Path, standin: StandIn) -> dict[str, bool]:
         scratch.mkdir()
         outcome = CLIENTS[client](url, token.stdout.strip(), scratch, say)
 
+        step(
+            "What Claude saw",
+            "The note holds a mail address and a token. This is what reached the stand-in; in\n"
+            "its answer above, proctor has put the address back for the person to read.",
+        )
+        say("tool", note_sent(standin))
+
         step("The record", "Asked while the gateway runs.")
         proctor("sessions", "--format", "table", cwd=house)
         proctor("show", outcome.session_id, cwd=house)
@@ -88,6 +96,7 @@ def _play(client: str, folder: Path, standin: StandIn) -> dict[str, bool]:
         ran = answers("select count(*) as n from tool_calls where result is not null", house)
         running.terminate()
         status = running.wait()
+    kept = [path.read_bytes() for path in house.rglob("*") if path.is_file()]
     step("Stopped by SIGTERM", f"Exit status {status}.")
     return {
         "the client ran its tools": outcome.tools > 0,
@@ -97,6 +106,15 @@ def _play(client: str, folder: Path, standin: StandIn) -> dict[str, bool]:
             passed == sum(r.target.startswith("/v1/messages") for r in standin.requests)
         ),
         "each tool call is on record with its result": ran >= outcome.tools,
+        "Claude never saw the mail address and the token of the note": not holds(
+            (request.body for request in standin.requests), clients.MAIL, clients.TOKEN
+        ),
+        "the person saw the mail address, and a mark in place of the token": (
+            clients.MAIL in outcome.said and "<API_KEY>" in outcome.said
+        ),
+        "neither is in the record, in the keys' folder or in the vault": not holds(
+            kept, clients.MAIL, clients.TOKEN
+        ),
         "no credential of the client reached the upstream": standin.leaks == [],
         "the gateway ended cleanly": status == 0,
     }
@@ -129,6 +147,23 @@ def proctor(*arguments: str, cwd: Path) -> None:
     )
     if done.returncode:
         raise SystemExit(f"proctor {arguments[0]} ended with status {done.returncode}")
+
+
+def note_sent(standin: StandIn) -> str:
+    """The note as it reached the upstream."""
+    for request in standin.requests:
+        for message in request.json().get("messages", ()) if request.body else ():
+            for block in message["content"]:
+                if isinstance(block, dict) and block.get("type") == "tool_result":
+                    text = str(block["content"])
+                    if "lemons" in text:
+                        return text.strip()
+    return ""
+
+
+def holds(places: Iterable[bytes], *values: str) -> bool:
+    """Whether one of the values stands in one of the places."""
+    return any(value.encode() in place for place in places for value in values)
 
 
 def answers(sql: str, house: Path) -> int:

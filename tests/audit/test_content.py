@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proctor.audit import content
@@ -59,6 +59,7 @@ def check(lines: Lines, ref: ContentRef, data: bytes) -> None:
 
 
 @given(BODIES, st.lists(st.integers(0, 450)).map(sorted), st.integers(1, 40), st.integers(1, 40))
+@example(b"\xc2\x80", [1], 1, 1)
 def test_put(data: bytes, cuts: list[int], most: int, least: int) -> None:
     lines = Lines()
     with pytest.MonkeyPatch.context() as patch:

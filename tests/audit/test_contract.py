@@ -28,6 +28,10 @@ VIEWS = {
     "approvals": "approval_id action_digest state rule_id by reason expires_at",
     "events": "kind detail",
 }
+FOUND = {
+    "direction": "request", "location": "$.x", "entity_type": "EMAIL_ADDRESS",
+    "detector": "regex", "action": "mask", "digest": "d",
+}  # fmt: skip
 BINARY = b"\xff\x00abc"
 MIXED = b"text, then \xff"
 
@@ -52,6 +56,7 @@ async def _fill(path: Path) -> None:
             **named,
             request=body.as_json(),
             turn=turn(prompt),
+            findings=[FOUND],  # the end says it again
             decisions=[
                 decision(observed=[{"rule_id": "strict", "verdict": "deny", "reason": "Why not."}])
             ],
@@ -68,10 +73,7 @@ async def _fill(path: Path) -> None:
                 {"id": f"{number}tool", "source": "llm", "name": "Bash", "input": tool.as_json(),
                  "verdict": None, "rule_id": None},
             ],
-            findings=[
-                {"direction": "request", "location": "$.x", "entity_type": "EMAIL_ADDRESS",
-                 "detector": "regex", "action": "mask", "digest": "d"},
-            ],
+            findings=[FOUND],
         )  # fmt: skip
         for ref in (result, again):  # the client sends the result with every later turn
             results = [{"tool_use_id": f"{number}tool", "content": ref.as_json(),
@@ -194,8 +196,10 @@ def test_what_comes_later(database: duckdb.DuckDBPyConnection) -> None:
     assert rows(database, "SELECT approval_id, state, rule_id FROM approvals") == [
         ("a1", "pending", "claude")
     ]
-    assert rows(database, "SELECT entity_type FROM findings ORDER BY ALL") == [
-        ("EMAIL_ADDRESS",), ("EMAIL_ADDRESS",), ("IBAN",),
+    columns = "entity_type, direction, location, detector, action, digest, flow_id"
+    mail = ("EMAIL_ADDRESS", "request", "$.x", "regex", "mask", "d")
+    assert database.sql("FROM findings").project(columns).order("ALL").fetchall() == [
+        (*mail, "none-1"), (*mail, "s1-1"), ("IBAN", "response", "$.y", "x", "none", "e", "later"),
     ]  # fmt: skip
     assert rows(database, "SELECT kind, detail FROM events ORDER BY seq") == [
         ("stop", "{}"), ("started", '{"version":"0"}'),
@@ -234,3 +238,21 @@ def test_what_is_not_selected_is_not_put_together(database: duckdb.DuckDBPyConne
         "SELECT name, count(*) FROM tool_calls GROUP BY ALL",
     ):
         assert "string_agg" not in plan(sql)
+
+
+def test_findings_of_what_has_not_ended_and_of_old_records(tmp_path: Path) -> None:
+    async def main() -> None:
+        recorder = await Recorder.open(tmp_path / "recordings", pace=STILL)
+        await begin(recorder, "open", findings=[FOUND, FOUND], **_named(run()))
+        await begin(recorder, "old", **_named(run()))  # from before begins had findings
+        old = {"direction": "request", "location": "$.x", "entity_type": "PERSON", "detector": "y"}
+        await end(recorder, "older", None, findings=[old], **_named(run()))
+        await recorder.close()
+
+    asyncio.run(main())
+    with duckdb.connect(str(tmp_path / "recordings/audit.duckdb"), read_only=True) as database:
+        found = "SELECT flow_id, entity_type, action, digest FROM findings ORDER BY ALL"
+        assert rows(database, found) == [
+            ("older", "PERSON", None, None), *[("open", "EMAIL_ADDRESS", "mask", "d")] * 2,
+        ]  # fmt: skip
+        assert rows(database, "SELECT findings FROM sessions") == [(3,)]

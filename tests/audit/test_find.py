@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from proctor.audit.find import Target, find, sessions
+from proctor.audit.find import Target, find, findings, sessions
 from proctor.audit.reader import Reader, opened
 from proctor.errors import ClientError
 from tests.support.parts import ALICE, BOB
-from tests.support.recorded import OTHER, SESSION, START, others, record, story
+from tests.support.recorded import OTHER, SESSION, START, others, record, redacted, story
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +78,16 @@ def test_some_sessions(reader: Reader) -> None:
     assert len(list(sessions(reader, principal=None, since=day, limit=9))) == 2
     run = START + timedelta(minutes=1)  # the first run began before, and went on
     assert len(list(sessions(reader, principal=None, since=run, limit=9))) == 4
+
+
+def test_findings(tmp_path: Path) -> None:
+    with opened(record(tmp_path / "recordings", redacted)) as reader:
+        assert reader is not None
+        every = list(findings(reader, session=None, kind=None, since=None, limit=9))
+        late = START + timedelta(seconds=2)
+        assert list(findings(reader, session=None, kind=None, since=late, limit=9)) == []
+        some = list(findings(reader, session=SESSION[:4], kind="PASSWORD", since=START, limit=9))
+    assert [row["entity_type"] for row in every].count("PASSWORD") == 2
+    assert len(every) == 4
+    assert {row["ts"] for row in every} == {START + timedelta(seconds=1.25)}
+    assert {row["location"] for row in some} == {"messages[0].content[0].text", "system"}

@@ -129,9 +129,11 @@ def test_the_end_of_what_was_interrupted() -> None:
     turn = {"model": "m", "prompt": {"scope": "x"}}
     begin = {"v": 1, "kind": "flow.begin", "writer": "w0", "seq": 3, "prev": "", "ts": "t"}
     begin |= flow("f", request={"scope": "x"}, turn=turn, decisions=[1], results=[2])
+    begin |= {"findings": [{"entity_type": "PERSON"}]}
     fields = interrupted(3, begin, "2026-01-02T00:00:00Z")
     assert fields["begin_seq"] == 3
     assert fields["error"] == "interrupted: gateway stopped"
+    assert fields["findings"] == [{"entity_type": "PERSON"}]
     assert fields["turn"] == {**turn, "stop_reason": None, "output": None}
     assert fields["request"] == {"scope": "x"}
     assert not {"v", "kind", "seq", "prev", "ts", "decisions", "results"} & fields.keys()

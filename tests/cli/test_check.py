@@ -42,6 +42,7 @@ def test_nothing_found(tmp_path: Path) -> None:
          "", 2, ["no listener"]),
         ("rules: []\n", "", 1, ["No rule allows any llm.request"]),
         (GOOD, "observe: true\n", 1, ["`observe` is set"]),
+        (GOOD, "redaction: {ner: {model: no_such_model}}\n", 2, ["not installed no_such_model"]),
         (GOOD + "  - {id: b, on: [llm.request, http.request], then: deny, when: llm.stream}\n",
          "", 1, ["can never match any http.request"]),
         (GOOD + "  - {id: b, on: llm.request, then: deny, when: llm.stream, mode: observe}\n",

@@ -54,6 +54,25 @@ def test_table_and_csv(config: Path, tmp_path: Path) -> None:
     assert "DENY by no-opus" in result.stderr
 
 
+def test_what_is_done_with_findings(tmp_path: Path) -> None:
+    config = house(
+        tmp_path,
+        """\
+rules:
+  - {id: mail, on: llm.tool_use, match: mcp__mail__send, then: allow,
+     redact: {IBAN_CODE: mask}, restore: [PERSON, EMAIL_ADDRESS]}
+""",
+    )
+    text = "action: {kind: llm.tool_use}\ntool: {name: mcp__mail__send}\n"
+    result = run(config, "--action", "-", "--format", "json", text=text)
+    (found,) = json.loads(result.stdout)
+    assert found["redact"] == {"IBAN_CODE": "mask"}
+    assert found["restore"] == ["EMAIL_ADDRESS", "PERSON"]
+    shown = run(config, "--action", "-", "--format", "table", text=text).stdout
+    assert "Findings: IBAN_CODE: mask." in shown
+    assert "Put back into the tool's input: EMAIL_ADDRESS, PERSON." in shown
+
+
 def test_global_observe(tmp_path: Path) -> None:
     config = house(tmp_path, RULES, "observe: true\n")
     text = "action: {kind: llm.request}\nllm: {model: opus}\n"

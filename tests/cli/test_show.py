@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from proctor.cli.show import show
 from proctor.errors import ClientError, ProctorError
 from tests.support.houses import house
-from tests.support.recorded import HOSTILE, OTHER, SESSION, others, record, story
+from tests.support.recorded import HOSTILE, OTHER, SESSION, others, record, redacted, story
 
 APP = typer.Typer()
 APP.command()(show)
@@ -22,6 +22,13 @@ ALICES = (SESSION, "--principal", "alice", "--width", "100")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("show")
     record(folder / "recordings", story, others)
+    return house(folder, "rules: []\n")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("guarded")
+    record(folder / "recordings", redacted)
     return house(folder, "rules: []\n")
 
 
@@ -43,6 +50,33 @@ def test_as_a_conversation(config: Path, name: str, args: tuple[str, ...]) -> No
     result = run(config, *args)
     assert result.exception is None
     assert result.stdout == (GOLDEN / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "args"), [("show-findings", ()), ("show-findings-full", ("--full",))]
+)
+def test_what_was_found(guarded: Path, name: str, args: tuple[str, ...]) -> None:
+    result = run(guarded, "--width", "100", *args)
+    assert result.exception is None
+    assert result.stdout == (GOLDEN / f"{name}.txt").read_text()
+
+
+def test_json_holds_receipts_and_findings(guarded: Path) -> None:
+    first, refused, last = json.loads(run(guarded, "--format", "json").stdout)["turns"]
+    assert [each["type"] for each in first["findings"]] == [
+        "PASSWORD", "PASSWORD", "PERSON", "EMAIL_ADDRESS",
+    ]  # fmt: skip
+    assert first["findings"][3] == {
+        "type": "EMAIL_ADDRESS", "location": "content[0].text", "direction": "response",
+        "score": 0.9, "detector": "betterleaks:dsn", "action": "surrogate", "digest": "c" * 32,
+    }  # fmt: skip
+    assert first["receipts"]["request"]["skipped"] == [
+        {"reason": "image", "bytes": 12_300},
+        {"reason": "signed", "bytes": 700},
+    ]
+    assert first["receipts"]["response"]["looked"] == 800
+    assert refused["receipts"]["request"]["failure"] == "redaction-budget"
+    assert (last["findings"], list(last["receipts"])) == ([], ["request"])
 
 
 @pytest.mark.parametrize("args", [(), ("last",), ("3f2b",), ("f1002",)])

@@ -115,14 +115,19 @@ class ClaudeCode:
         return len((self.folder / "runs").read_text().splitlines())
 
 
-@pytest.fixture
-def claude_code(gateway: Gateway, tmp_path: Path) -> ClaudeCode:
-    """Claude Code before the gateway."""
+def needs_claude_code() -> None:
+    """Skip where the real Claude Code is not installed; in CI it must be."""
     if not CLAUDE.exists():
         why = "the real Claude Code is not installed; `make npm` does that"
         if os.environ.get("CI"):
             pytest.fail(why)
         pytest.skip(why)
+
+
+@pytest.fixture
+def claude_code(gateway: Gateway, tmp_path: Path) -> ClaudeCode:
+    """Claude Code before the gateway."""
+    needs_claude_code()
     for name in ("home", "work"):
         (tmp_path / name).mkdir()
     return ClaudeCode(folder=tmp_path, url=gateway.url("claude"))

@@ -82,6 +82,8 @@ def test_lists_become_tuples() -> None:
         ("action: {kind: llm.request}\nbudget: {}", "not available"),
         ("action: {kind: llm.request}\nfindings: {}", "another type"),
         ("action: {kind: llm.request}\nfindings: [{kind: x}]", "no finding"),
+        ("action: {kind: llm.request}\nfindings: [{score: high}]", "another type"),
+        ("action: {kind: llm.request}\nfindings: [{direction: up}]", "can never be here"),
         ("action: {kind: llm.request}\nnow: noon", "no time"),
         ("action: {kind: llm.request}\nsession: {started: 3x}", "no time"),
     ],

@@ -189,6 +189,64 @@ def test_record(tmp_path: Path, modes: list[str], kept: RecordMode) -> None:
     assert policy(tmp_path, rules).decide(case()).record is kept
 
 
+FINDINGS = """
+    rules:
+      - {id: all, on: llm.tool_use, then: allow, redact: {PASSWORD: mask, PERSON: detect}}
+      - {id: mail, on: llm.tool_use, then: allow, match: mcp__mail__*,
+         redact: {PERSON: surrogate, PASSWORD: hash, IBAN_CODE: mask}, restore: [PERSON]}
+      - {id: mail-too, on: llm.tool_use, then: allow, match: mcp__mail__send,
+         restore: [EMAIL_ADDRESS]}
+      - {id: watch, on: llm.tool_use, then: allow, mode: observe,
+         redact: {PASSWORD: block}, restore: [PASSWORD]}
+      - {id: no-admins, on: llm.tool_use, then: deny, when: '"admins" in principal.groups'}
+"""
+
+
+@pytest.mark.parametrize(
+    ("tool", "groups", "redact", "restore"),
+    [
+        ("Read", (), {"PASSWORD": "mask", "PERSON": "detect"}, set()),
+        (
+            "mcp__mail__list",
+            (),
+            {"PASSWORD": "mask", "PERSON": "surrogate", "IBAN_CODE": "mask"},
+            {"PERSON"},
+        ),
+        (
+            "mcp__mail__send",
+            (),
+            {"PASSWORD": "mask", "PERSON": "surrogate", "IBAN_CODE": "mask"},
+            {"PERSON", "EMAIL_ADDRESS"},
+        ),
+        ("Read", ("admins",), {"PASSWORD": "mask", "PERSON": "detect"}, set()),
+        (
+            "mcp__mail__send",
+            ("admins",),
+            {"PASSWORD": "mask", "PERSON": "surrogate", "IBAN_CODE": "mask"},
+            set(),
+        ),
+    ],
+)
+def test_what_is_done_with_findings(
+    tmp_path: Path, tool: str, groups: tuple[str, ...], redact: dict[str, str], restore: set[str]
+) -> None:
+    asked = case(ActionKind.LLM_TOOL_USE, groups=groups, tool=ToolFields(name=tool))
+    for observe in (False, True):
+        decided = policy(tmp_path, FINDINGS, observe=observe).decide(asked)
+        assert decided.redact == redact
+        assert decided.restore == restore
+
+
+def test_the_order_of_rules_does_not_matter_for_findings(tmp_path: Path) -> None:
+    lines = [
+        f"      - {{id: r{n}, on: llm.request, then: allow, redact: {{PERSON: {method}}}}}"
+        for n, method in enumerate(("hash", "mask", "surrogate"))
+    ]
+    for order in permutations(lines):
+        found = policy(tmp_path, "\n".join(("    rules:", *order))).decide(case())
+        assert found.redact == {"PERSON": "mask"}
+
+
 def test_observing_rules_only_note(tmp_path: Path) -> None:
     rules = """
         rules:

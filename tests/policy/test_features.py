@@ -5,7 +5,7 @@ from proctor.policy.features import Features
 
 
 def test_features_lack_whole_names() -> None:
-    assert Features().lacks("findings")
+    assert not Features().lacks("findings")
     assert Features().lacks("budget.tokens")
     assert Features().lacks("action.tainted")
     assert not Features().lacks("action.kind")

@@ -11,6 +11,7 @@ from proctor.model import ActionKind, RecordMode
 from proctor.policy.features import Features
 from proctor.policy.rulefile import read_rules
 from proctor.policy.rules import Rule
+from proctor.redaction.model import Method
 from proctor.yamlfile import Document, parse
 from tests.support.cases import ALL, rules
 
@@ -115,7 +116,19 @@ def one(more: str = "", **keys: str) -> str:
         (one(reason="x" * 501), 6, "no reason"),
         (one(mode="observing"), 6, "word is not known"),
         (one(record="none"), 6, "word is not known"),
-        (one(restore="[EMAIL_ADDRESS]"), 6, "not available in this version"),
+        (one(then="allow", restore="[EMAIL_ADDRESS]"), 6, "about tool calls of the model"),
+        (one(on="llm.tool_use", restore="[EMAIL_ADDRESS]"), 6, "that are allowed"),
+        (one(on="[llm.tool_use, mcp.call]", then="allow", restore="[X]"), 6, "about tool calls"),
+        (one(on="llm.tool_use", then="allow", restore="[]"), 6, "lists types"),
+        (one(on="llm.tool_use", then="allow", restore="EMAIL"), 6, "lists types"),
+        (one(on="llm.tool_use", then="allow", restore="[email]"), 6, "cannot name a type"),
+        (one(redact="{EMAIL_ADDRESS: mask}"), 6, "nothing pass"),
+        (one(then="allow", redact="[EMAIL_ADDRESS]"), 6, "what is done with each type"),
+        (one(then="allow", redact="{email: mask}"), 6, "cannot name a type"),
+        (one(then="allow", redact="{EMAIL_ADDRESS: hide}"), 6, "word is not known"),
+        (one(then="allow", redact="{EMAIL_ADDRESS: [mask]}"), 6, "word is not known"),
+        (one(when="findings.exists(f, f.direction == 'up')"), 6, "can never be"),
+        (one(when="findings.exists(f, f.type == 'email')"), 6, "can never be"),
         (one(approval="{from: [a]}"), 6, "Only a rule that holds"),
         (one(then="hold"), 3, "who may approve"),
         (one(then="hold", approval="[a]"), 6, "who may approve"),
@@ -153,7 +166,6 @@ NOW = Features(listeners=frozenset({"claude"}))
         (one(on="sql.statement", mode="observe"), 4, "door for sql.statement"),
         (one(on="mcp.call", then="allow"), 4, "door for mcp.call"),
         (one(on="[llm.request, ws.message]"), 4, "door for ws.message"),
-        (one(when="findings.size() > 0"), 6, "findings is always empty"),
         (one(when="action.tainted"), 6, "action.tainted is always empty"),
         (one(unless="has(budget.x)"), 6, "budget is always empty"),
         (one(when="http.operation == 'x'"), 6, "http.operation is always empty"),
@@ -175,12 +187,30 @@ def test_nothing_looks_guarded_that_is_not(text: str, line: int, message: str) -
         one(on="llm.tool_use", mode="observe", match="Read"),
         one("mode: observe\n", on="llm.tool_use", match="mcp__mail"),
         one(on="llm.tool_use", then="allow"),
+        one(on="llm.tool_use", then="allow", match="mcp__mail__send", restore="[EMAIL_ADDRESS]"),
+        one(on="llm.tool_use", then="allow", when="tool.name != 'x'", redact="{PASSWORD: block}"),
+        one(on="[llm.request, http.request]", then="allow", redact="{IBAN_CODE: surrogate}"),
+        one(when="findings.exists(f, f.type == 'PRIVATE_KEY' && f.direction == 'request')"),
         one(when="action.listener == 'claude'"),
         one(on="[llm.request, http.request]", when="http.json == {} || llm.stream"),
     ],
 )
 def test_what_this_version_takes(text: str) -> None:
     assert isinstance(rules(text, NOW)[0], Rule)
+
+
+def test_redact_and_restore() -> None:
+    (rule,) = rules(
+        one(
+            on="llm.tool_use",
+            then="allow",
+            redact="{EMAIL_ADDRESS: surrogate, PASSWORD: block}",
+            restore="[EMAIL_ADDRESS, PERSON]",
+        )
+    )
+    assert isinstance(rule, Rule)
+    assert rule.redact == {"EMAIL_ADDRESS": Method.SURROGATE, "PASSWORD": Method.BLOCK}
+    assert rule.restore == {"EMAIL_ADDRESS", "PERSON"}
 
 
 def test_every_mistake_is_found() -> None:
@@ -221,7 +251,7 @@ def test_dead_for_one_kind_only() -> None:
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(["id", "on", "when", "match", "then", "approval", "rules", "x"]),
+                st.sampled_from(["id", "on", "when", "match", "then", "redact", "restore", "X"]),
                 inner,
                 max_size=4,
             )

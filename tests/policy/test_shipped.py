@@ -2,17 +2,29 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proctor.model import ActionKind, Allow, Deny, HttpFields, LlmFields, RecordMode
+from proctor.model import (
+    ActionKind,
+    Allow,
+    Deny,
+    Finding,
+    HttpFields,
+    LlmFields,
+    RecordMode,
+    ToolFields,
+)
 from proctor.policy.engine import load_policy
 from proctor.policy.features import Features
 from proctor.policy.fields import FEATURES
 from proctor.policy.review import review
 from proctor.protocols.anthropic.request import parse_request
+from proctor.redaction.settings import NAMES
+from proctor.redaction.treatment import PERSONAL
 from tests.support.cases import case
 
 SHIPPED = Path(__file__).parents[2] / "rules"
@@ -45,6 +57,18 @@ def test_models_and_tool_calls_pass() -> None:
     models = case(llm=LlmFields(request_class="models"), http=HttpFields(path="/v1/models"))
     assert isinstance(POLICY.decide(models).verdict, Allow)
     assert isinstance(POLICY.decide(case(ActionKind.LLM_TOOL_USE)).verdict, Allow)
+
+
+@pytest.mark.parametrize("tool", ["Write", "Edit", "NotebookEdit", "Read", "Grep", "Glob"])
+def test_tools_that_only_touch_files_get_personal_data_back(tool: str) -> None:
+    action = case(ActionKind.LLM_TOOL_USE, tool=ToolFields(name=tool))
+    assert POLICY.decide(action).restore == PERSONAL | NAMES
+
+
+@pytest.mark.parametrize("tool", ["Bash", "WebFetch", "Task", "mcp__files__Write", "Writer"])
+def test_other_tools_get_nothing_back(tool: str) -> None:
+    action = case(ActionKind.LLM_TOOL_USE, tool=ToolFields(name=tool))
+    assert POLICY.decide(action).restore == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -108,3 +132,22 @@ def test_the_quiet_example_is_quiet(tmp_path: Path) -> None:
     loaded = load_policy(tmp_path, features=Features())
     assert loaded.decide(case(groups=("ci",))).record is RecordMode.METADATA
     assert loaded.decide(case()).record is RecordMode.FULL
+
+
+def test_the_findings_example(tmp_path: Path) -> None:
+    for file in (*SHIPPED.glob("*.yaml"), SHIPPED / "examples" / "findings.yaml"):
+        shutil.copy(file, tmp_path)
+    loaded = load_policy(tmp_path, features=Features())
+    key = Finding(type="PRIVATE_KEY", location="system", direction="request", score=1.0)
+    mail = replace(key, type="EMAIL_ADDRESS")
+    assert isinstance(loaded.decide(replace(case(), findings=(mail,))).verdict, Allow)
+    assert isinstance(
+        loaded.decide(replace(case(groups=("platform",)), findings=(mail, key))).verdict, Allow
+    )
+    denied = loaded.decide(replace(case(), findings=(mail, key))).verdict
+    assert denied.rule_id == "no-private-keys-outside"
+    assert loaded.decide(case(groups=("support",))).redact["IBAN_CODE"] == "mask"
+    send = case(ActionKind.LLM_TOOL_USE, tool=ToolFields(name="mcp__mail__send"))
+    assert loaded.decide(send).restore == {"EMAIL_ADDRESS"}
+    bash = case(ActionKind.LLM_TOOL_USE, tool=ToolFields(name="Bash"))
+    assert not loaded.decide(bash).restore

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proctor.model import ActionKind, Finding, HttpFields, Session
+from proctor.model import ActionKind, Case, Finding, HttpFields, Session
 from proctor.policy.cost import MAX_ITEMS
 from proctor.policy.expression import EvaluationError, compile_condition
 from proctor.policy.fields import TABLE
@@ -67,6 +67,31 @@ def test_session_and_findings() -> None:
     )
     expression = compile_condition(source)
     assert expression.evaluate(View(full, Plan(expression.fields, [])).context)
+
+
+def found(count: int) -> Case:
+    return replace(
+        case(),
+        findings=tuple(
+            Finding(type="IBAN_CODE", location=f"a[{n}]", direction="request", score=0.5)
+            for n in range(count)
+        ),
+    )
+
+
+def test_a_place_with_many_findings_is_one() -> None:
+    one = Finding(type="IBAN_CODE", location="a", direction="request", score=0.5)
+    many = replace(case(), findings=(one, replace(one, score=0.9, digest="d"), one))
+    assert getter("findings")(many) == [
+        {"type": "IBAN_CODE", "location": "a", "direction": "request", "score": 0.9}
+    ]
+
+
+@pytest.mark.parametrize(("count", "missing"), [(MAX_ITEMS, False), (MAX_ITEMS + 1, True)])
+def test_findings_are_capped(count: int, missing: bool) -> None:  # noqa: FBT001 - a case
+    view = View(found(count), Plan(["findings"], []))
+    assert view.context is not None
+    assert ("findings" in view.missing) is missing
 
 
 def test_now_is_utc_and_the_clock_is_local() -> None:

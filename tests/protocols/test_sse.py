@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proctor.protocols.sse import Event, EventStream
+from proctor.protocols.sse import (
+    Event,
+    EventStream,
+    RawEvent,
+    RawEventStream,
+    other_lines,
+    with_data,
+)
 
 
 def read(data: bytes, *cuts: int, max_event: int = 1000) -> list[Event]:
@@ -141,3 +148,55 @@ def test_any_bytes_are_taken(chunks: list[bytes]) -> None:
     stream = EventStream(max_event=20)
     together = [event for chunk in chunks for event in stream.feed(chunk)]
     assert together == read(b"".join(chunks), max_event=20)
+
+
+def raws(data: bytes, *cuts: int) -> list[RawEvent]:
+    stream = RawEventStream()
+    events: list[RawEvent] = []
+    for start, end in zip((0, *cuts), (*cuts, len(data)), strict=True):
+        events += stream.feed(data[start:end])
+    assert stream.pending <= len(data)
+    return events
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(FIELDS, ENDS), max_size=15), st.lists(st.integers(0, 120), max_size=6))
+def test_raw_events_are_the_stream_and_the_events(
+    lines: list[tuple[bytes, bytes]], cuts: list[int]
+) -> None:
+    # A CR at the very end is not yet known to be a line's end: its LF may come.
+    data = b"".join(field + end for field, end in lines) + b":"
+    once = raws(data)
+    assert data.startswith(b"".join(event.raw for event in once))
+    assert [event.event for event in once if event.event] == read(data)
+    pieces = raws(data, *sorted(min(cut, len(data)) for cut in cuts))
+    assert [event.event for event in pieces if event.event] == read(data)
+    assert data.startswith(b"".join(event.raw for event in pieces))
+
+
+def test_raw_events_at_every_cut() -> None:
+    for end in (b"\n", b"\r\n", b"\r"):
+        data = b": hi\nid: 1\ndata: a\ndata: b\n\n\nevent: c\n\ndata: d\n\n".replace(b"\n", end)
+        once = raws(data)
+        assert b"".join(event.raw for event in once) == data
+        assert [event.event and event.event.data for event in once] == ["a\nb", None, None, "d"]
+        for cut in range(len(data)):
+            assert raws(data, cut)[:3] == once[:3]
+    stream = RawEventStream()
+    assert stream.feed(b"data: 1\r\r") == [RawEvent(b"data: 1\r\r", Event("message", "1"))]
+
+
+def test_a_mark_at_the_start_hides_no_field() -> None:
+    (event,) = raws(b"\xef\xbb\xbfdata: 1\n\n")
+    assert event == RawEvent(b"data: 1\n\n", Event("message", "1"))
+
+
+def test_data_gives_way_and_other_lines_stay() -> None:
+    raw = b": hi\r\nevent: e\r\ndata: a\r\ndata: b\r\nretry: 9\r\ndatas: c\r\n\r\n"
+    assert other_lines(raw)[2] == b"retry: 9\r\n"
+    new = with_data(raw, "x\ny\rz\r\nend")
+    assert new == (
+        b": hi\r\nevent: e\r\nretry: 9\r\ndatas: c\r\ndata: x\ndata: y\ndata: z\ndata: end\n\n"
+    )
+    assert read(new) == [Event("e", "x\ny\nz\nend")]
+    assert "data: a" not in repr(RawEvent(raw, None))

@@ -78,6 +78,23 @@ def test_rules(house: Path) -> None:
     assert "a.yaml:2" in finding.what
 
 
+def test_names(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(checkup.names(config(house))) == []
+    asked = config(house, "redaction: {ner: {model: madeup_model}}\n")
+    (finding,) = checkup.names(asked)
+    assert finding.state is State.FAIL
+    assert "is not installed; got madeup_model" in finding.what
+    assert "make setup-ner" in finding.mend
+    model = house / "madeup_model" / "inner"
+    model.mkdir(parents=True)
+    (model / "config.cfg").touch()
+    (model / "meta.json").write_text('{"lang": "en", "name": "web", "version": "1.2"}')
+    monkeypatch.syspath_prepend(house)
+    (finding,) = checkup.names(asked)
+    assert finding.state is State.OK
+    assert "en_web 1.2" in finding.what
+
+
 def test_trust(house: Path) -> None:
     assert list(checkup.trust(config(house))) == []
     assert states(list(checkup.trust(config(house, "observe: true\n")))) == [State.WARN]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from prometheus_client import generate_latest
 
+from proctor.model import Finding
 from proctor.runtime.disk import DiskReading, DiskState
 from proctor.runtime.metrics import VERDICTS, Metrics
 
@@ -71,6 +72,22 @@ def test_record_and_disk() -> None:
         "proctor_disk_free_bytes 5.0",
     ):
         assert line in shown
+
+
+def test_findings() -> None:
+    metrics = Metrics(["claude"])
+    found = Finding(
+        type="EMAIL_ADDRESS", location="body", direction="request", score=1.0, action="mask"
+    )
+    metrics.findings("claude", [found, found])
+    metrics.unseen("claude")
+    shown = lines(metrics)
+    labels = 'action="mask",direction="request",listener="claude",type="EMAIL_ADDRESS"'
+    assert any(
+        line.startswith("proctor_findings_total{") and line.endswith(" 2.0") for line in shown
+    )
+    assert any(all(part in line for part in labels.split(",")) for line in shown)
+    assert 'proctor_redaction_failures_total{listener="claude"} 1.0' in shown
 
 
 def test_issuers() -> None:

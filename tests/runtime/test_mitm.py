@@ -21,6 +21,7 @@ from proctor.runtime.mitm import ProctorMode
 from proctor.runtime.quick import quicken
 from tests.support.live import Live, live, read_answer
 from tests.support.origin import OK, Origin
+from tests.support.scripted import Conversation, Scripted
 
 GET = b"GET /x HTTP/1.1\r\nhost: proxy\r\n\r\n"
 
@@ -32,7 +33,9 @@ class StubDoor:
         self.upstream = upstream
         self.hooks = hooks
         self.out: Callable[[http.HTTPFlow], http.Request | None] = lambda flow: flow.request
+        self.instead: dict[str, http.Response] = {}
         self.failed: list[BaseException] = []
+        self.heard: list[str] = []
 
     def site(self, listener: str) -> Site:
         return Site(
@@ -54,11 +57,15 @@ class StubDoor:
     def outbound(self, flow: http.HTTPFlow) -> http.Request | None:
         return self.out(flow)
 
+    def inbound(self, flow: http.HTTPFlow) -> http.Response | None:
+        return self.instead.pop(flow.id, None)
+
     def refuse(self, flow: http.HTTPFlow, error: BaseException) -> None:
         self.failed.append(error)
         flow.response = http.Response.make(503, b"refused")
 
     def refusal(self, listener: str, status: int, message: str) -> Refusal:
+        self.heard.append(message)
         body = b"shaped %d" % status
         return Refusal(status=status, headers=((b"content-type", b"text/plain"),), body=body)
 
@@ -384,3 +391,42 @@ def test_what_is_swapped_for_speed_says_the_same(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(owner, name, getattr(owner, name))  # put back afterwards
     quicken()
     assert told() == plain
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_an_answer_to_head_has_no_body(*, refused: bool) -> None:
+    """Bytes behind its head would be the next answer to the client (RFC 9110 9.3.2)."""
+    head = GET.replace(b"GET", b"HEAD", 1)
+    with Origin(OK.replace(b"ok", b"")) as origin:
+        door = StubDoor(origin.port, **({"request": _raise} if refused else {}))
+        with live({"a": door}) as proxy:
+            with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 5) as connection:
+                for _ in range(2):
+                    connection.sendall(head)
+                    got = b""
+                    while not got.endswith(b"\r\n\r\n"):
+                        got += connection.recv(65536)
+                    assert got.startswith(b"HTTP/1.1 503 " if refused else b"HTTP/1.1 200 ")
+                    assert got.count(b"\r\n\r\n") == 1
+
+
+def test_an_upstream_s_failure_on_head_has_no_body() -> None:
+    with Scripted() as origin, live({"a": StubDoor(origin.port)}) as proxy:
+        origin.script = lambda conversation: conversation.send(conversation.head()[:4])
+        got = proxy.request("a", GET.replace(b"GET", b"HEAD", 1))
+    assert got.startswith(b"HTTP/1.1 502 ")
+    assert got.endswith(b"\r\n\r\n")
+
+
+def test_what_an_upstream_sends_instead_of_http_is_not_quoted() -> None:
+    with Scripted() as origin:
+        door = StubDoor(origin.port)
+
+        def blurt(conversation: Conversation) -> None:
+            conversation.request()
+            conversation.send(b"unheard-of words")
+
+        origin.script = blurt
+        with live({"a": door}) as proxy:
+            proxy.request("a", GET)
+    assert door.heard == ["unexpected server response"]

@@ -36,9 +36,18 @@ identity:
       introspection: {client_id: proctor, client_secret: {file: client}}
 credentials:
   - {name: anthropic, header: x-api-key, value: {file: secret}}
+redaction: {known_values: [known.txt], recognizers: own.yaml}
 """
-PRIVATE = ("key.pem", "client", "secret", ".proctor", ".proctor/keys.json", "recordings")
-PUBLIC = ("proctor.yaml", "rules", "rules/a.yaml", "cert.pem", "ca.pem")
+PRIVATE = (
+    "key.pem",
+    "client",
+    "secret",
+    "known.txt",
+    ".proctor",
+    ".proctor/keys.json",
+    "recordings",
+)
+PUBLIC = ("proctor.yaml", "own.yaml", "rules", "rules/a.yaml", "cert.pem", "ca.pem")
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777])
@@ -169,6 +178,20 @@ def test_what_must_be_there(config: Config, tmp_path: Path, name: str) -> None:
     (tmp_path / name).unlink()
     (error,) = find_open(config, tmp_path / "proctor.yaml")
     assert error.code == "file-unreadable"
+
+
+def test_a_file_of_ours_that_vanishes_meanwhile_is_no_matter(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite drops its files beside the vault when the last of several processes closes it."""
+
+    def check(path: Path, what: str) -> None:
+        (config.state / "vault.db-wal").unlink(missing_ok=True)
+        check_private(path, what)
+
+    (config.state / "vault.db-wal").touch(mode=0o600)
+    monkeypatch.setattr("proctor.runtime.permissions.check_private", check)
+    assert find_open(config, config.state.parent / "proctor.yaml") == []
 
 
 def test_prepare_makes_what_is_missing(config: Config, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from mitmproxy import http
 
+from proctor.stages.recording import Recording
 from tests.support.origin import Origin
 from tests.support.stand import (
     ANSWER,
@@ -151,7 +152,7 @@ def test_a_tap_that_fails_cuts_the_answer_and_the_record_says_so() -> None:
     events = [b"data: one\n\n", b"data: two\n\n", b"data: three\n\n"]
     with Origin(streamed(*events)) as origin:
         this = house(listener(origin.port))
-        recording = next(s for s in this.suite.stages_in_order if hasattr(s, "responseheaders"))
+        recording = next(s for s in this.suite.stages_in_order if isinstance(s, Recording))
         headers = recording.responseheaders
 
         def break_tap(flow: http.HTTPFlow) -> None:

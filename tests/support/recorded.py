@@ -16,6 +16,7 @@ from proctor.model import (
     Allow,
     Decision,
     Deny,
+    Finding,
     Observation,
     Principal,
     RecordMode,
@@ -23,7 +24,7 @@ from proctor.model import (
 )
 from proctor.protocols.anthropic.request import parse_request
 from proctor.protocols.anthropic.response import AnswerReader
-from proctor.record import Closing, Opening, Question, Ticket, ToolResult
+from proctor.record import Closing, Opening, Question, Receipt, Ticket, ToolResult
 from proctor.stages.tap import Tap
 from tests.support.parts import ALICE, BOB, Rules, Tokens
 
@@ -72,6 +73,9 @@ class Tape:
     rules: Rules
     now: datetime = START
     flows: int = 0
+    asked: tuple[Finding, ...] = ()
+    answered: tuple[Finding, ...] = ()
+    looked: tuple[Receipt | None, Receipt | None] = (None, None)
     messages: list[dict[str, Any]] = field(default_factory=list)
 
     def wait(self, seconds: float) -> None:
@@ -132,6 +136,8 @@ class Tape:
                 coverage=coverage,
                 body=tap.content,
                 reply=reply,
+                findings=self.answered,
+                receipt=self.looked[1],
             ),
         )
 
@@ -196,6 +202,8 @@ class Tape:
             body=body,
             cuts=message.cuts,
             question=question if path.startswith("/v1/messages?") else None,
+            findings=self.asked,
+            receipt=self.looked[0],
         )
 
 
@@ -329,6 +337,36 @@ async def others(tape: Tape) -> None:
     await tape.turn(tape.say(text("Another.")), answer(text("Yes.")), session=OTHER)
     tape.wait(60)
     await tape.turn(tape.say(text("Nameless.")), answer(text("Hm.")), session=None)
+
+
+def found(type_: str, place: str, action: str, digest: str, direction: str) -> Finding:
+    return Finding(
+        type=type_, location=place, direction=direction, score=0.9, detector=f"proctor:{HOSTILE}"
+        if type_ == "PERSON" else "betterleaks:dsn", action=action, digest=digest * 32,
+    )  # fmt: skip
+
+
+async def redacted(tape: Tape) -> None:
+    """A session in which something was found, in one exchange that passes and one that does not."""
+    place = "messages[0].content[0].text"
+    tape.asked = (
+        found("PASSWORD", place, "mask", "a", "request"),
+        found("PASSWORD", "system", "mask", "a", "request"),
+        found("PERSON", place, "surrogate", "b", "request"),
+    )
+    tape.answered = (found("EMAIL_ADDRESS", "content[0].text", "surrogate", "c", "response"),)
+    names = ("betterleaks", "kingfisher", "presidio:EmailRecognizer")
+    tape.looked = (
+        Receipt(looked=104_000, skipped=(("image", 12_300), ("signed", 700)), detectors=names,
+                seconds=0.0035),
+        Receipt(looked=800, detectors=names, seconds=0.0006),
+    )  # fmt: skip
+    await tape.turn(tape.say(text("Who is in <PASSWORD>?")), answer(text("EMAIL_ADDRESS_b.")))
+    tape.looked = (Receipt(looked=10, failure="redaction-budget", seconds=2.0), None)
+    tape.asked = tape.answered = ()
+    await tape.refuse(tape.say(text("And here?")), reason="Looking for secrets took too long.")
+    tape.looked = (Receipt(looked=512, detectors=names, seconds=0.0001), None)
+    await tape.turn(tape.say(text("Hello.")), answer(text("Hello.")))
 
 
 def _action(body: bytes) -> Action:

@@ -2,14 +2,15 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from proctor.errors import InternalError
 from proctor.gate import Gate
+from proctor.model import Finding
 from proctor.settings import Listener, TlsSettings, UpstreamTlsSettings
-from proctor.stages.suite import Suite
+from proctor.stages.suite import Screens, Suite
 from proctor.units import Address, Origin
 from tests.support.live import Live, live
 from tests.support.parts import Rules, Store, Tokens
@@ -34,10 +35,18 @@ class Counted:
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []
+        self.found: list[Finding] = []
+        self.failures = 0
 
     def exchange(self, listener: str, verdict: str, seconds: float) -> None:
         assert seconds >= 0
         self.seen.append((listener, verdict))
+
+    def findings(self, listener: str, found: Sequence[Finding]) -> None:
+        self.found.extend(found)
+
+    def unseen(self, listener: str) -> None:
+        self.failures += 1
 
 
 @dataclass
@@ -75,11 +84,13 @@ def listener(
     )
 
 
-def house(*listeners: Listener) -> Stand:
+def house(*listeners: Listener, screens: Screens | None = None) -> Stand:
     """A suite for these listeners, taking traffic."""
     store, rules, keys, metrics = Store(), Rules(), Keys(), Counted()
     gate = Gate(authenticator=Tokens(), policies=rules, recorder=store)
-    suite = Suite(listeners, gate, keys, metrics, first_request=5, connections=1000)
+    suite = Suite(
+        listeners, gate, keys, metrics, screens=screens, first_request=5, connections=1000
+    )
     suite.accepting = True
     return Stand(suite=suite, store=store, rules=rules, keys=keys, metrics=metrics)
 

@@ -100,7 +100,7 @@ class Scope:
         view = memoryview(data)
         start = 0
         for offset in (*cuts, len(data)):
-            cut = _boundary(data, start, min(offset, len(data)))
+            cut = _boundary(data, start - 1, min(offset, len(data)))  # start itself is one, too
             if cut < len(data) and cut - start < MIN_BLOCK:
                 continue
             while start < cut:

@@ -100,14 +100,16 @@ _DECISIONS = f"""SELECT {_who("d")}, d.d.action_kind AS action_kind,
         "rule_id":"VARCHAR","reason":"VARCHAR"}}]}}]')) AS d
         FROM _records WHERE decisions IS NOT NULL)) d"""
 
-_FINDING = """[{"direction":"VARCHAR","location":"VARCHAR","entity_type":"VARCHAR",
-    "detector":"VARCHAR","action":"VARCHAR","digest":"VARCHAR"}]"""
+_FINDING = """{"direction":"VARCHAR","location":"VARCHAR","entity_type":"VARCHAR",
+    "detector":"VARCHAR","action":"VARCHAR","digest":"VARCHAR"}"""
 _FINDINGS = f"""SELECT {_who("f")}, f.f.direction AS direction, f.f.location AS location,
     f.f.entity_type AS entity_type, f.f.detector AS detector, f.f.action AS action,
-    f.f.digest AS digest FROM (SELECT *, unnest(from_json(
-        CASE WHEN kind = 'finding' THEN CAST(json_array(CAST(raw AS JSON)) AS VARCHAR)
-        ELSE findings END, '{_FINDING}')) AS f
-        FROM _records WHERE findings IS NOT NULL OR kind = 'finding') f"""
+    f.f.digest AS digest FROM (
+        SELECT {_who("e")}, unnest(from_json(findings, '[{_FINDING}]')) AS f
+        FROM _flows e WHERE findings <> '[]'
+        UNION ALL
+        SELECT {_who("e")}, from_json(raw, '{_FINDING}') AS f
+        FROM _records e WHERE kind = 'finding') f"""
 
 _APPROVALS = f"""SELECT {_who("a")}, a.a.approval_id AS approval_id,
     a.a.action_digest AS action_digest, a.a.state AS state, a.rule_id AS rule_id,

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from proctor.audit.find import Target
 from proctor.audit.reader import Reader, reference
 from proctor.errors import ClientError
-from proctor.model import ContentRef, Observation
+from proctor.model import ContentRef, Finding, Observation
+from proctor.record import Receipt
 
 _SESSION = """
     SELECT raw FROM _records WHERE kind IN ('flow.begin', 'flow.end')
@@ -54,6 +55,8 @@ class Exchange:
         refused: Denied by a rule, or not let through at all.
         observed: What rules in `mode: observe` would have done.
         passed: Only global observe let it pass.
+        findings: What was found in the request, then what was found in the answer.
+        receipts: How each direction was looked at, by `request` and `response`.
     """
 
     writer: str
@@ -96,6 +99,8 @@ class Exchange:
     output: ContentRef | None
     request: ContentRef | None
     response: ContentRef | None
+    findings: tuple[Finding, ...] = ()
+    receipts: Mapping[str, Receipt] = field(default_factory=dict[str, Receipt])
 
     @property
     def refused(self) -> bool:
@@ -194,10 +199,37 @@ def _exchange(begin: Mapping[str, Any], end: Mapping[str, Any]) -> Exchange:
             )
             for given in begin.get("results") or ()
         ),
+        findings=tuple(map(_finding, both.get("findings") or ())),
+        receipts={
+            direction: _receipt(given) for direction, given in (both.get("receipt") or {}).items()
+        },
         prompt=reference(turn.get("prompt")),
         output=reference(turn.get("output")),
         request=reference(both.get("request")),
         response=reference(both.get("response")),
+    )
+
+
+def _finding(found: Mapping[str, Any]) -> Finding:
+    """Records of older versions lack some of it."""
+    return Finding(
+        type=found["entity_type"],
+        location=found["location"],
+        direction=found["direction"],
+        score=found.get("score", 0.0),
+        detector=found.get("detector") or "",
+        action=found.get("action") or "",
+        digest=found.get("digest") or "",
+    )
+
+
+def _receipt(given: Mapping[str, Any]) -> Receipt:
+    return Receipt(
+        looked=given["looked"],
+        skipped=tuple((part["reason"], part["bytes"]) for part in given["skipped"]),
+        detectors=tuple(given["detectors"]),
+        seconds=given["seconds"],
+        failure=given["failure"],
     )
 
 

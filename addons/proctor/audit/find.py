@@ -42,6 +42,14 @@ _EXCHANGE = f"""
     ORDER BY flow_id = $text DESC, flow_id LIMIT {_SHOWN + 1}
 """  # noqa: S608 - the same
 
+_FINDINGS = """
+    SELECT ts, session_id, subject, entity_type, direction, location, detector, action, digest,
+        flow_id
+    FROM findings WHERE ($session IS NULL OR starts_with(session_id, $session))
+    AND ($kind IS NULL OR entity_type = $kind) AND ($since IS NULL OR ts >= $since)
+    ORDER BY ts DESC, writer, seq DESC, location LIMIT $limit
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -69,11 +77,28 @@ def sessions(
         since: Only those that were still going on then.
         limit: At most so many.
     """
-    given: dict[str, object] = {"principal": principal, "limit": limit}
-    given["since"] = since.astimezone(UTC).replace(tzinfo=None) if since else None
+    given = {"principal": principal, "limit": limit, "since": _plain(since)}
     for row in reader.rows(_LIST, given):
         for name in ("started_at", "ended_at"):
             row[name] = row[name].replace(tzinfo=UTC)
+        yield row
+
+
+def findings(
+    reader: Reader, *, session: str | None, kind: str | None, since: datetime | None, limit: int
+) -> Iterator[dict[str, Any]]:
+    """What was found, the newest first; never a value.
+
+    Args:
+        reader: The record.
+        session: Only of sessions whose name begins so.
+        kind: Only of this entity type.
+        since: Only what was recorded from then on.
+        limit: At most so many.
+    """
+    given = {"session": session, "kind": kind, "since": _plain(since), "limit": limit}
+    for row in reader.rows(_FINDINGS, given):
+        row["ts"] = row["ts"].replace(tzinfo=UTC)
         yield row
 
 
@@ -110,6 +135,11 @@ def find(reader: Reader, text: str | None, principal: str | None = None) -> Targ
         hint="`proctor sessions` lists sessions; those without a name are found by flow_id.",
         status=404,
     )
+
+
+def _plain(moment: datetime | None) -> datetime | None:
+    """As the record has it: in UTC, without saying so."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment else None
 
 
 def empty() -> ClientError:

@@ -120,7 +120,6 @@ def interrupted(seq: int, begin: Mapping[str, Any], now: str) -> dict[str, Any]:
         "response": None,
         "turn": turn and {**turn, "stop_reason": None, "output": None},
         "tools": [],
-        "findings": [],
     }
 
 

@@ -18,9 +18,11 @@ COMMANDS = {
     "sessions": "List sessions from the record.",
     "show": "Show a session as a conversation.",
     "query": "Ask the record in SQL.",
+    "findings": "What was found in traffic, and which of it is harmless.",
+    "scan": "Show what would be found in files.",
     "doctor": "Find what is wrong with an installation, and how to mend it.",
 }
-"""Name and summary; `proctor.cli.NAME` holds a function of the same name."""
+"""Name and summary; `proctor.cli.NAME` holds a function, or a group of them, of the same name."""
 
 NO = 1
 """Exit status when the answer is no, or something failed on the way."""
@@ -48,7 +50,11 @@ def make_app(*, only: str | None = None) -> typer.Typer:
     app.callback()(_options)
     for name, summary in COMMANDS.items():
         if only in {None, name}:
-            app.command(name)(getattr(import_module(f"proctor.cli.{name}"), name))
+            found = getattr(import_module(f"proctor.cli.{name}"), name)
+            if isinstance(found, typer.Typer):
+                app.add_typer(found, name=name, help=summary)
+            else:
+                app.command(name)(found)
         else:
             app.command(name, help=summary)(_stub)
     return app

@@ -10,8 +10,9 @@ from proctor.config import Config, load
 from proctor.errors import ConfigurationError
 from proctor.model import ActionKind
 from proctor.policy.engine import read_folder, rule_files
-from proctor.policy.features import Features
 from proctor.policy.review import review
+from proctor.redaction.ner import find_model
+from proctor.runtime.features import features_of
 
 COLUMNS = ("severity", "where", "message", "got", "expected", "hint", "code")
 
@@ -40,9 +41,13 @@ def _findings(config: Path) -> tuple[list[Row], str]:
         settings = load(config)
     except ConfigurationError as error:
         return [_error(error)], f"{config}; the rules not yet"
-    listeners = frozenset(listener.name for listener in settings.listeners)
-    rules, _, errors = read_folder(settings.rules, Features(listeners=listeners))
+    rules, _, errors = read_folder(settings.rules, features_of(settings))
     rows = [_error(error) for error in errors]
+    if settings.redaction.ner:
+        try:
+            find_model(settings.redaction.ner.model, "redaction.ner.model")
+        except ConfigurationError as error:
+            rows.append(_error(error))
     if not errors:
         rows += [
             {"severity": remark.severity, "where": remark.where, "message": remark.message}

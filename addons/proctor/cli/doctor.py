@@ -15,6 +15,7 @@ from proctor.errors import ConfigurationError
 from proctor.identity.fetch import HttpFetch
 from proctor.runtime import checkup
 from proctor.runtime.checkup import Finding, State, failed
+from proctor.runtime.probe import redaction
 from proctor.runtime.reach import look_around
 
 COLUMNS = ("state", "check", "what", "mend")
@@ -38,6 +39,8 @@ def examine(file: Path) -> list[Finding]:
         return findings
     findings += [
         checkup.rules(config),
+        *redaction(config),
+        *checkup.names(config),
         *checkup.trust(config),
         *checkup.permissions(config, file),
         *checkup.certificates(config, checkup.utc_now()),

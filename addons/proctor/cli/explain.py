@@ -23,7 +23,7 @@ from proctor.policy.describe import case_of
 from proctor.policy.engine import Policy, load_policy
 from proctor.policy.explain import Explanation
 from proctor.policy.explain import explain as ask
-from proctor.policy.features import Features
+from proctor.runtime.features import features_of
 from proctor.yamlfile import MAX_BYTES, parse, read
 
 COLUMNS = ("rule", "then", "outcome", "why", "where")
@@ -49,10 +49,7 @@ def explain(
     if (action is None) == (flow is None):
         raise typer.BadParameter(HINT, param_hint="--action, --flow")
     settings = load(config)
-    listeners = frozenset(listener.name for listener in settings.listeners)
-    policy = load_policy(
-        settings.rules, features=Features(listeners=listeners), observe=settings.observe
-    )
+    policy = load_policy(settings.rules, features=features_of(settings), observe=settings.observe)
     output = output or (OutputFormat.TABLE if sys.stdout.isatty() else OutputFormat.JSON)
     if action is not None:
         shown = [_shown(policy, _described(action))]
@@ -126,6 +123,8 @@ def _as_json(explanation: Explanation, then: Then) -> dict[str, Any]:
         "reason": decision.verdict.reason,
         "mode": decision.mode,
         "record": decision.record.value,
+        "redact": dict(decision.redact),
+        "restore": sorted(decision.restore),
         "policy_version": decision.policy_version,
         "open": list(explanation.open),
         "recorded": dict(then) or None,
@@ -139,6 +138,11 @@ def _summary(explanation: Explanation, then: Then) -> str:
     passed = " (global observe lets it pass)" if decision.mode == "observe" else ""
     reason = f": {verdict.reason}" if verdict.reason else ""
     lines = [f"{verdict_name(verdict).upper()} by {verdict.rule_id}{passed}{reason}"]
+    if decision.redact:
+        methods = ", ".join(f"{name}: {method}" for name, method in sorted(decision.redact.items()))
+        lines.append(f"Findings: {methods}.")
+    if decision.restore:
+        lines.append(f"Put back into the tool's input: {', '.join(sorted(decision.restore))}.")
     if explanation.open:
         lines.append(f"Open, since the record does not say: {', '.join(explanation.open)}.")
     if then:

@@ -49,6 +49,14 @@ credentials:
 rules: rules/                   # every *.yaml in it; what no rule allows is denied
 # observe: true                 # rules only say what they would have done; admission still holds
 
+redaction:                      # secrets are masked, personal data gets surrogates
+  profile: default              # strict | default | secrets | none
+  # entities: {{EMAIL_ADDRESS: {{request: surrogate, response: mask}}, IP_ADDRESS: off}}
+  # fields: ["$..password"]       # JSON fields that are secrets whatever they hold
+  # deny: {{PROJECT: [Falcon]}}     # words that must not pass
+  # allow: [hello@corp.com]       # values that may
+  # known_values: [secrets.txt]   # a value a line: never passes, however it is encoded
+
 audit: {{path: recordings/}}      # the record; `proctor query` asks it in SQL
 limits: {{body: 64MiB, drain: 30s}}
 console: {{listen: {console}}}   # /healthz, /readyz, /metrics

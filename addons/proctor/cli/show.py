@@ -102,6 +102,10 @@ def _turn(turn: Turn) -> dict[str, Any]:
         if each.name not in _REFERENCES
     }
     exchange["observed"] = [asdict(each) for each in turn.exchange.observed]
+    exchange["findings"] = [asdict(each) for each in turn.exchange.findings]
+    exchange["receipts"] = {
+        direction: receipt.as_json() for direction, receipt in turn.exchange.receipts.items()
+    }
     own = {each.name: getattr(turn, each.name) for each in fields(Turn)}
     del own["exchange"]
     for name in ("prompt", "request_body", "response_body"):

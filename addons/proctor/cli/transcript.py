@@ -16,6 +16,7 @@ from proctor.audit.answers import Said, ServerCall
 from proctor.audit.conversation import Call, Result, Totals, Turn
 from proctor.audit.exchanges import Exchange
 from proctor.audit.reader import Content
+from proctor.cli import receipts
 from proctor.cli.screen import code, plain, prose, several, span
 
 PROMPT_LINES, PROMPT_CHARACTERS = 30, 3000
@@ -116,6 +117,7 @@ class Transcript:
                     yield from self._server_call(part)
                 case Call():
                     yield from self._call(part, turn.exchange)
+        yield from self._looked(turn.exchange)
         yield from _ended(turn)
 
     def _asked(self, turn: Turn) -> Iterator[Row]:
@@ -177,6 +179,12 @@ class Transcript:
             yield label, Text.assemble(text, Text("  no content", style="dim"))
             return
         yield label, Group(text, self._cut(result.content, RESULT_LINES, RESULT_CHARACTERS, style))
+
+    def _looked(self, exchange: Exchange) -> Iterator[Row]:
+        if line := receipts.summary(exchange):
+            yield "receipt", plain(line, "red" if receipts.failed(exchange) else "dim")
+        if self.whole and exchange.findings:
+            yield "", receipts.table(exchange.findings)
 
     def _prompt(self, content: Content) -> RenderableType:
         if content.erased or self.whole:

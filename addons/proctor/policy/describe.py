@@ -118,9 +118,13 @@ class _Reader:
         if not isinstance(found, list):
             self._fail(("findings",), "The value has another type", expected="a list")
         blank = {"type": "", "location": "", "direction": "", "score": 0.0}
+        kind = TABLE["findings"].item
+        fields = (kind.fields if kind else None) or {}
         for index, each in enumerate(found):
             if not isinstance(each, dict) or not each.keys() <= blank.keys():
                 self._fail(("findings", index), "This is no finding", expected=", ".join(blank))
+            for name, value in each.items():
+                self._value(fields[name], value, ("findings", index, name))
         return tuple(Finding(**{**blank, **each}) for each in found)
 
     def _room(self, room: str, values: object) -> None:

@@ -30,6 +30,7 @@ from proctor.policy.features import Features
 from proctor.policy.rulefile import read_rules
 from proctor.policy.rules import Rule
 from proctor.policy.values import Plan, View
+from proctor.redaction.model import strictest
 from proctor.yamlfile import read
 
 DEFAULT = "default"
@@ -105,6 +106,7 @@ class Policy:
         allows: list[Rule] = []
         observed: list[Observation] = []
         records: set[RecordMode] = set()
+        redact: list[Mapping[str, str]] = []
         for rule, outcome, detail in answers:
             if outcome is Outcome.FAILED:
                 reason = f"The rule could not be evaluated: {detail}."
@@ -119,10 +121,12 @@ class Policy:
             else:
                 if rule.record:
                     records.add(rule.record)
+                redact.append(rule.redact)
                 if rule.then == "deny":
                     denies.append(Deny(rule_id=rule.id, reason=_reason(rule, case)))
                 else:
                     (holds if rule.then == "hold" else allows).append(rule)
+        restore = frozenset[str]().union(*(rule.restore for rule in allows if not denies))
         verdict = self._verdict(case, denies, holds, allows)
         mode = "enforce"
         if self.observe and not isinstance(verdict, Allow):
@@ -139,6 +143,8 @@ class Policy:
             policy_version=self.version,
             mode=mode,
             observed=tuple(observed),
+            redact=strictest(redact),
+            restore=restore,
         )
 
     def _verdict(

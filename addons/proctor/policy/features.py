@@ -16,6 +16,7 @@ class Features:
         unfilled: Fields, or whole names, that nothing fills yet.
         listeners: Names of the listeners in proctor.yaml, so that a rule about another one is found
             out; None where they are not known.
+        entities: Types of findings that are looked for; None where they are not known.
     """
 
     kinds: frozenset[ActionKind] = frozenset(
@@ -23,10 +24,9 @@ class Features:
     )
     approvals: bool = False
     tool_gate: bool = False
-    unfilled: frozenset[str] = frozenset(
-        {"findings", "novelty", "budget", "action.tainted", "http.operation"}
-    )
+    unfilled: frozenset[str] = frozenset({"novelty", "budget", "action.tainted", "http.operation"})
     listeners: frozenset[str] | None = None
+    entities: frozenset[str] | None = None
 
     def lacks(self, field: str) -> bool:
         """Whether nothing fills this field."""

@@ -57,6 +57,7 @@ FEATURES = (
 """What `llm.features` can hold, besides `unknown_…` for what this version has no name for."""
 
 _CAPITALS = _form(r"[A-Z][A-Z_ -]*", "a word in capitals")
+_TYPE = _form(r"[A-Z][A-Z0-9_]*", "a type such as EMAIL_ADDRESS")
 _LOWER = _form(r"[^A-Z]*", "lower case")
 _FEATURE = _form(
     rf"{'|'.join(FEATURES)}|unknown_\w+:.*", f"one of {', '.join(FEATURES)}, unknown_…", *FEATURES
@@ -124,7 +125,9 @@ TABLE: Mapping[str, Type] = {
         in_transaction=BOOL,
         fingerprint=STRING,
     ),
-    "findings": list_of(record(type=STRING, location=STRING, direction=STRING, score=DOUBLE)),
+    "findings": list_of(
+        record(type=_TYPE, location=STRING, direction=_known("request", "response"), score=DOUBLE)
+    ),
     "novelty": map_of(STRING, DYN),
     "budget": map_of(STRING, DYN),
     "now": Type(name="timestamp", fields={"hour": _between(0, 23), "weekday": _between(1, 7)}),

@@ -18,13 +18,15 @@ from proctor.policy.match import Pattern, PatternError, parse_pattern
 from proctor.policy.nodes import ExpressionError
 from proctor.policy.rules import Rule
 from proctor.policy.values import time_zone
+from proctor.redaction.model import Method
+from proctor.redaction.surrogates import TYPE
 from proctor.units import parse_duration
 from proctor.yamlfile import Document, Key
 
 FILE_KEYS = ("rules", "mode", "timezone")
 RULE_KEYS = (
     "id", "on", "when", "unless", "match", "then",
-    "approval", "reason", "mode", "record", "restore",
+    "approval", "reason", "mode", "record", "redact", "restore",
 )  # fmt: skip
 APPROVAL_KEYS = ("from", "count", "wait", "ttl", "reason")
 TOOL_KINDS = frozenset({ActionKind.LLM_TOOL_USE, ActionKind.MCP_CALL})
@@ -32,6 +34,7 @@ TOOL_KINDS = frozenset({ActionKind.LLM_TOOL_USE, ActionKind.MCP_CALL})
 MAX_RULES = 1000
 MAX_COUNT = 10
 MAX_REASON = 500
+MAX_TYPES = 100
 MAX_WAIT = timedelta(minutes=9)
 MAX_TTL = timedelta(days=1)
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -99,9 +102,9 @@ class _File:
             reason=self._text(data.get("reason", ""), (*at, "reason")),
             observe=self._mode(data, at) if "mode" in data else self._observe,
             record=RecordMode(record) if record else None,
+            redact=self._redact(data.get("redact", {}), (*at, "redact")),
+            restore=self._restore(data.get("restore"), (*at, "restore")),
         )
-        if "restore" in data:
-            self._absent((*at, "restore"), "Putting surrogates back", "Leave `restore` out.")
         self._check(rule, at)
         return rule
 
@@ -113,6 +116,19 @@ class _File:
                 "`match` is about tool calls: here it can never match",
                 got=", ".join(sorted(rule.on)),
                 expected="on: llm.tool_use",
+            )
+        if rule.restore and (rule.on != {ActionKind.LLM_TOOL_USE} or rule.then != "allow"):
+            self._fail(
+                (*at, "restore"),
+                "`restore` is about tool calls of the model that are allowed",
+                got=f"{', '.join(sorted(rule.on))}, {rule.then}",
+                expected="on: llm.tool_use, then: allow",
+            )
+        if rule.redact and rule.then == "deny":
+            self._fail(
+                (*at, "redact"),
+                "A rule that denies lets nothing pass in which something could be replaced",
+                expected="then: allow or hold",
             )
         for key, condition in (("when", rule.when), ("unless", rule.unless)):
             for name in sorted(condition.fields) if condition else ():
@@ -163,7 +179,7 @@ class _File:
                     "Stopping the model's tool calls",
                     "Use `mode: observe` to see what it would stop.",
                 )
-            if rule.conditional:
+            if rule.conditional and not (rule.redact or rule.restore):
                 self._absent(
                     at,
                     "Stopping the model's tool calls, which allowing only some of them amounts to,",
@@ -311,6 +327,41 @@ class _File:
             ttl=self._duration(terms.get("ttl", "30m"), MAX_TTL, (*at, "ttl")),
             reason_required=reason == "required",
         )
+
+    def _redact(self, value: object, at: tuple[Key, ...]) -> dict[str, Method]:
+        if not isinstance(value, dict) or len(value) > MAX_TYPES:
+            self._fail(
+                at, "`redact` says what is done with each type", got=_kind(value),
+                expected=f"{{EMAIL_ADDRESS: mask}}, at most {MAX_TYPES}",
+            )  # fmt: skip
+        known = self._features.entities
+        for name in value:
+            if known is not None and self._type(name, (*at, name)) not in known:
+                self._fail(
+                    (*at, name), f"Nothing looks for {name}",
+                    hint=nearest(name, known) or "Switch it on in `redaction.entities`.",
+                )  # fmt: skip
+        return {
+            self._type(name, (*at, name)): Method(self._choice(method, tuple(Method), (*at, name)))
+            for name, method in value.items()
+        }
+
+    def _restore(self, value: object, at: tuple[Key, ...]) -> frozenset[str]:
+        if value is None:
+            return frozenset()
+        if not isinstance(value, list) or not 0 < len(value) <= MAX_TYPES:
+            self._fail(
+                at, "`restore` lists types", got=_kind(value),
+                expected=f"[EMAIL_ADDRESS, …], at most {MAX_TYPES}",
+            )  # fmt: skip
+        return frozenset(self._type(each, (*at, index)) for index, each in enumerate(value))
+
+    def _type(self, value: object, at: tuple[Key, ...]) -> str:
+        if not isinstance(value, str) or not TYPE.fullmatch(value):
+            self._fail(
+                at, "This cannot name a type", got=_kind(value), expected="such as EMAIL_ADDRESS"
+            )
+        return value
 
     def _duration(self, value: object, most: timedelta, at: tuple[Key, ...]) -> timedelta:
         try:

@@ -1,10 +1,12 @@
 """One rule, as the engine asks it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from proctor.model import ActionKind, ApprovalTerms, RecordMode
 from proctor.policy.expression import Expression
 from proctor.policy.match import Pattern
+from proctor.redaction.model import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +19,8 @@ class Rule:
         on: The kinds of action it speaks about.
         then: `allow`, `hold` or `deny`.
         observe: It only records what it would have done.
+        redact: What is done with findings of a type where it matches.
+        restore: Types whose surrogates are put back into the tool's input.
     """
 
     id: str
@@ -30,6 +34,8 @@ class Rule:
     reason: str = ""
     observe: bool = False
     record: RecordMode | None = None
+    redact: Mapping[str, Method] = field(default_factory=dict[str, Method])
+    restore: frozenset[str] = frozenset()
 
     @property
     def conditional(self) -> bool:

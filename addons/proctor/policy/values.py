@@ -1,13 +1,13 @@
 """The values that expressions see, taken from a Case: only those that rules read, and bounded."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import cel
 
-from proctor.model import ActionKind, Case, HttpFields, LlmFields, ToolFields
+from proctor.model import ActionKind, Case, Finding, HttpFields, LlmFields, ToolFields
 from proctor.policy.cost import MAX_ITEMS
 from proctor.policy.fields import TABLE, empty
 
@@ -39,6 +39,18 @@ def _json(case: Case) -> Any:
     if found.json is None:
         return UNREAD if "json" in found.content_type and case.action.size else {}
     return found.json
+
+
+def _findings(found: Sequence[Finding]) -> list[dict[str, Any]]:
+    """What was found, once for each type, place and direction, with the best score."""
+    best: dict[tuple[str, str, str], float] = {}
+    for each in found:
+        key = (each.type, each.location, each.direction)
+        best[key] = max(each.score, best.get(key, 0.0))
+    return [
+        {"type": type_, "location": location, "direction": direction, "score": score}
+        for (type_, location, direction), score in best.items()
+    ]
 
 
 type Getter = Callable[[Case], Any]
@@ -80,15 +92,7 @@ _GETTERS: dict[str, Getter] = {
     "tool.command": lambda case: (case.action.tool or _TOOL).command,
     "tool.paths": lambda case: (case.action.tool or _TOOL).paths,
     "tool.hosts": lambda case: (case.action.tool or _TOOL).hosts,
-    "findings": lambda case: [
-        {
-            "type": each.type,
-            "location": each.location,
-            "direction": each.direction,
-            "score": each.score,
-        }
-        for each in case.findings
-    ],
+    "findings": lambda case: _findings(case.findings),
     "now": lambda case: case.now.astimezone(UTC),
 }  # fmt: skip
 
@@ -220,6 +224,8 @@ def _bounded_by(field: str) -> Callable[[Any], bool] | None:
         return _short
     if kind.name == "list" and kind.item and kind.item.name == "string":
         return _short_list
+    if kind.name == "list" and kind.item and kind.item.fields:
+        return _few
     if kind.name in {"list", "map", "dyn"}:
         return _small
     return None
@@ -231,6 +237,12 @@ def _short(value: str) -> bool:
 
 def _short_list(values: tuple[str, ...]) -> bool:
     return len(values) <= MAX_ITEMS and sum(map(len, values)) <= MAX_TEXT
+
+
+def _few(values: list[dict[str, Any]]) -> bool:
+    """Whether records of known, flat fields are few: what a condition costs counts them alone."""
+    text = sum(len(each) for value in values for each in value.values() if isinstance(each, str))
+    return len(values) <= MAX_ITEMS and text <= MAX_TEXT
 
 
 def _small(value: Any) -> bool:

@@ -43,11 +43,13 @@ class Element[S](NamedTuple):
         start: Offset of its first byte.
         end: Offset after its last byte.
         summary: What the array's summariser made of it, now or when it was first seen.
+        digest: SHA-256 of its bytes.
     """
 
     start: int
     end: int
     summary: S
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,15 +128,16 @@ class SpanReader[S]:
         self._known[key] = self._known.pop(key)
         return known
 
-    def learn(self, key: _Key, value: Any, raw: bytes, chars: int) -> S:
+    def learn(self, key: _Key, value: Any, raw: bytes, chars: int) -> _Known[S]:
         """Summarise a new element, and remember it where it is an object."""
         summary = self._summarise[key[0]](value, raw)
+        learnt = _Known(chars, len(raw), sha256(raw).digest(), summary)
         if type(value) is dict:
             self._known.pop(key, None)
-            self._known[key] = _Known(chars, len(raw), sha256(raw).digest(), summary)
+            self._known[key] = learnt
             if len(self._known) > self._capacity:
                 del self._known[next(iter(self._known))]
-        return summary
+        return learnt
 
     def walks(self, name: str) -> bool:
         """Whether the array of this member is walked."""
@@ -195,14 +198,12 @@ class _Walk[S]:
             if known is not None:
                 at += known.chars
                 self._ahead += known.size - known.chars
-                elements.append(Element(start, start + known.size, known.summary))
             else:
                 begin = at
                 value, at = self._value(at)
-                end = at + self._ahead
-                raw = self._body[start:end]
-                summary = self._reader.learn(key, value, raw, at - begin)
-                elements.append(Element(start, end, summary))
+                raw = self._body[start : at + self._ahead]
+                known = self._reader.learn(key, value, raw, at - begin)
+            elements.append(Element(start, start + known.size, known.summary, known.digest))
             at = self._blank(at)
             more = text[at : at + 1] != "]"
             if more:

@@ -5,6 +5,8 @@ LF or CR; a byte order mark at the start is dropped; several `data` lines are jo
 blank line dispatches; what stands after the last blank line when the stream ends is discarded.
 """
 
+import re
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -117,3 +119,83 @@ class EventStream:
             b"\n".join(data).decode(errors="replace"),
             self._id.decode(errors="replace"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RawEvent:
+    """The bytes up to and with one blank line.
+
+    Attributes:
+        raw: As they came.
+        event: What they dispatch, or None: comments, a retry time, a blank line too many.
+    """
+
+    raw: bytes = field(repr=False)
+    event: Event | None = field(repr=False)
+
+
+class RawEventStream:
+    """As EventStream, with the bytes of each event, for those who change some and pass the rest.
+
+    A byte order mark at the start is left out, as it could hide the name of the first field.
+    """
+
+    def __init__(self) -> None:
+        self._raw = bytearray()
+        self._in_line = False  # the last line's end has not come
+        self._cr = b""  # a CR whose LF may still come
+        self._first = True
+        self._events = EventStream(max_event=2**62)  # whoever feeds watches `pending`
+
+    @property
+    def pending(self) -> int:
+        """Bytes of the event that has not ended."""
+        return len(self._raw) + len(self._cr)
+
+    def feed(self, data: bytes) -> list[RawEvent]:
+        """Take the next bytes; returns the events they complete."""
+        events: list[RawEvent] = []
+        data = self._cr + data
+        # Where lines end with CR alone, nothing is waited for.
+        before = data[-2:-1] or bytes(self._raw[-1:])
+        self._cr = b"\r" if data.endswith(b"\r") and before != b"\r" else b""
+        for line in data.removesuffix(self._cr).splitlines(keepends=True):
+            blank = not self._in_line and line in _ENDS
+            self._raw += line
+            self._in_line = not line.endswith((b"\n", b"\r"))
+            if blank:
+                events.append(self._event())
+        return events
+
+    def _event(self) -> RawEvent:
+        raw = bytes(self._raw)
+        self._raw.clear()
+        if self._first:
+            self._first = False
+            raw = raw.removeprefix(_BOM)
+        dispatched = self._events.feed(raw)
+        return RawEvent(raw, dispatched[0] if dispatched else None)
+
+
+_ENDS: Final = (b"\n", b"\r", b"\r\n")
+
+
+def other_lines(raw: bytes) -> list[bytes]:
+    """The lines of one event, with their ends, that are no data."""
+    return [line for line in raw.splitlines(keepends=True) if not _is_data(line)]
+
+
+def with_data(raw: bytes, data: str) -> bytes:
+    """One event with other data; its other lines stay, before it.
+
+    Args:
+        raw: The event's bytes.
+        data: Its new data; half surrogate pairs must have been escaped.
+    """
+    others = other_lines(raw)
+    lines = [b"data: " + line + b"\n" for line in re.split(rb"\r\n|\r|\n", data.encode())]
+    return b"".join([*others[:-1], *lines, b"\n"])
+
+
+def _is_data(line: bytes) -> bool:
+    return line.rstrip(b"\r\n").partition(b":")[0] == b"data"

@@ -16,8 +16,9 @@ from cryptography import x509
 from proctor.config import Config, load
 from proctor.errors import ConfigurationError, ProctorError
 from proctor.policy.engine import load_policy
-from proctor.policy.features import Features
+from proctor.redaction.ner import find_model
 from proctor.runtime.disk import DiskState, DiskWatch
+from proctor.runtime.features import features_of
 from proctor.runtime.permissions import find_open
 from proctor.runtime.tls import Contexts, Served, Trusted
 
@@ -84,16 +85,25 @@ def configuration(file: Path) -> tuple[Config | None, Finding]:
 
 def rules(config: Config) -> Finding:
     """Can the rules be loaded?"""
-    names = frozenset(listener.name for listener in config.listeners)
     try:
-        policy = load_policy(
-            config.rules, features=Features(listeners=names), observe=config.observe
-        )
+        policy = load_policy(config.rules, features=features_of(config), observe=config.observe)
     except ConfigurationError as error:
         return failed("rules", error)
     return Finding(
         check="rules", state=State.OK, what=f"{config.rules} loads as {policy.version:.19}"
     )
+
+
+def names(config: Config) -> Iterator[Finding]:
+    """Is the model that finds names there, where one is asked for?"""
+    if config.redaction.ner is None:
+        return
+    try:
+        model = find_model(config.redaction.ner.model, "redaction.ner.model")
+    except ConfigurationError as error:
+        yield failed("names", error)
+    else:
+        yield Finding(check="names", state=State.OK, what=f"{model.version} is installed")
 
 
 def trust(config: Config) -> Iterator[Finding]:

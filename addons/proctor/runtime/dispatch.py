@@ -17,8 +17,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Who is called for a hook."""
+    """Who is called for a hook.
 
+    Attributes:
+        early: Stages that come before other addons, so that these never see what must not pass.
+        ours: The other stages.
+        foreign: Everybody else's.
+        ours_first: Other addons come last.
+    """
+
+    early: tuple[Stage, ...]
     ours: tuple[Stage, ...]
     foreign: tuple[Callable[..., Any], ...]
     ours_first: bool
@@ -66,6 +74,7 @@ class Dispatch:
             return self._plans[hook]
         except KeyError:
             plan = Plan(
+                early=self._door.stages(f"early_{hook}"),
                 ours=self._door.stages(hook),
                 foreign=tuple(self._foreign(hook)),
                 ours_first=hook in FIRST,

@@ -64,6 +64,10 @@ class Door(Protocol):
         """The request as it may leave, with the credential in it, or None: it may not."""
         ...
 
+    def inbound(self, flow: http.HTTPFlow) -> http.Response | None:
+        """The answer as the client gets it, or None where that is what stands in the flow."""
+        ...
+
     def refuse(self, flow: http.HTTPFlow, error: BaseException) -> None:
         """Answer a flow with a refusal; the stage asked about it failed."""
         ...

@@ -22,10 +22,13 @@ from proctor.identity.authenticator import Authenticator
 from proctor.identity.fetch import HttpFetch
 from proctor.identity.local import FILE
 from proctor.policy.engine import Policy
-from proctor.policy.features import Features
 from proctor.policy.watch import PolicyWatch
+from proctor.redaction.assembly import Screens, open_screens
+from proctor.redaction.exceptions import FILE as EXCEPTIONS
+from proctor.redaction.exceptionswatch import Change, ExceptionsWatch
 from proctor.runtime.credentials import Credentials
 from proctor.runtime.disk import DiskWatch
+from proctor.runtime.features import features_of
 from proctor.runtime.health import Health, Metrics
 from proctor.runtime.mitm import handlers, open_door
 from proctor.runtime.permissions import prepare
@@ -37,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 LOOK = 0.05
 """Seconds between two looks at whether the last exchange has ended."""
+
+HOUR = 3600.0
 
 FIGURES = 5.0
 """Seconds between two looks at what /metrics shows of the record and the issuers."""
@@ -57,6 +62,8 @@ class Gateway:
         self._fetch = HttpFetch()
         self._recorder: Recorder | None = None
         self._suite: Suite | None = None
+        self._screens: Screens | None = None
+        self._exceptions: ExceptionsWatch | None = None
         self._metrics = Metrics([listener.name for listener in config.listeners])
         self._credentials = Credentials(config.credentials)
         self._authenticator = Authenticator(
@@ -68,7 +75,7 @@ class Gateway:
         )
         self._policies = PolicyWatch(
             config.rules,
-            features=Features(listeners=frozenset(self.listener_names)),
+            features=features_of(config),
             report=self._reloaded,
             observe=config.observe,
         )
@@ -107,6 +114,16 @@ class Gateway:
             self.config.audit.path, report=self._record_trouble
         )
         await self._authenticator.start()
+        self._exceptions = watch = ExceptionsWatch(
+            self.config.state / EXCEPTIONS, report=self._exceptions_changed
+        )
+        self._screens = await asyncio.to_thread(
+            open_screens,
+            self.config.redaction,
+            state=self.config.state,
+            listeners=self.listener_names,
+            exceptions=lambda: watch.current,
+        )
         limits = self.config.limits
         gate = Gate(authenticator=self._authenticator, policies=self._policies, recorder=recorder)
         self._suite = Suite(
@@ -114,6 +131,7 @@ class Gateway:
             gate,
             self._credentials,
             self._metrics,
+            screens=self._screens,
             first_request=limits.head,
             connections=limits.connections,
         )
@@ -132,6 +150,8 @@ class Gateway:
             spawn(self._policies.run(), name="rules"),
             spawn(self._disk.run(), name="disk"),
             spawn(self._show_figures(), name="figures"),
+            spawn(watch.run(), name="exceptions"),
+            spawn(self._expire(), name="vault"),
         ]
         self._metrics.policy_loaded(self._policies.current.version)
         await gate.event(
@@ -201,6 +221,8 @@ class Gateway:
             await self._recorder.close()
         if self._health:
             await self._health.stop()
+        if self._screens:
+            self._screens.close()
         await self._authenticator.close()
         await self._fetch.close()
         await self._credentials.close()
@@ -217,6 +239,15 @@ class Gateway:
         else:
             self._metrics.policy_loaded(found.version)
             self._note("rules.reloaded", {"policy_version": found.version})
+
+    def _exceptions_changed(self, change: Change | ConfigurationError) -> None:
+        if isinstance(change, ConfigurationError):
+            self._note("exceptions.broken", {"error": str(change)})
+            return
+        for item in change.added:
+            self._note("exception.added", item.as_json())
+        for item in change.removed:
+            self._note("exception.removed", item.as_json())
 
     def _record_trouble(self, error: Exception) -> None:
         self._note("record.trouble", {"error": f"{type(error).__name__}: {error}"})
@@ -236,6 +267,11 @@ class Gateway:
         if self._recorder and not self._recorder.writable:
             found.append("journal")
         return found
+
+    async def _expire(self) -> None:
+        while self._screens:
+            await asyncio.sleep(HOUR)
+            await asyncio.to_thread(self._screens.expire)
 
     async def _show_figures(self) -> None:
         while True:

@@ -15,6 +15,7 @@ from prometheus_client import (
 )
 
 from proctor import __version__
+from proctor.model import Finding
 from proctor.runtime.disk import DiskReading
 
 VERDICTS = ("allow", "deny")
@@ -80,6 +81,18 @@ class Metrics:
             for listener in listeners
             for verdict in VERDICTS
         }
+        self._findings = Counter(
+            "proctor_findings",
+            "Things found, by what was done with them.",
+            ["listener", "direction", "type", "action"],
+            registry=registry,
+        )
+        self._unseen = Counter(
+            "proctor_redaction_failures",
+            "Exchanges refused or cut off, since they could not be looked at.",
+            ["listener"],
+            registry=registry,
+        )
         self._open = Gauge("proctor_open_exchanges", "Exchanges under way.", registry=registry)
         self._pending = self._gauge("journal_pending_bytes", "Bytes on their way to the disk.")
         self._sync = self._gauge(
@@ -110,6 +123,15 @@ class Metrics:
             ["issuer"],
             registry=registry,
         )
+
+    def findings(self, listener: str, found: Sequence[Finding]) -> None:
+        """What was found in one exchange."""
+        for finding in found:
+            self._findings.labels(listener, finding.direction, finding.type, finding.action).inc()
+
+    def unseen(self, listener: str) -> None:
+        """One exchange could not be looked at."""
+        self._unseen.labels(listener).inc()
 
     def exchange(self, listener: str, verdict: str, seconds: float) -> None:
         """One exchange has ended.

@@ -1,4 +1,4 @@
-"""Every reach into mitmproxy's insides, here and in http1.py and quick.py: an upgrade fails loudly.
+"""Every reach into mitmproxy's insides (with http1.py, quick.py, flows.py): upgrades fail loudly.
 
 mitmproxy is built to show and change traffic, and fails open: an addon that raises is logged and
 skipped. Here our listeners get a server, a connection handler and an HTTP layer of their own, so
@@ -18,7 +18,6 @@ ones run inline, and only a stage that really waits gets a task.
 
 import asyncio
 import collections
-import contextlib
 import logging
 from collections.abc import Awaitable, Coroutine
 from typing import Any, cast
@@ -35,7 +34,9 @@ from mitmproxy.proxy.layers.http import (
     HTTPMode,
     HttpResponseHook,
     HttpStream,
+    RequestData,
     RequestHeaders,
+    RequestProtocolError,
     RequestTrailers,
     ResponseData,
     ResponseEndOfMessage,
@@ -47,31 +48,24 @@ from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent
 from mitmproxy.proxy.layers.http._events import ErrorCode
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 from mitmproxy.proxy.server import ConnectionIO
+from mitmproxy.utils import human
 
 from proctor.runtime.dispatch import Plan, dispatch_of, run_foreign
 from proctor.runtime.door import Door, Refusal, Stage
+from proctor.runtime.flows import resumed
 from proctor.runtime.http1 import MAX_HEAD, BoundedHttp1Client, BoundedHttp1Server
+from proctor.runtime.wording import MESSAGES, told
 
 logger = logging.getLogger(__name__)
 
 LINGER = 2.0
 """Seconds a connection stays after a refusal that came before the request had ended."""
 
-KILL_LOOK = 0.5
-"""Seconds between two looks at whether a held flow was killed."""
-
 READ_AHEAD = 256 * 1024
 """Bytes of a client's that may wait to be read; asyncio's own 64 KiB stops a turn at each piece."""
 
 BACKLOG = 2048
 CONNECTIONS_PER_UPSTREAM = 1000
-
-MESSAGES = {
-    ErrorCode.REQUEST_TOO_LARGE: "The request is larger than limits.body in proctor.yaml allows.",
-    ErrorCode.REQUEST_VALIDATION_FAILED: "The request could be read in two ways (RFC 9112 6.3).",
-    ErrorCode.RESPONSE_VALIDATION_FAILED: "The answer could be read in two ways (RFC 9112 6.3).",
-}
-"""mitmproxy's words are for people who run mitmproxy."""
 
 _doors: dict[str, Door] = {}
 
@@ -250,7 +244,7 @@ class GateHandler(mode_servers.ProxyConnectionHandler):
                 half = isinstance(command, commands.CloseTcpConnection) and command.half_close
                 self.close_connection(command.connection, half)
         elif isinstance(command, commands.Log):
-            logger.debug("%s", command.message, extra={"event": "mitmproxy"})
+            logger.debug("%s", told(command.message), extra={"event": "mitmproxy"})
         else:
             raise TypeError(f"unknown command {type(command).__name__}")
 
@@ -273,7 +267,7 @@ class GateHandler(mode_servers.ProxyConnectionHandler):
         if plan.foreign:
             self._spawn(self._finish_hook(hook, self._all(plan, hook, data)))
             return
-        rest = self._guarded(plan.ours, data)
+        rest = self._guarded(plan.early + plan.ours, data)
         if rest is not None:
             self._spawn(self._finish_hook(hook, rest))
         elif hook.blocking:
@@ -292,13 +286,15 @@ class GateHandler(mode_servers.ProxyConnectionHandler):
         await self._all(plan, hook, data)
 
     async def _all(self, plan: Plan, hook: commands.StartHook, data: Any) -> None:
+        if plan.early:
+            await (self._guarded(plan.early, data) or asyncio.sleep(0))
         if plan.ours_first:
             await (self._guarded(plan.ours, data) or asyncio.sleep(0))
         if plan.foreign:
             await run_foreign(plan.foreign, hook)
             if isinstance(data, flow.Flow):
                 await run_foreign(self._dispatch.plan("update").foreign, hooks.UpdateHook([data]))
-                await _resumed(data)
+                await resumed(data)
         if not plan.ours_first:
             await (self._guarded(plan.ours, data) or asyncio.sleep(0))
 
@@ -347,13 +343,6 @@ class GateHandler(mode_servers.ProxyConnectionHandler):
                 self.abandon()
 
 
-async def _resumed(held: flow.Flow) -> None:
-    """Wait while a person holds a flow; mitmproxy itself never wakes one that is killed."""
-    while held.intercepted:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(held.wait_for_resume(), KILL_LOOK)
-
-
 handlers: dict[Client, GateHandler] = {}
 """The handler of each live client connection of ours."""
 
@@ -366,6 +355,8 @@ class GateHttpLayer(HttpLayer):
         self._listener = cast("ProctorMode", context.client.proxy_mode).data
         self._door = _doors[self._listener]
         self._answered: set[int] = set()
+        self._leaving: dict[int, bytes] = {}
+        self._instead: dict[int, bytes] = {}
         self._shut: set[int] = set()
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
@@ -402,6 +393,9 @@ class GateHttpLayer(HttpLayer):
             return self._leave(child, event)
         if event.stream_id in self._shut or isinstance(event, RequestTrailers):
             return _nothing()  # trailers are not inspected, so they do not leave
+        if isinstance(event, RequestData) and event.stream_id in self._leaving:
+            # It is there as a whole, so this is all of it.
+            event = RequestData(event.stream_id, self._leaving.pop(event.stream_id))
         return super().event_to_child(child, event)
 
     def _leave(self, child: layer.Layer, event: RequestHeaders) -> layer.CommandGenerator[None]:
@@ -411,6 +405,8 @@ class GateHttpLayer(HttpLayer):
         if request is None:
             self._shut.add(event.stream_id)
             return self._shut_stream(event.stream_id)
+        if stream and request.data.content != stream.flow.request.data.content:
+            self._leaving[event.stream_id] = request.data.content or b""
         cleared = RequestHeaders(event.stream_id, request, event.end_stream)
         return super().event_to_child(child, cleared)
 
@@ -419,6 +415,12 @@ class GateHttpLayer(HttpLayer):
         stream_id = event.stream_id
         if isinstance(event, ResponseHeaders):
             self._answered.add(stream_id)
+            event = self._as_received(event)
+        elif isinstance(event, ResponseData):
+            if self._bare(stream_id):
+                return _nothing()
+            if stream_id in self._instead:
+                event = ResponseData(stream_id, self._instead.pop(stream_id))
         elif isinstance(event, ResponseEndOfMessage):
             self._answered.discard(stream_id)
         elif (
@@ -430,9 +432,18 @@ class GateHttpLayer(HttpLayer):
                 refusal = self._refusal(503, "proctor stopped this exchange.")
                 return self._answer(child, stream_id, refusal)
             if (status := event.code.http_status_code()) is not None:
-                message = MESSAGES.get(event.code, event.message)
+                message = MESSAGES.get(event.code) or told(event.message)
                 return self._answer(child, stream_id, self._refusal(status, message))
         return super().event_to_child(child, event)
+
+    def _as_received(self, event: ResponseHeaders) -> ResponseHeaders:
+        """Put surrogates back where nobody but the client sees it: the flow never holds it."""
+        stream = self.streams.get(event.stream_id)
+        response = self._door.inbound(stream.flow) if stream and not event.end_stream else None
+        if response is None:
+            return event
+        self._instead[event.stream_id] = response.raw_content or b""
+        return ResponseHeaders(event.stream_id, response, event.end_stream)
 
     def _answer(
         self, child: layer.Layer, stream_id: int, refusal: Refusal
@@ -443,12 +454,18 @@ class GateHttpLayer(HttpLayer):
             response.headers["connection"] = "close"
             if handler := handlers.get(self.context.client):
                 handler.linger()
+        body = b"" if self._bare(stream_id) else refusal.body
         for event in (
             ResponseHeaders(stream_id, response),
-            ResponseData(stream_id, refusal.body),
+            ResponseData(stream_id, body),
             ResponseEndOfMessage(stream_id),
         ):
             yield from super().event_to_child(child, event)
+
+    def _bare(self, stream_id: int) -> bool:
+        """Whether no body may follow, which a client would read as its next answer."""
+        stream = self.streams.get(stream_id)
+        return stream is not None and stream.flow.request.data.method == b"HEAD"
 
     def _refusal(self, status: int, message: str) -> Refusal:
         return self._door.refusal(self._listener, status, message)
@@ -483,8 +500,20 @@ class GateStream(HttpStream):
         return (yield from super().check_killed(emit_error_hook))
 
     def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:  # noqa: FBT001
-        """Bound what clients send; an answer streams, so its length is no matter."""
-        return request and (yield from super().check_body_size(request))
+        """Bound what is kept in memory; of an answer that streams the length is no matter."""
+        if request:
+            return (yield from super().check_body_size(request))
+        most = human.parse_size(self.context.options.body_size_limit)
+        if most is None or len(self.response_body_buf) <= most:
+            return False
+        self.response_body_buf.clear()
+        code = ErrorCode.RESPONSE_TOO_LARGE
+        enough = RequestProtocolError(self.stream_id, MESSAGES[code], code)
+        yield SendHttp(enough, self.context.server)
+        yield from self.handle_protocol_error(
+            ResponseProtocolError(self.stream_id, MESSAGES[code], code)
+        )
+        return True
 
     def _large(self) -> bool:
         length = self.flow.request.headers.get("content-length", "")

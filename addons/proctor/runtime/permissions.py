@@ -108,7 +108,9 @@ def find_open(config: Config, file: Path) -> list[ConfigurationError]:
         try:
             check(path, what)
         except ConfigurationError as error:
-            found.append(error)
+            # Other processes of ours make and drop files there at any time.
+            if path.parent != config.state or path.exists():
+                found.append(error)
     return found
 
 
@@ -138,6 +140,10 @@ def _named(config: Config, file: Path) -> Iterator[_Check]:
     if config.state.is_dir():
         for path in sorted(item for item in config.state.iterdir() if item.is_file()):
             yield check_private, path, "proctor's own keys"
+    for path in config.redaction.known_values:
+        yield check_private, path, "the known values"
+    if config.redaction.recognizers is not None:
+        yield check_unwritable, config.redaction.recognizers, "the recognizers"
     yield from _tls_files(config)
     yield from _secret_sources(config)
 

@@ -25,7 +25,9 @@ class Decision:
         exchange = self._suite.exchange(flow)
         if exchange.done or exchange.principal is None:
             return
-        ruling = self._suite.gate.decide(exchange.principal, exchange.session, exchange.actions)
+        ruling = self._suite.gate.decide(
+            exchange.principal, exchange.session, exchange.actions, exchange.findings
+        )
         exchange.ruling = ruling
         match ruling.verdict:
             case Allow():

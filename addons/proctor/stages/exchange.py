@@ -12,9 +12,13 @@ from typing import Any
 
 from mitmproxy import http
 
-from proctor.model import Action, Deny, Principal, Session
+from proctor.model import Action, Deny, Finding, Principal, Session
+from proctor.protocols.anthropic.request import MessagesRequest
 from proctor.protocols.anthropic.routes import RouteKind, route
-from proctor.record import Opening, Question, Ruling, Ticket
+from proctor.record import Opening, Question, Receipt, Ruling, Ticket
+from proctor.redaction.answering import Answering
+from proctor.redaction.cutting import Cut
+from proctor.redaction.redactor import Look
 from proctor.stages.tap import Tap
 
 
@@ -24,10 +28,12 @@ class Stamp:
     NONE = 0
     ADMITTED = 1
     INSPECTED = 2
-    DECIDED = 4
-    RECORDED = 8
-    INJECTED = 16
-    ALL = 31
+    SEARCHED = 4
+    DECIDED = 8
+    REDACTED = 16
+    RECORDED = 32
+    INJECTED = 64
+    ALL = 127
     """What exit asks for."""
 
 
@@ -104,6 +110,15 @@ def opening_of(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What leaves in place of what stands in the flow, which people and other addons can see."""
+
+    path: bytes = field(repr=False)
+    headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
+    content: bytes | None = field(repr=False)
+
+
 @dataclass(slots=True, kw_only=True)
 class Exchange:
     """One request and its answer, on their way.
@@ -112,11 +127,21 @@ class Exchange:
         listener: Name of the listener it came through.
         stamps: Which stages are done.
         asked: Which part of the Messages API it is for; None where another protocol is spoken.
+        message: The request to the model as inspection read it, or None where it is none.
+        cut: The request in pieces.
+        look: What was seen in them.
+        findings: Of those, what rules and the record are told.
+        receipt: How much of the request was looked at.
         what: The request as it was judged.
+        leaving: What leaves instead, or None where that is what stands in the flow.
+        answering: Changes the answer, or None where it passes as it comes.
         credential: Headers put in on the way out; in no repr, record or log.
         sent: It has left; it leaves once.
         refused: What was said instead of letting it through, or None.
         buffered: The whole answer is at hand before any of it is passed on.
+        arrived: The whole answer is there, and nothing of it has been passed on.
+        bodiless: The answer has no body, whatever its headers say.
+        screened: Redaction has seen the answer's headers.
         ended: Its last record is written, or being written.
         tap: Reads the answer as it passes.
     """
@@ -130,12 +155,22 @@ class Exchange:
     actions: tuple[Action, ...] = ()
     ruling: Ruling | None = None
     ticket: Ticket | None = None
+    message: MessagesRequest | None = None
+    cut: Cut | None = field(default=None, repr=False)
+    look: Look | None = field(default=None, repr=False)
+    findings: tuple[Finding, ...] = ()
+    receipt: Receipt | None = None
     what: Judged | None = None
+    leaving: Leaving | None = None
+    answering: Answering | None = None
     credential: tuple[tuple[bytes, bytes], ...] | None = field(default=None, repr=False)
     sent: bool = False
     refused: Deny | None = None
     error: str | None = None
     buffered: bool = False
+    arrived: bool = False
+    screened: bool = False
+    bodiless: bool = False
     ended: bool = False
     tap: Tap | None = None
 

@@ -7,7 +7,7 @@ from mitmproxy.net.http import url
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from proctor.errors import InternalError
-from proctor.stages.exchange import Exchange, Stamp, judged
+from proctor.stages.exchange import Exchange, Leaving, Stamp, judged
 
 if TYPE_CHECKING:
     from proctor.stages.suite import Suite
@@ -60,24 +60,26 @@ class Exit:
             return None
         exchange.sent = True
         data = flow.request.data
-        headers = http.Headers(data.headers.fields)
+        leaving = exchange.leaving or Leaving(data.path, data.headers.fields, data.content)
+        content = leaving.content
+        headers = http.Headers(leaving.headers)
         for name, value in exchange.credential:
             headers.set_all(name, [value])
         # The body is at hand. HTTP/2 need not give its length, and an edit may leave one that
         # no longer holds: the upstream would read the rest as a second request (RFC 9112 6.3).
         chunked = headers.pop("transfer-encoding", None) is not None
-        if data.content or chunked or "content-length" in headers:
-            headers["content-length"] = str(len(data.content or b""))
+        if content or chunked or "content-length" in headers:
+            headers["content-length"] = str(len(content or b""))
         return http.Request(
             host=data.host,
             port=data.port,
             method=data.method,
             scheme=data.scheme,
             authority=data.authority,
-            path=data.path,
+            path=leaving.path,
             http_version=data.http_version,
             headers=headers,
-            content=data.content,
+            content=content,
             trailers=None,
             timestamp_start=data.timestamp_start,
             timestamp_end=data.timestamp_end,

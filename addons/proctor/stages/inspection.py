@@ -110,12 +110,8 @@ class Inspection:
                 expected="UTF-8 (RFC 8259 8.1)",
                 status=415,
             )
-        message = self._reader.parse(request.raw_content or b"")
-        request_class = (
-            "count_tokens"
-            if kind is RouteKind.COUNT_TOKENS
-            else headers.get(CLASS_HEADER, "messages")[:100]
-        )
+        message = exchange.message = self._reader.parse(request.raw_content or b"")
+        request_class = "count_tokens" if kind is RouteKind.COUNT_TOKENS else class_of(request)
         llm = LlmFields(
             model=message.model,
             stream=message.stream,
@@ -139,7 +135,7 @@ class Inspection:
             flow,
             exchange.listener,
             cuts=message.cuts,
-            question=(_question(message, request_class) if kind is RouteKind.MESSAGES else None),
+            question=(question_of(message, request_class) if kind is RouteKind.MESSAGES else None),
         )
 
     def _plain(self, request: http.Request, listener: Listener) -> Action:
@@ -183,7 +179,14 @@ def _one_request(request: http.Request) -> bool:
     )
 
 
-def _question(message: MessagesRequest, request_class: str) -> Question:
+def class_of(request: http.Request) -> str:
+    """What the client says a request to the model is for."""
+    said: str = request.headers.get(CLASS_HEADER, "messages")
+    return said[:100]
+
+
+def question_of(message: MessagesRequest, request_class: str) -> Question:
+    """What the record says of a turn."""
     return Question(
         model=message.model,
         prompt=message.prompt,

@@ -1,6 +1,6 @@
 """Durable before it leaves, durable before its end is passed on."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING
 
 from mitmproxy import http
@@ -10,6 +10,7 @@ from proctor.errors import InternalError, UpstreamError
 from proctor.protocols.anthropic.response import AnswerReader
 from proctor.protocols.anthropic.routes import RouteKind
 from proctor.record import Closing, ContentStream
+from proctor.redaction.answering import Answering
 from proctor.stages.exchange import Exchange, Stamp, names
 from proctor.stages.tap import Tap
 
@@ -59,9 +60,14 @@ class Recording:
         known = length.isdigit()
         content_type = headers.get("content-type", "")
         sse = content_type.lower().startswith("text/event-stream")
-        exchange.buffered = known and int(length) <= BUFFERED and not sse
+        answering = self._screened(exchange)
+        exchange.buffered = (
+            answering.whole or exchange.bodiless
+            if answering
+            else known and int(length) <= BUFFERED and not sse
+        )
         tap = Tap(
-            encoding=headers.get("content-encoding", ""),
+            encoding=_encoding(exchange, headers),
             reader=(
                 AnswerReader(content_type, max_text=MAX_TEXT)
                 if exchange.asked is RouteKind.MESSAGES
@@ -69,9 +75,16 @@ class Recording:
             ),
             content=None if exchange.buffered else self._suite.gate.stream(exchange.ticket),
             keep_last=known and not exchange.buffered and flow.request.method != "HEAD",
+            rewriter=None if exchange.buffered else answering,
         )
         exchange.tap = tap
         response.stream = False if exchange.buffered else tap
+
+    @staticmethod
+    def _screened(exchange: Exchange) -> Answering | None:
+        if not exchange.screened:
+            raise InternalError("not-screened", "A stage before the record is missing")
+        return exchange.answering
 
     def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Write how it ended, before the end is passed on."""
@@ -79,6 +92,10 @@ class Recording:
         if exchange.ended:
             self._suite.close(flow)
             return None
+        answering = exchange.answering
+        whole = answering and (answering.whole or exchange.bodiless)
+        if whole and not exchange.arrived and not exchange.refused:
+            raise InternalError("not-screened", "A stage before the record is missing")
         exchange.ended = True
         return self._end(flow, exchange, error=None)
 
@@ -115,16 +132,18 @@ class Recording:
                 if exchange.buffered and flow.response:
                     body = tap.read(flow.response.raw_content or b"")
                 reply, coverage = tap.finish()
-            stopped = exchange.refused is not None
+            answering = exchange.answering
             await self._suite.gate.end(
                 exchange.ticket,
                 Closing(
                     status=flow.response.status_code if flow.response else None,
                     response_bytes=tap.size if tap else 0,
-                    error=(exchange.error if stopped else error) or (tap.error if tap else None),
+                    error=_why(exchange, error),
                     coverage=coverage,
                     body=body,
                     reply=reply,
+                    findings=answering.findings if answering else (),
+                    receipt=answering.receipt if answering else None,
                 ),
             )
         finally:
@@ -133,3 +152,20 @@ class Recording:
     async def _refused(self, flow: http.HTTPFlow, exchange: Exchange, error: str | None) -> None:
         """What was never let through; a refusal stands whether or not it can be recorded."""
         await self._suite.record_refusal(flow, exchange, error)
+
+
+def _why(exchange: Exchange, error: str | None) -> str | None:
+    """What went wrong: ours first, since a connection that we cut off is also lost."""
+    tap = exchange.tap
+    if exchange.refused is not None:
+        return exchange.error
+    if tap and tap.failed:
+        return tap.error
+    return error or (tap.error if tap else None)
+
+
+def _encoding(exchange: Exchange, headers: Mapping[str, str]) -> str:
+    """What the tap has to take off; a whole answer that was looked at has none left."""
+    if exchange.answering is None:
+        return headers.get("content-encoding", "")
+    return "" if exchange.buffered else exchange.answering.encoding

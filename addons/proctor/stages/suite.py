@@ -8,15 +8,17 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 from mitmproxy.connection import Client
 
 from proctor.errors import ClientError, InternalError, ProctorError, RefusedError
 from proctor.gate import Gate
-from proctor.model import Deny
+from proctor.model import Deny, Finding
 from proctor.protocols.anthropic.refusal import anthropic_refusal, http_refusal
 from proctor.record import Closing
+from proctor.redaction.screen import Screen
 from proctor.runtime.door import Refusal, Site, Stage
 from proctor.runtime.mitm import ProctorMode
 from proctor.settings import Listener
@@ -27,12 +29,24 @@ from proctor.stages.exit import Exit, authority
 from proctor.stages.injection import Injection
 from proctor.stages.inspection import Inspection
 from proctor.stages.recording import Recording
+from proctor.stages.redaction import Redaction
+from proctor.stages.search import Search
 from proctor.stages.transport import Transport
 
 logger = logging.getLogger(__name__)
 
-ORDER = (Transport, Admission, Inspection, Decision, Recording, Injection, Exit)
-"""The way of an exchange. On the way back only recording has a word."""
+ORDER = (
+    Transport,
+    Admission,
+    Inspection,
+    Search,
+    Decision,
+    Redaction,
+    Recording,
+    Injection,
+    Exit,
+)
+"""The way of an exchange. On the way back redaction and recording have a word."""
 
 REFUSALS_A_SECOND = 10
 """Refusals of unknown callers that are recorded one by one; the rest are counted."""
@@ -46,11 +60,27 @@ class Credentials(Protocol):
         ...
 
 
+class Screens(Protocol):
+    """What is taken out, by listener."""
+
+    def on(self, listener: str) -> Screen | None:
+        """The screen of a listener, or None where its redaction is off."""
+        ...
+
+
 class Metrics(Protocol):
     """What the stages count."""
 
     def exchange(self, listener: str, verdict: str, seconds: float) -> None:
         """One exchange has ended."""
+        ...
+
+    def findings(self, listener: str, found: Sequence[Finding]) -> None:
+        """What was found in one exchange."""
+        ...
+
+    def unseen(self, listener: str) -> None:
+        """One exchange could not be looked at."""
         ...
 
 
@@ -64,18 +94,23 @@ class Suite:
         credentials: Credentials,
         metrics: Metrics,
         *,
+        screens: Screens | None = None,
         first_request: float,
         connections: int,
     ) -> None:
+        self._screens = screens
         self.gate = gate
         self.metrics = metrics
         self.accepting = False
         self.stages_in_order: tuple[Any, ...] = tuple(make(self) for make in ORDER)
         self.exit = self.stages_in_order[-1]
+        self.redaction = Redaction(self)
         self._credentials = credentials
         self._listeners = {listener.name: listener for listener in listeners}
         self._exchanges: dict[str, Exchange] = {}
         self._flows: dict[str, http.HTTPFlow] = {}
+        self._gone: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
+        self._arriving: WeakKeyDictionary[http.HTTPFlow, http.Response] = WeakKeyDictionary()
         self._sites = {
             listener.name: Site(
                 name=listener.name,
@@ -125,6 +160,14 @@ class Suite:
             return None
         return self.exit.outbound(flow, exchange)
 
+    def inbound(self, flow: http.HTTPFlow) -> http.Response | None:
+        """The answer as the client gets it, or None where that is what stands in the flow."""
+        return self._arriving.pop(flow, None)
+
+    def deliver(self, flow: http.HTTPFlow, response: http.Response) -> None:
+        """Have the client get this answer, while the flow keeps its own."""
+        self._arriving[flow] = response
+
     def refuse(self, flow: http.HTTPFlow, error: BaseException) -> None:
         """Answer with a refusal, or break off where an answer is already on its way."""
         if not isinstance(error, ProctorError):
@@ -133,17 +176,19 @@ class Suite:
                 "A part of proctor failed, so nothing was let through",
                 hint="The log says which.",
             )
-        exchange = self._exchanges.get(flow.id)
+        exchange = self._known(flow)
         if exchange is None:
             # Admission itself failed, perhaps before it took the token out.
             take_credentials(flow.request)
             exchange = self.open(flow)
+        self._arriving.pop(flow, None)
         exchange.refused = Deny(
             rule_id=error.rule_id if isinstance(error, RefusedError) else error.code,
             reason=error.message,
         )
         exchange.error = str(error)
-        if exchange.sent and not (exchange.buffered and exchange.ended):
+        self.redaction.conceal(flow, exchange)
+        if exchange.sent and not exchange.arrived:
             if flow.killable:
                 flow.kill()
             return
@@ -175,6 +220,10 @@ class Suite:
         mode = client.proxy_mode
         return self._listeners.get(mode.data) if isinstance(mode, ProctorMode) else None
 
+    def screen(self, name: str) -> Screen | None:
+        """What must not pass a listener is found and taken out by this; None where all may."""
+        return self._screens.on(name) if self._screens else None
+
     def site_of(self, client: Client) -> Site | None:
         """The same, as the layers know it."""
         listener = self.listener_of(client)
@@ -200,10 +249,13 @@ class Suite:
         Raises:
             InternalError: It was never opened: no stage has seen its headers.
         """
-        try:
-            return self._exchanges[flow.id]
-        except KeyError:
-            raise InternalError("not-admitted", "A flow that admission has not seen") from None
+        exchange = self._known(flow)
+        if exchange is None:
+            raise InternalError("not-admitted", "A flow that admission has not seen")
+        return exchange
+
+    def _known(self, flow: http.HTTPFlow) -> Exchange | None:
+        return self._exchanges.get(flow.id) or self._gone.get(flow)
 
     def close(self, flow: http.HTTPFlow) -> None:
         """Forget an exchange whose last record is written."""
@@ -213,14 +265,27 @@ class Suite:
             seconds = time.time() - flow.request.timestamp_start
             verdict = "deny" if exchange.refused else "allow"
             self.metrics.exchange(exchange.listener, verdict, max(0.0, seconds))
+            self._count(exchange)
+
+    def _count(self, exchange: Exchange) -> None:
+        answering = exchange.answering
+        found = (*exchange.findings, *(answering.findings if answering else ()))
+        if found:
+            self.metrics.findings(exchange.listener, found)
+        receipts = (exchange.receipt, answering.receipt if answering else None)
+        if any(receipt and receipt.failure for receipt in receipts):
+            self.metrics.unseen(exchange.listener)
 
     def lost(self, client: Client) -> list[http.HTTPFlow]:
-        """What a client that has gone left open."""
-        return [
+        """What a client that has gone left open; a stage may still be at work on it."""
+        flows = [
             flow
             for flow in self._flows.values()
             if flow.client_conn is client and not self._exchanges[flow.id].ended
         ]
+        for flow in flows:
+            self._gone[flow] = self._exchanges[flow.id]
+        return flows
 
     @property
     def open_exchanges(self) -> int:

@@ -1,12 +1,47 @@
 """Reads an answer while it passes.
 
-Every byte goes on unchanged; of a body of known length the last byte stays back until the record
-of the answer is durable.
+Without a rewriter every byte goes on unchanged, and of a body of known length the last byte stays
+back until the record of the answer is durable. With one, the client and the record each get what
+it gives them, and the length is not known beforehand.
 """
 
+from typing import Protocol
+
+from proctor.errors import ProctorError
 from proctor.protocols.anthropic.response import AnswerReader
 from proctor.protocols.decoding import BodyDecoder
 from proctor.record import ContentStream, Reply, ToolCall
+from proctor.redaction.cutting import undecodable
+
+
+class Rewritten(Protocol):
+    """Bytes for the client, and the same for the record."""
+
+    @property
+    def client(self) -> bytes:
+        """What goes on."""
+        ...
+
+    @property
+    def record(self) -> bytes:
+        """What is kept."""
+        ...
+
+
+class Rewriter(Protocol):
+    """Takes out of one answer's decoded bytes what must not pass, or raises ProctorError."""
+
+    def feed(self, data: bytes) -> Rewritten:
+        """Take the next bytes."""
+        ...
+
+    def finish(self) -> Rewritten:
+        """No more bytes: what was held back."""
+        ...
+
+    def broken(self, error: ProctorError) -> bytes | None:
+        """How the client is told in the midst of an answer; None where it must be cut off."""
+        ...
 
 
 class Tap:
@@ -17,6 +52,13 @@ class Tap:
         reader: Makes a turn of it, or None where it is no model's answer.
         content: Keeps it, or None where only metadata is recorded.
         keep_last: Keep the last byte back; the layer sends `tail` when the record is durable.
+        rewriter: Changes what passes, or None where nothing is to be changed.
+
+    Attributes:
+        size: Bytes that came.
+        error: What went wrong, or None.
+        failed: Why nothing more passes, or None.
+        tail: The byte kept back.
     """
 
     def __init__(
@@ -26,17 +68,27 @@ class Tap:
         reader: AnswerReader | None,
         content: ContentStream | None,
         keep_last: bool = False,
+        rewriter: Rewriter | None = None,
     ) -> None:
         self.size = 0
         self.error: str | None = None
+        self.failed: ProctorError | None = None
         self.tail = b""
         self._decoder = BodyDecoder(encoding)
         self._reader = reader
         self._content = content
         self._keep_last = keep_last
+        self._rewriter = rewriter
 
     def __call__(self, data: bytes) -> bytes | list[bytes]:
-        """Take the next bytes off the wire; returns what goes on. Empty means the end."""
+        """Take the next bytes off the wire; returns what goes on. Empty means the end.
+
+        Raises:
+            ProctorError: The answer cannot be made safe, and must be cut off here.
+        """
+        if self._rewriter:
+            passed = self._rewrite(self._rewriter, data)
+            return [passed] if passed else []
         if not data:
             return []  # b"" would end a chunked body here and now
         self.read(data)
@@ -50,12 +102,38 @@ class Tap:
         """Look at bytes without passing them on; returns them decoded."""
         self.size += len(data)
         plain = self._decoder.feed(data)
+        self._keep(plain)
+        return plain
+
+    def _rewrite(self, rewriter: Rewriter, data: bytes) -> bytes:
+        if self.failed:
+            return b""
+        self.size += len(data)
+        try:
+            out = rewriter.feed(self._decoded(data)) if data else rewriter.finish()
+        except ProctorError as error:
+            self.failed = error
+            self.error = str(error)
+            said = rewriter.broken(error)
+            if said is None:
+                raise
+            self._keep(said)
+            return said
+        self._keep(out.record)
+        return out.client
+
+    def _decoded(self, data: bytes) -> bytes:
+        plain = self._decoder.feed(data)
+        if self._decoder.coverage != "full":
+            raise undecodable(self._decoder.coverage)
+        return plain
+
+    def _keep(self, plain: bytes) -> None:
         if plain:
             if self._reader:
                 self._reader.feed(plain)
             if self._content:
                 self._content.feed(plain)
-        return plain
 
     def finish(self) -> tuple[Reply | None, str]:
         """The turn, and what of the answer was read: `full`, or what was not and why."""
@@ -67,7 +145,7 @@ class Tap:
             coverage = answer.coverage
         if answer.cut and coverage == "full":
             coverage = "cut: the answer ended before its end"
-        if answer.error:
+        if answer.error and not self.failed:
             self.error = f"the upstream answered {answer.error.type or 'an error'}"
         reply = Reply(
             model=answer.model,

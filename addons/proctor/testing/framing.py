@@ -9,7 +9,8 @@ from typing import Any
 
 from proctor.testing.conversation import Reply
 
-_PIECE = 12  # characters in one delta: small enough that a word crosses deltas
+PIECE = 12
+"""Characters in one delta: so few that a word crosses deltas."""
 
 
 def message(reply: Reply) -> dict[str, Any]:
@@ -36,14 +37,19 @@ def event(name: str, **fields: object) -> bytes:
     return f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode()
 
 
-def events(reply: Reply) -> Iterator[bytes]:
-    """The answer as `stream: true` gets it, one event at a time."""
+def events(reply: Reply, piece: int = PIECE) -> Iterator[bytes]:
+    """The answer as `stream: true` gets it, one event at a time.
+
+    Args:
+        reply: What is said.
+        piece: Characters in one delta.
+    """
     start = message(reply) | {"content": [], "stop_reason": None}
     start["usage"] = dict(reply.usage) | {"output_tokens": 1}
     yield event("message_start", message=start)
     yield event("ping")
     for index, block in enumerate(reply.content):
-        yield from _block(index, block)
+        yield from _block(index, block, piece)
     yield event(
         "message_delta",
         delta={"stop_reason": reply.stop_reason, "stop_sequence": None},
@@ -52,25 +58,26 @@ def events(reply: Reply) -> Iterator[bytes]:
     yield event("message_stop")
 
 
-def _block(index: int, block: Mapping[str, Any]) -> Iterator[bytes]:
+def _block(index: int, block: Mapping[str, Any], piece: int) -> Iterator[bytes]:
     empty: dict[str, Any]
     match block["type"]:
         case "text":
-            empty, deltas = {"text": ""}, _deltas("text_delta", "text", block["text"])
+            empty, deltas = {"text": ""}, _deltas("text_delta", "text", block["text"], piece)
         case "thinking":
             empty = {"thinking": "", "signature": ""}
-            deltas = _deltas("thinking_delta", "thinking", block["thinking"])
+            deltas = _deltas("thinking_delta", "thinking", block["thinking"], piece)
             deltas.append({"type": "signature_delta", "signature": block["signature"]})
         case _:
             # The API opens a tool's input with an empty fragment.
             empty = {"input": {}}
             deltas = [{"type": "input_json_delta", "partial_json": ""}]
-            deltas += _deltas("input_json_delta", "partial_json", json.dumps(block["input"]))
+            given = json.dumps(block["input"])
+            deltas += _deltas("input_json_delta", "partial_json", given, piece)
     yield event("content_block_start", index=index, content_block={**block, **empty})
     for delta in deltas:
         yield event("content_block_delta", index=index, delta=delta)
     yield event("content_block_stop", index=index)
 
 
-def _deltas(kind: str, key: str, text: str) -> list[dict[str, str]]:
-    return [{"type": kind, key: text[at : at + _PIECE]} for at in range(0, len(text), _PIECE)]
+def _deltas(kind: str, key: str, text: str, piece: int) -> list[dict[str, str]]:
+    return [{"type": kind, key: text[at : at + piece]} for at in range(0, len(text), piece)]

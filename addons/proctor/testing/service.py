@@ -72,12 +72,14 @@ class Service:
     Attributes:
         api_key: The only key that is accepted.
         script: Makes the model's answer.
+        piece: Characters in one delta of a stream.
         huge: Bytes of text that `Fault.HUGE` streams.
         leaks: Names of headers that held another credential.
     """
 
     api_key: str
     script: Callable[[Mapping[str, Any]], Reply] = converse
+    piece: int = framing.PIECE
     huge: int = 200 * 1024 * 1024
     leaks: list[str] = field(default_factory=list[str])
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -150,7 +152,7 @@ class Service:
     def _stream(  # noqa: PLR0911 - one return for each fault
         self, reply: Reply, fault: Fault | None
     ) -> Iterator[Piece]:
-        events = list(framing.events(reply))
+        events = list(framing.events(reply, self.piece))
         middle = len(events) // 2
         before, after = events[:middle], events[middle:]
         match fault:

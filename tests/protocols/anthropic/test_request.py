@@ -1,6 +1,8 @@
 """Requests to the model, read without changing a byte."""
 
 import json
+import re
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -268,3 +270,36 @@ def test_a_bomb_of_blocks_does_no_harm() -> None:
     assert parse_request(
         b'{"model":"m","messages":[{"role":"user","content":[' + deep + b"]}]}"
     ).results
+
+
+def test_the_stretches_are_all_of_the_body_but_its_punctuation() -> None:
+    said = messages(3)
+    body = packed(request(said))
+    read = parse_request(body)
+    at, between = 0, b""
+    for stretch in read.stretches:
+        between += body[at : stretch.start]
+        at = stretch.end
+    between += body[at:]
+    left = re.sub(rb'"(messages|system|tools)"|[\s\[\]{}:,]', b"", between)
+    assert left == b""
+    named = [stretch for stretch in read.stretches if stretch.location.startswith("messages")]
+    assert [json.loads(body[s.start : s.end]) for s in named] == json.loads(body)["messages"]
+    assert [s.location for s in named] == [f"messages[{i}]" for i in range(len(said))]
+    assert all(s.digest == sha256(body[s.start : s.end]).digest() for s in named)
+
+
+@pytest.mark.parametrize(
+    ("roles", "history"),
+    [
+        ("u", [False]),
+        ("uau", [True, True, False]),
+        ("uauu", [True, True, False, False]),
+        ("uaua", [True, True, False, False]),
+        ("a", [False]),
+    ],
+)
+def test_history_is_what_stood_before_the_models_last_turn(roles: str, history: list[bool]) -> None:
+    said = [user(text("x")) if role == "u" else assistant(text("y")) for role in roles]
+    read = parsed(messages=said)
+    assert [s.history for s in read.stretches if s.location.startswith("messages")] == history

@@ -38,6 +38,25 @@ class ToolResult:
     is_error: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the body that is known again by its bytes: one element, or one other member.
+
+    Attributes:
+        start: Offset of its first byte; of a member, the quote before its name.
+        end: Offset after its last byte.
+        location: Where it stands, such as `messages[3]`; of a member, "".
+        digest: SHA-256 of its bytes; of a member, b"".
+        history: It stands before the end of the model's last turn, so it was sent before.
+    """
+
+    start: int
+    end: int
+    location: str
+    digest: bytes
+    history: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagesRequest:
     """What a request asks of the model.
@@ -56,6 +75,7 @@ class MessagesRequest:
         cuts: Offsets in bytes at which the body is cut for storage, ascending: a conversation that
             has grown, or whose cache markers have moved, shares all blocks but the new.
         canonical: The body's bytes without `metadata`, which carries volatile ids, in parts.
+        stretches: Every member of the body, arrays by their elements, in the body's order.
     """
 
     model: str
@@ -69,6 +89,7 @@ class MessagesRequest:
     turns: int = 0
     cuts: tuple[int, ...] = ()
     canonical: tuple[memoryview, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +152,7 @@ class RequestReader:
             turns=sum(element.summary.role == "assistant" for element in messages),
             cuts=_cuts(document),
             canonical=_canonical(body, document),
+            stretches=_stretches(document),
         )
 
 
@@ -175,14 +197,44 @@ def _canonical(body: bytes, document: Document[_Part]) -> tuple[memoryview, ...]
     return (view,) if span is None else (view[: span.start], view[span.end :])
 
 
-def _new(body: bytes, messages: tuple[Element[_Part], ...]) -> tuple[str, tuple[ToolResult, ...]]:
-    """Prompt and tool results after the model's last turn."""
+def _stretches(document: Document[_Part]) -> tuple[Stretch, ...]:
+    messages = document.arrays["messages"]
+    new, _ = _turn(messages)
+    found = [
+        Stretch(span.start, span.end, location="", digest=b"", history=False)
+        for name, span in document.spans.items()
+        if name not in document.arrays
+    ]
+    for name, elements in document.arrays.items():
+        history = new if name == "messages" else 0
+        found += [
+            Stretch(
+                e.start,
+                e.end,
+                location=f"{name}[{index}]",
+                digest=e.digest,
+                history=index < history,
+            )
+            for index, e in enumerate(elements)
+        ]
+    found.sort(key=lambda stretch: stretch.start)
+    return tuple(found)
+
+
+def _turn(messages: tuple[Element[_Part], ...]) -> tuple[int, int]:
+    """Which messages came after the model's last turn; a prefilled last turn is passed over."""
     end = len(messages)
     while end and messages[end - 1].summary.role == "assistant":
         end -= 1
     start = end
     while start and messages[start - 1].summary.role != "assistant":
         start -= 1
+    return start, end
+
+
+def _new(body: bytes, messages: tuple[Element[_Part], ...]) -> tuple[str, tuple[ToolResult, ...]]:
+    """Prompt and tool results after the model's last turn."""
+    start, end = _turn(messages)
     texts: list[str] = []
     results: list[ToolResult] = []
     for element in messages[start:end]:

@@ -1,0 +1,1 @@
+"""What must not pass: finding it, taking it out, putting it back."""

@@ -1,0 +1,214 @@
+"""All of redaction put together, for a gateway or for a command."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from proctor.redaction.exceptions import Exceptions
+from proctor.redaction.fields import Fields
+from proctor.redaction.keys import RedactionKeys, load_keys
+from proctor.redaction.model import SECRETS, Detector
+from proctor.redaction.ner import NerWorker, find_model
+from proctor.redaction.redactor import Redactor
+from proctor.redaction.screen import Parts, Screen
+from proctor.redaction.settings import NAMES, RedactionSettings, check_entities
+from proctor.redaction.surrogates import digest
+from proctor.redaction.treatment import Treatments
+from proctor.redaction.vault import Vault
+from proctor.runtime.permissions import check_private, make_folder
+
+VAULT: Final = "vault.db"
+"""Name of the vault's file in the folder `state`."""
+
+COMPILED: Final = "compiled"
+"""Name of the folder in `state` where compiled rules are kept."""
+
+
+def load_detector(
+    settings: RedactionSettings,
+    *,
+    cache: Path | None = None,
+    where: Callable[..., str] = lambda *path: ".".join(map(str, path)),
+    closing: ExitStack | None = None,
+) -> Detector:
+    """What finds things, as the settings ask for it. Takes seconds: Presidio is large.
+
+    Args:
+        settings: As read.
+        cache: Where compiled rules are kept; None compiles them anew.
+        where: Makes `file:line` of a path of keys, for errors.
+        closing: Gets what ends the process that finds names; without it, that ends with this one.
+
+    Raises:
+        ConfigurationError: A file cannot be read, a name means nothing, a model is not installed.
+    """
+    place = where("redaction", "ner", "model")
+    model = find_model(settings.ner.model, place) if settings.ner else None
+    # Not at the top: Presidio brings spaCy, and commands that need neither would wait for both.
+    from proctor.redaction.allow import AllowList  # noqa: PLC0415
+    from proctor.redaction.analyzer import build_analyzer  # noqa: PLC0415
+    from proctor.redaction.detector import TextDetector  # noqa: PLC0415
+    from proctor.redaction.recognizers.names import NamesRecognizer  # noqa: PLC0415
+    from proctor.redaction.recognizers.secrets import secret_recognizers  # noqa: PLC0415
+    from proctor.redaction.recognizers.stock import stock_entities  # noqa: PLC0415
+    from proctor.redaction.users import load_users  # noqa: PLC0415
+
+    users = load_users(settings.recognizers, settings.deny)
+    by_model = NAMES if model else frozenset()
+    check_entities(settings, stock_entities() | users.entities | by_model, where)
+    treated = Treatments(settings, users.entities).types
+    if cache:
+        make_folder(cache)
+        check_private(cache, "compiled rules")
+    names = []
+    worker = None
+    if settings.ner and model and treated & by_model:
+        worker = NerWorker(str(model.folder))  # loads while the rest does
+        (closing or ExitStack()).callback(worker.close)
+        names = [
+            NamesRecognizer(worker, model, types=treated & by_model, seconds=settings.ner.budget)
+        ]
+    analyzer = build_analyzer(
+        extra=[*secret_recognizers(settings.known_values, cache_dir=cache), *names],
+        users=users,
+        entities=(treated & stock_entities()) - SECRETS,
+    )
+    if worker:
+        worker.ready(place)
+    allow = AllowList(
+        values=frozenset(item for item in settings.allow if isinstance(item, str)),
+        patterns=tuple(item for item in settings.allow if not isinstance(item, str)),
+    )
+    return TextDetector(analyzer, allow=allow)
+
+
+class Screens:
+    """The screens of all listeners of one process, and what they share.
+
+    Args:
+        settings: As read.
+        detector: From `load_detector`.
+        keys: Of the installation.
+        vault: Of the installation.
+        listeners: Names of the listeners.
+        exceptions: What was marked as harmless, as it is now.
+        clock: Seconds since the epoch.
+        closing: What else is closed with them.
+    """
+
+    def __init__(  # noqa: PLR0913 - its parts
+        self,
+        settings: RedactionSettings,
+        detector: Detector,
+        keys: RedactionKeys,
+        vault: Vault,
+        *,
+        listeners: Sequence[str],
+        exceptions: Callable[[], Exceptions],
+        clock: Callable[[], float] = time.time,
+        closing: ExitStack | None = None,
+    ) -> None:
+        self._closing = closing or ExitStack()
+        self._vault = vault
+        self._exceptions = exceptions
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="redaction")
+        treatments = Treatments(settings)
+        fields = Fields(settings.fields)
+        redactor = Redactor(
+            detector,
+            digest=lambda entity, value: digest(keys.digest, entity, value),
+            configured=fields.matches if fields else None,
+            allowed=self._allowed,
+        )
+        parts = Parts(
+            redactor=redactor,
+            keys=keys,
+            vault=vault,
+            treatments=treatments,
+            settings=settings,
+            pool=self._pool,
+            version=self._version,
+        )
+        self._screens = {
+            name: Screen(name, parts) for name in listeners if treatments.on(name).types
+        }
+
+    def on(self, listener: str) -> Screen | None:
+        """The screen of a listener, or None where its redaction is off."""
+        return self._screens.get(listener)
+
+    def expire(self) -> None:
+        """Forget values whose sessions ended long ago."""
+        self._vault.expire()
+
+    def close(self) -> None:
+        """Close the vault and what finds names; nothing is looked at any more."""
+        self._pool.shutdown()
+        self._closing.close()
+        self._vault.close()
+
+    def _allowed(self, detector: str, value: str, location: str) -> bool:
+        exceptions = self._exceptions()
+        return bool(exceptions.items) and exceptions.allowed(detector, value, location, self._now())
+
+    def _version(self) -> tuple[str, ...]:
+        """Names of the exceptions in force now."""
+        now = self._now() if self._exceptions().items else None
+        return tuple(
+            item.id
+            for item in self._exceptions().items
+            if now and item.created <= now < item.expires
+        )
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def open_screens(
+    settings: RedactionSettings,
+    *,
+    state: Path,
+    listeners: Sequence[str],
+    exceptions: Callable[[], Exceptions],
+    where: Callable[..., str] = lambda *path: ".".join(map(str, path)),
+) -> Screens | None:
+    """Redaction of a gateway; None where no listener has any.
+
+    Args:
+        settings: As read.
+        state: Folder of proctor's own, 0700.
+        listeners: Names of the listeners.
+        exceptions: What was marked as harmless, as it is now.
+        where: Makes `file:line` of a path of keys, for errors.
+
+    Raises:
+        ConfigurationError: Something is missing, wrong or open to others.
+    """
+    treatments = Treatments(settings)
+    if not any(treatments.on(name).types for name in listeners):
+        return None
+    keys = load_keys(state)
+    with ExitStack() as closing:
+        detector = load_detector(
+            settings, cache=settings.cache or state / COMPILED, where=where, closing=closing
+        )
+        vault = Vault(
+            state / VAULT,
+            keys,
+            retention=settings.vault.retention,
+            max_entries=settings.vault.max_entries,
+        )
+        return Screens(
+            settings,
+            detector,
+            keys,
+            vault,
+            listeners=listeners,
+            exceptions=exceptions,
+            closing=closing.pop_all(),
+        )

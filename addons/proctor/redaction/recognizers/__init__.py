@@ -1,0 +1,1 @@
+"""Recognizers: what finds one kind of thing in a text, each as Presidio knows recognizers."""

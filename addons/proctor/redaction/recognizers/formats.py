@@ -1,0 +1,265 @@
+# ruff: noqa: PLR2004 - lengths describe a kind of value
+"""Secrets in formats with a place for them: pgpass, netrc, shadow, devices' configuration."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from proctor.redaction.model import API_KEY, PASSWORD, SECRET
+from proctor.redaction.recognizers.plausible import (
+    is_password,
+    is_placeholder,
+    is_random,
+    is_token,
+)
+from proctor.redaction.recognizers.shapes import Found, Shape, by_regex
+
+# libpq, "The Password File": hostname:port:database:username:password, \: and \\ escaped.
+_PGPASS: Final = re.compile(
+    r"(?P<host>[\w.*\[\]-]{1,253}):(?:\d{2,5}|\*):[\w.*-]{1,63}:[\w.*@-]{1,63}:(?P<value>"
+    r"(?:\\[:\\]|[^\s:\"']){3,512})(?=[\s\"']|\\n|\Z)"
+)
+_HASH: Final = (
+    r"(?:\$(?:1|2[abxy]?|5|6|7|y|gy|md5|sha1|apr1|S|P|H|argon2(?:id|i|"
+    r"d)|pbkdf2(?:-sha\d+)?|scrypt|bcrypt-sha256)\$"
+    r"[A-Za-z0-9./,=$+_-]{13,512}"
+    r"|(?:pbkdf2_sha\d{1,3}|bcrypt(?:_sha256)?|argon2|scrypt)\$[A-Za-z0-9./,=$+_-]{20,512}"
+    r"|(?:pbkdf2:sha\d{1,3}|scrypt)(?::\d{1,9}){1,3}\$[A-Za-z0-9./$+-]{20,512}"
+    r"|\{(?:S?SHA(?:256|384|512)?|S?MD5|CRYPT|PBKDF2[\w-]*)\}[A-Za-z0-9./=$+,-]{20,512}"
+    r"|SCRAM-SHA-(?:1|256)\$\d{3,8}:[A-Za-z0-9+/=]{8,64}\$[A-Za-z0-9+/=:]{40,200})"
+)
+_DEVICE: Final = re.compile(
+    r"(?i:secret|password|passwd|key|community|shared-secret|pre-shared-key|"
+    r"key-string|auth|md5|wpa-psk)[ ](?:(?:ascii|hex|plaintext|encrypted|"
+    r"clear)[ ])?"
+    r"(?:(?P<level>[0-9])[ ]|ENC[ ])(?:\d[ ])?[\"']?(?P<value>[^\s\"']{4,256})"
+)
+_LINE: Final = re.compile(
+    r"(?i:password|passwd|passwort|passphrase|pass|requirepass|masterauth|"
+    r"secret|insecure-password|credential|community|authtoken|apikey|"
+    r"api-key|token)"
+    r"[ \t]{1,24}[\"']?(?P<value>[^\s\"']{4,512})[\"']?[ \t]{0,4}(?=[\r\n]|\\n|\Z)"
+)
+_NETRC: Final = re.compile(
+    r"(?:machine\s{1,4}\S{1,253}|default)\s{1,8}(?:(?:login|account)\s{1,4}\S{1,256}\s"
+    r"{1,8}){0,2}password\s{1,4}[\"']?(?P<value>[^\s\"']{3,512})"
+)
+_CHAP: Final = re.compile(
+    r"[ \t]*[\"']?[\w.@\\-]{1,64}[\"']?[ \t]+(?:\*|[\w.-]{1,64})[ \t]+[\"']?(?P<value>"
+    r"[^\s\"']{6,256})[\"']?[ \t]+\*"
+)
+_DSN: Final = re.compile(r"[\w.-]{1,64}:(?P<value>[^\s\"'/]{3,256})\Z")
+_CODE_LINE: Final = re.compile(
+    r"[a-zA-Z0-9]{4,6}[- ][a-zA-Z0-9]{4,6}(?:[- ][a-zA-Z0-9]{4,6}){0,3}|"
+    r"\b\d{6,10}\b|\b[a-z0-9]{8,12}\b|\b[A-Z0-9]{8,12}\b"
+)
+_LOGIN: Final = re.compile(
+    r"_?auth\\{0,3}[\"']?[ ]{0,4}[:=][ ]{0,4}\\{0,3}[\"']?(?P<value>[A-Za-z0-9+/]{8,8192}={0,2})"
+)
+_COMMON: Final = frozenset("the and for with that this are from you not".split())  # noqa: SIM905 - text
+
+
+def find_pgpass(text: str, at: int) -> Iterator[Found]:
+    """The fifth field of a password file's line; `at` is where the port begins."""
+    start = max(
+        text.rfind("\n", 0, at),
+        text.rfind("n", max(0, at - 254), at)
+        if text[max(0, at - 254) : at].endswith("\\n")
+        else -1,
+    )
+    begin = start + 1
+    if at - begin > 253:
+        return
+    line = text[begin:at]
+    while line and not (line[0].isalnum() or line[0] in "*[_"):
+        begin, line = begin + 1, line[1:]
+    word = max(line.rfind(" "), line.rfind('"'), line.rfind("'"), line.rfind("\t"))
+    match = _PGPASS.match(text, begin + word + 1)
+    if match and match["host"].strip(".") and not is_placeholder(match["value"]):
+        value = match["value"]
+        if is_password(value, quoted=True) or is_token(value, quoted=True):
+            yield Found(match.start("value"), match.end("value"), PASSWORD)
+
+
+def find_docker_auth(text: str, at: int) -> Iterator[Found]:
+    """`auth` in Docker's config.json, `_auth` in .npmrc: base64 of user:password."""
+    match = _LOGIN.match(text, at)
+    if match is None:
+        return
+    try:
+        login = base64.b64decode(match["value"], validate=True)
+    except (binascii.Error, ValueError):
+        return
+    if (
+        b":" in login
+        and login.isascii()
+        and not is_placeholder(login.partition(b":")[2].decode() or "xxxx")
+    ):
+        yield Found(match.start("value"), match.end("value"), PASSWORD)
+
+
+def find_chap(text: str, at: int) -> Iterator[Found]:
+    """The secret in a line of pppd's chap-secrets: client, server, secret, addresses."""
+    begin = text.rfind("\n", max(0, at - 400), at) + 1
+    match = _CHAP.match(text, begin)
+    if match and re.search(r"\d", match["value"]) and is_password(match["value"], quoted=True):
+        yield Found(match.start("value"), match.end("value"), PASSWORD)
+
+
+def find_dsn(text: str, at: int) -> Iterator[Found]:
+    """The password before `@tcp(`, as Go's MySQL driver has it."""
+    begin = max(0, at - 324)
+    match = _DSN.search(text[begin:at].rpartition("\n")[2])
+    if match and not is_placeholder(match["value"]) and match["value"] not in {"password", "pass"}:
+        yield Found(at - len(match["value"]), at, PASSWORD)
+
+
+def find_codes(text: str, at: int) -> Iterator[Found]:
+    """Codes listed after the words "recovery codes"."""
+    stop = text.find("\n\n", at + 20, at + 600)
+    for match in _CODE_LINE.finditer(
+        text, at + 12, stop if stop >= 0 else min(len(text), at + 600)
+    ):
+        digits = sum(map(str.isdigit, match.group()))
+        if (
+            digits >= 2
+            and not is_placeholder(match.group())
+            and (digits < len(match.group()) or digits >= 8)
+        ):
+            yield Found(match.start(), match.end(), SECRET)
+
+
+SHAPES: Final = (
+    Shape(name="pgpass", trigger=r":(?:\d{2,5}|\*):[\w*]", find=find_pgpass),
+    Shape(
+        name="netrc",
+        trigger=r"\b(?:machine|default)\s",
+        find=by_regex(_NETRC.pattern, PASSWORD, lambda value: is_password(value, quoted=True)),
+    ),
+    Shape(
+        name="password-hash",
+        trigger=r"\$(?:1|2[abxy]?|5|6|7|y|gy|md5|sha1|apr1|S|P|H|argon2i?d?|pbkdf2(?:-sha\d+)?|"
+        r"scrypt|bcrypt-sha256)\$|pbkdf2[_:]sha\d|bcrypt(?:_sha256)?\$|"
+        r"argon2\$|scrypt[:$]|\{(?:S?SHA\d{0,3}|S?MD5|CRYPT|PBKDF2)|SCRAM-SHA-(?:1|"
+        r"256)\$",
+        find=by_regex(
+            rf"(?P<value>{_HASH})",
+            PASSWORD,
+            lambda value: (
+                bool(re.search(r"[A-Za-z0-9./+]{13}", value))
+                and not is_placeholder(value[:12].replace("$", ""))
+            ),
+        ),
+    ),
+    Shape(
+        name="ntlm-hash",
+        trigger=r":\d{3,6}:[0-9a-fA-F]{32}:[0-9a-fA-F]{32}:",
+        find=by_regex(r":\d{3,6}:(?P<value>[0-9a-fA-F]{32}:[0-9a-fA-F]{32})", PASSWORD),
+    ),
+    Shape(
+        name="aws-secret-key",
+        trigger=r"(?:AKIA|ASIA)[A-Z0-9]{16}[^A-Za-z0-9]",
+        find=by_regex(
+            r"(?:AKIA|ASIA)[A-Z0-9]{16}[^A-Za-z0-9/+][^\n]{0,60}?(?:\r?\n[^\n]{0,60}?)?"
+            r"(?<![A-Za-z0-9/+])(?P<value>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
+            API_KEY,
+            lambda value: is_random(value) and not is_placeholder(value),
+        ),
+    ),
+    Shape(
+        name="chap-line",
+        trigger=r"[ \t]\*[ \t]{0,8}$",
+        at_end=True,
+        find=find_chap,
+    ),
+    Shape(
+        name="device-secret",
+        trigger=r"(?i)(?:secret|password|passwd|key|community|key-string|md5|"
+        r"auth) (?:(?:ascii|hex|plaintext|encrypted|clear) )?(?:[0-9] "
+        r"|ENC )",
+        find=by_regex(
+            _DEVICE.pattern,
+            PASSWORD,
+            lambda value: (
+                is_password(value, quoted=True) or bool(re.fullmatch(r"[0-9A-F]{6,128}", value))
+            ),
+        ),
+    ),
+    Shape(
+        name="device-key",
+        trigger=r"(?i)(?:radius|tacacs|insecure|isakmp|enable|chap|pap|ipsec|"
+        r"ntp|bgp|ospf|l2tp|vpn)[\w-]{0,12} ",
+        find=by_regex(
+            r"[\w-]{3,24}[ ](?:(?:server|host|global|authentication|sent-username|"
+            r"private|shared)[\w-]{0,8}[ ]|[\w.]{1,40}[ ]){0,3}?"
+            r"(?:(?i:key|secret|password)[ ]|(?<=-password[ ]))[\"']?(?P<value>[^\s\"']{6,128})",
+            PASSWORD,
+            lambda value: bool(re.search(r"\d", value)) and is_password(value, quoted=True),
+        ),
+    ),
+    Shape(
+        name="snmp-community",
+        trigger=r"(?i)snmp-server community ",
+        find=by_regex(
+            r"(?i:snmp-server[ ]community)[ ](?P<value>\S{4,64})",
+            PASSWORD,
+            lambda value: value.lower() not in {"public", "private"} and not is_placeholder(value),
+        ),
+    ),
+    Shape(
+        name="password-line",
+        trigger=r"(?i)^[ \t]*(?:password|passwd|passwort|passphrase|pass|requirepass|"
+        r"masterauth|secret|insecure-password|authtoken|token)[ \t]",
+        find=by_regex(
+            r"[ \t]*" + _LINE.pattern,
+            PASSWORD,
+            lambda value: (
+                value[0] not in "=:"
+                and bool(re.search(r"\d", value))
+                and is_password(value, quoted=True)
+            ),
+        ),
+    ),
+    Shape(name="login-blob", trigger=r"_?auth[\\\"']{0,4} {0,4}[:=]", find=find_docker_auth),
+    Shape(
+        name="driver-dsn",
+        trigger=r"@(?:tcp|udp|unix)\(",
+        find=find_dsn,
+    ),
+    Shape(
+        name="oracle-url",
+        trigger=r"jdbc:oracle:",
+        find=by_regex(
+            r"jdbc:oracle:\w{1,8}:[\w$#]{1,60}/(?P<value>[^\s@/]{3,128})@",
+            PASSWORD,
+            lambda value: not is_placeholder(value),
+        ),
+    ),
+    Shape(
+        name="chap-secret",
+        trigger=r"(?:PSK|XAUTH|EAP|NTLM) \"",
+        find=by_regex(
+            r"(?:PSK|XAUTH|EAP|NTLM)[ ]\"(?P<value>[^\"\n]{6,256})\"",
+            PASSWORD,
+            lambda value: is_password(value, quoted=True),
+        ),
+    ),
+    Shape(
+        name="mnemonic",
+        trigger=r"(?i)(?:seed|recovery|mnemonic|secret)[ _-]?(?:phrase|words|seed)?",
+        find=by_regex(
+            r"(?i:seed|recovery|mnemonic|secret)[ _-]?(?i:phrase|words|"
+            r"seed)?[\"']?[ ]{0,2}(?:[:=]|is|->)?[ ]{0,2}[\"'`]?\n?(?P<value>(?:[a-z]{3,8}"
+            r"[ ]{1,2}){11,23}[a-z]{3,8})(?![a-z])",
+            SECRET,
+            lambda value: _COMMON.isdisjoint(value.split()),
+        ),
+    ),
+    Shape(
+        name="recovery-codes",
+        trigger=r"(?i)(?:recovery|backup|scratch|emergency)[ _-]codes?",
+        find=find_codes,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Bodies as leaves of text, and changes spliced into them by offset."""

@@ -1,0 +1,248 @@
+"""A body as leaves of text, and the way back: changes to leaves become changes to the body.
+
+A leaf is written somewhere in a *holder*: the body itself, or a text inside it that has a structure
+of its own, such as JSON in a JSON string. What a leaf says differs from how it is written by its
+*codec*. Changes go from the innermost holder outwards, through each codec, so that whatever is not
+changed stays as it was written at every level.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Final, NamedTuple, overload
+
+from proctor.redaction.model import Change, Leaf, RedactionError, Skipped
+from proctor.redaction.structure.charset import UTF8, Charset
+from proctor.redaction.structure.codec import Codec, applied, check, shifted, verbatim
+
+type Path = tuple[str | int, ...]
+"""Names and indexes that lead from the top of a body to a value."""
+
+MAX_LEAVES: Final = 250_000
+"""Texts in one body; each costs some hundred bytes while it is looked at."""
+
+MAX_HOLDERS: Final = 4
+"""Structures within structures; what is deeper is looked at as plain text."""
+
+BODY: Final = 0
+"""The holder that is the body itself."""
+
+_MAX_LOCATION: Final = 160
+
+
+class Place(Enum):
+    """What a leaf is, where it is no member or element of what it stands in.
+
+    Attributes:
+        NAME: A name, and so no field.
+        HERE: The value itself.
+    """
+
+    NAME = "name"
+    HERE = "here"
+
+
+type Step = str | int | Place
+type _Slot = tuple[int, int, int, Codec, Path, Step]
+
+
+class _Holder(NamedTuple):
+    text: str
+    inside: int
+    start: int
+    end: int
+    codec: Codec
+    depth: int
+
+
+class Mark(NamedTuple):
+    """How much a layout held; to go back to."""
+
+    leaves: int
+    skipped: int
+    holders: int
+    objects: int
+
+
+class Layout:
+    """A Document that readers of formats fill.
+
+    Args:
+        text: The body.
+        charset: How it becomes bytes.
+        base: Path of the body within a larger one.
+    """
+
+    def __init__(self, text: str, charset: Charset = UTF8, *, base: Path = ()) -> None:
+        self.leaves: list[Leaf] = []
+        self.skipped: list[Skipped] = []
+        self.base = base
+        self._charset = charset
+        self._slots: list[_Slot] = []
+        self._holders = [_Holder(text, BODY, 0, len(text), verbatim, 0)]
+        self._objects: list[dict[str, int]] = []
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The path of each leaf; () for names and for text that is no field of anything."""
+        return _Paths(self.base, self._slots)
+
+    def add(  # noqa: PLR0913, PLR0917  # called for every leaf; a parameter object would cost more
+        self,
+        text: str,
+        location: str,
+        key: str,
+        holder: int,
+        start: int,
+        end: int,
+        codec: Codec,
+        parent: Path,
+        step: Step,
+    ) -> None:
+        """Add a leaf.
+
+        Args:
+            text: What it says.
+            location: Where it stands, for people.
+            key: The nearest name before it.
+            holder: What it is written in.
+            start: Its first character there.
+            end: The character after its last.
+            codec: How it is written.
+            parent: The path of what it is in.
+            step: Its own name or index there.
+
+        Raises:
+            RedactionError: `redaction-size`.
+        """
+        if len(self._slots) >= MAX_LEAVES:
+            raise RedactionError(
+                "redaction-size",
+                "A body holds too many values to be looked at",
+                expected=f"at most {MAX_LEAVES} texts, names and numbers",
+                hint="Send less at once.",
+            )
+        self._slots.append((holder, start, end, codec, parent, step))
+        self.leaves.append(Leaf(text, location, key))
+
+    def hold(self, text: str, inside: int, start: int, end: int, codec: Codec) -> int | None:
+        """Make a holder of a text that stands in another; None where that would be too deep."""
+        depth = self._holders[inside].depth + 1
+        if depth > MAX_HOLDERS:
+            return None
+        self._holders.append(_Holder(text, inside, start, end, codec, depth))
+        return len(self._holders) - 1
+
+    def text(self, holder: int) -> str:
+        """All that a holder says."""
+        return self._holders[holder].text
+
+    def members(self) -> dict[str, int]:
+        """A new object's names, to be filled: name → index of its leaf."""
+        names: dict[str, int] = {}
+        self._objects.append(names)
+        return names
+
+    def skip(self, reason: str, size: int, location: str) -> None:
+        """Note bytes that are not looked at."""
+        self.skipped.append(Skipped(reason, size, location))
+
+    def mark(self) -> Mark:
+        """How much there is so far."""
+        return Mark(len(self._slots), len(self.skipped), len(self._holders), len(self._objects))
+
+    def back(self, to: Mark) -> None:
+        """Forget what came after the mark."""
+        del self._slots[to.leaves :], self.leaves[to.leaves :], self.skipped[to.skipped :]
+        del self._holders[to.holders :], self._objects[to.objects :]
+
+    def splice(self, changes: Mapping[int, Sequence[Change]]) -> bytes:
+        """The body with these changes; all other bytes are what they were.
+
+        Args:
+            changes: By index into `leaves`; sorted and not overlapping.
+
+        Raises:
+            RedactionError: `redaction-decoder` for changes outside a leaf, or for text that the
+                body's charset cannot express.
+        """
+        return self._charset.encode(self.spliced(changes))
+
+    def spliced(self, changes: Mapping[int, Sequence[Change]]) -> str:
+        """Like `splice`, before it becomes bytes."""
+        edits: list[list[Change]] = [[] for _ in self._holders]
+        for index, wanted in sorted(self._distinct(changes).items()):
+            check(wanted, len(self.leaves[index].text))
+            holder, start, end, codec, _, _ = self._slots[index]
+            if wanted:
+                written = codec(self._holders[holder].text[start:end], wanted)
+                edits[holder] += shifted(written, start)
+        # A holder comes after the one it is in.
+        for number in range(len(edits) - 1, BODY, -1):
+            if edits[number]:
+                holder_ = self._holders[number]
+                raw = self._holders[holder_.inside].text[holder_.start : holder_.end]
+                inner = sorted(edits[number], key=_start)
+                edits[holder_.inside] += shifted(holder_.codec(raw, inner), holder_.start)
+        return applied(self._holders[BODY].text, sorted(edits[BODY], key=_start))
+
+    def _distinct(self, changes: Mapping[int, Sequence[Change]]) -> Mapping[int, Sequence[Change]]:
+        """Names that would become the same get a number; else two members would become one."""
+        touched = {index for index in changes if self._slots[index][5] is Place.NAME}
+        if not touched:
+            return changes
+        result = dict(changes)
+        for members in self._objects:
+            mine = [(name, index) for name, index in members.items() if index in touched]
+            taken = {name for name, index in members.items() if index not in touched}
+            counts: dict[str, int] = {}
+            for name, index in mine:
+                new = unique = applied(name, changes[index])
+                while unique in taken:
+                    counts[new] = counts.get(new, 1) + 1
+                    unique = f"{new}~{counts[new]}"
+                taken.add(unique)
+                if unique != new:
+                    end = Change(len(name), len(name), unique[len(new) :])
+                    result[index] = [*changes[index], end]
+        return result
+
+
+class _Paths(Sequence[Path]):
+    """Paths are put together when asked for: most callers never do."""
+
+    def __init__(self, base: Path, slots: list[_Slot]) -> None:
+        self._base = base
+        self._slots = slots
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Path]: ...
+    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        _, _, _, _, parent, step = self._slots[index]
+        return () if step is Place.NAME else (*self._base, *joined(parent, step))
+
+
+def joined(parent: Path, step: Step) -> Path:
+    """The path of a value, from that of what it is in; a name has that of its object."""
+    return parent if isinstance(step, Place) else (*parent, step)
+
+
+def within(location: str) -> str:
+    """What the locations of an object's members begin with."""
+    location = bounded(location)
+    return location if not location or location.endswith("→") else f"{location}."
+
+
+def bounded(location: str) -> str:
+    """The location, or an ellipsis where names above have become too long to repeat below."""
+    return location if len(location) <= _MAX_LOCATION else "…"
+
+
+def _start(change: Change) -> int:
+    return change.start

@@ -1,0 +1,170 @@
+"""The vault's SQLite file: made whole by whoever comes first, opened by all.
+
+Every entry has a use for each session that used it, and goes with the last of them; so forgetting,
+expiry and making room all take uses away. Triggers keep the totals, and count what was taken away,
+so that a process sees when what it remembers may have gone.
+"""
+
+import contextlib
+import logging
+import os
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from proctor.errors import ConfigurationError
+from proctor.redaction.model import RedactionError
+from proctor.runtime.permissions import check_private
+
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE entries (name BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE uses (
+    name BLOB NOT NULL, session BLOB NOT NULL, until REAL NOT NULL, PRIMARY KEY (name, session)
+) WITHOUT ROWID;
+CREATE INDEX uses_session ON uses (session);
+CREATE INDEX uses_until ON uses (until);
+CREATE TABLE totals (uses INTEGER NOT NULL, bytes INTEGER NOT NULL, forgotten INTEGER NOT NULL);
+INSERT INTO totals VALUES (0, 0, 0);
+CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN
+    UPDATE totals SET bytes = bytes + length(NEW.sealed);
+END;
+CREATE TRIGGER entry_gone AFTER DELETE ON entries BEGIN
+    UPDATE totals SET bytes = bytes - length(OLD.sealed);
+END;
+CREATE TRIGGER use_added AFTER INSERT ON uses BEGIN
+    UPDATE totals SET uses = uses + 1;
+END;
+CREATE TRIGGER use_gone AFTER DELETE ON uses BEGIN
+    UPDATE totals SET uses = uses - 1, forgotten = forgotten + 1;
+    DELETE FROM entries WHERE name = OLD.name
+        AND NOT EXISTS (SELECT 1 FROM uses WHERE name = OLD.name);
+END;
+"""
+
+log = logging.getLogger(__name__)
+
+
+def failure(message: str, got: str = "") -> RedactionError:
+    """The error of a vault that cannot be used; it is logged, too.
+
+    Args:
+        message: What happened, without any value.
+        got: What SQLite says, which names no values either.
+    """
+    log.error("%s", message, extra={"event": "vault.failed", "got": got})
+    return RedactionError(
+        "redaction-vault",
+        message,
+        got=got,
+        hint="Nothing was let through; see the file vault.db in the state folder, and its disk.",
+    )
+
+
+@contextlib.contextmanager
+def reported() -> Iterator[None]:
+    """Turns what SQLite raises into a RedactionError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        got = getattr(error, "sqlite_errorname", type(error).__name__)
+        raise failure("The vault of surrogates cannot be used", got) from None
+
+
+@contextlib.contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing, and one process at a time from the first read on.
+
+    Raises:
+        RedactionError: `redaction-vault`.
+    """
+    with reported():
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            database.execute("COMMIT")
+        finally:
+            if database.in_transaction:  # it was not committed
+                database.execute("ROLLBACK")
+
+
+def create(path: Path) -> None:
+    """Make the file if it is missing, 0600, whole or not at all.
+
+    Raises:
+        ConfigurationError: `open-to-others`, or `vault-unusable`.
+    """
+    try:
+        if not path.exists():
+            _make(path)
+        regular = stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, sqlite3.Error) as error:
+        raise _unusable(path, getattr(error, "strerror", None) or type(error).__name__) from None
+    if not regular:
+        raise _unusable(path, "no regular file")
+    check_private(path, "the vault of surrogates")
+
+
+def connect(path: Path, wait: float) -> sqlite3.Connection:
+    """A connection to the file, which any thread may use, one at a time.
+
+    Args:
+        path: Must exist.
+        wait: How long another process may keep it locked, seconds.
+
+    Raises:
+        ConfigurationError: `vault-unusable`.
+    """
+    try:
+        database = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=wait,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            (journal,) = database.execute("PRAGMA journal_mode").fetchone()
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute("PRAGMA secure_delete = ON")  # the key lies beside it
+            database.execute("PRAGMA trusted_schema = OFF")
+        except sqlite3.Error:
+            database.close()
+            raise
+    except sqlite3.Error as error:
+        got = getattr(error, "sqlite_errorname", type(error).__name__)
+        raise _unusable(path, got) from None
+    if (version, journal) != (VERSION, "wal"):
+        database.close()
+        raise _unusable(path, f"version {version}, journal {journal}")
+    return database
+
+
+def _make(path: Path) -> None:
+    """WAL mode stands in the file, so nobody ever switches it while others look."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    os.close(descriptor)
+    try:
+        with contextlib.closing(sqlite3.connect(name, isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.executescript(_SCHEMA)
+            database.execute(f"PRAGMA user_version = {VERSION}")
+        with contextlib.suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        Path(name).unlink()
+
+
+def _unusable(path: Path, got: str) -> ConfigurationError:
+    return ConfigurationError(
+        code="vault-unusable",
+        message="The vault of surrogates cannot be used",
+        got=got,
+        expected="a regular file of ours, mode 0600, made by this version of proctor",
+        hint="Move it away for a new one; surrogates that stand in old answers then stay there.",
+        where=str(path),
+    )

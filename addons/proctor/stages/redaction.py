@@ -1,0 +1,249 @@
+"""What must not pass is taken out: of the request once the rules were asked, of the answer too.
+
+The flow, which people and other addons see, holds what may be seen. What leaves and what the client
+gets may differ from it, and stand beside it.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Awaitable, Collection
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+
+from proctor.errors import ClientError, InternalError, ProctorError, RefusedError
+from proctor.model import Allow
+from proctor.protocols.anthropic.request import RequestReader
+from proctor.protocols.anthropic.routes import RouteKind
+from proctor.protocols.anthropic.tools import tool_action
+from proctor.redaction.answering import Answering
+from proctor.redaction.cutting import Message
+from proctor.redaction.model import RedactionError
+from proctor.redaction.screen import Screen
+from proctor.runtime.flows import forget_edits
+from proctor.runtime.wording import told
+from proctor.stages.exchange import Exchange, Leaving, Stamp, judged, opening_of
+from proctor.stages.inspection import class_of, question_of
+
+if TYPE_CHECKING:
+    from proctor.stages.suite import Suite
+
+logger = logging.getLogger(__name__)
+
+OUTDATED = frozenset(
+    {"content-encoding", "content-md5", "digest", "content-digest", "repr-digest", "trailer"}
+)
+"""Headers that are about the bytes as they came (RFC 9110 8.4, RFC 9530)."""
+
+PLACES = frozenset({"location", "content-location", "content-disposition", "link", "refresh"})
+"""Headers of answers that hold URLs and names of files."""
+
+
+class Redaction:
+    """After decision, before recording; on the way back before recording, too."""
+
+    name = "proctor_redaction"
+
+    def __init__(self, suite: "Suite") -> None:
+        self._suite = suite
+        self._reader = RequestReader()
+
+    def early_request(self, flow: http.HTTPFlow) -> None:
+        """What was refused by its head has got its body since."""
+        exchange = self._suite.exchange(flow)
+        if exchange.refused:
+            self.conceal(flow, exchange)
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Change the request."""
+        exchange = self._suite.exchange(flow)
+        if exchange.done:
+            return
+        screen = self._suite.screen(exchange.listener)
+        if screen:
+            try:
+                self._take_out(flow, exchange, screen)
+            except (RedactionError, RefusedError) as error:
+                self._suite.refuse(flow, error)
+                return
+        exchange.stamps |= Stamp.REDACTED
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Choose how the answer is looked at."""
+        exchange = self._suite.exchange(flow)
+        exchange.screened = True
+        screen, response = self._suite.screen(exchange.listener), flow.response
+        if screen is None or response is None or exchange.ticket is None or exchange.done:
+            return
+        if exchange.ruling is None or exchange.principal is None:
+            raise InternalError("not-decided", "A stage before redaction is missing")
+        headers = response.headers
+        response.reason = http.status_codes.RESPONSES.get(response.status_code, "")
+        exchange.answering = answering = screen.answer(
+            content_type=headers.get("content-type", ""),
+            encoding=headers.get("content-encoding", ""),
+            redact=exchange.ruling.redact,
+            principal=exchange.principal,
+            session=exchange.session,
+            restored=(
+                partial(self._restored, exchange) if exchange.asked is RouteKind.MESSAGES else None
+            ),
+        )
+        looked_at = PLACES | screen.headers
+        headers.fields = tuple(
+            (name, answering.header(name, value) if _is(name, looked_at) else value)
+            for name, value in headers.fields
+            if not _is(name, OUTDATED)
+        )
+        if _bodiless(flow.request.method, response):
+            exchange.bodiless = True
+        elif not answering.whole:
+            # Its length is not known before its end.
+            headers.pop("content-length", None)
+            headers.pop("transfer-encoding", None)
+            if flow.request.http_version == "HTTP/1.1" and flow.client_conn.alpn != b"h2":
+                headers["transfer-encoding"] = "chunked"
+
+    def early_response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Change an answer that came as a whole, before any other addon sees it."""
+        exchange = self._suite.exchange(flow)
+        answering, response = exchange.answering, flow.response
+        if answering is None or response is None or exchange.done:
+            return None
+        response.trailers = None  # nobody looks at them
+        if exchange.bodiless:
+            # HTTP/2 can send one all the same (RFC 9113 8.1.1).
+            response.data.content = b""
+            exchange.arrived = True
+            return None
+        if not answering.whole:
+            return None
+        return self._change(flow, exchange, answering, response)
+
+    def early_error(self, flow: http.HTTPFlow) -> None:
+        """What a library says of bytes it could not read quotes them."""
+        if flow.error:
+            flow.error.msg = told(flow.error.msg)
+
+    async def _change(
+        self,
+        flow: http.HTTPFlow,
+        exchange: Exchange,
+        answering: Answering,
+        response: http.Response,
+    ) -> None:
+        screen = self._suite.screen(exchange.listener)
+        body = response.data.content or b""
+        response.data.content = b""
+        exchange.arrived = True
+        try:
+            if screen is None:
+                raise InternalError("not-searched", "A stage before redaction is missing")
+            out = await screen.rewrite(answering, body)
+        except ProctorError as error:
+            self._suite.refuse(flow, error)
+            return
+        response.headers.pop("transfer-encoding", None)
+        response.data.content = out.record
+        response.headers["content-length"] = str(len(out.record))
+        if out.client != out.record:
+            client = response.copy()
+            client.data.content = out.client
+            client.headers["content-length"] = str(len(out.client))
+            self._suite.deliver(flow, client)
+
+    def _restored(self, exchange: Exchange, tool: str, arguments: str) -> frozenset[str]:
+        """The types that rules turn back in a tool's input; none where it is not allowed."""
+        if exchange.principal is None:
+            return frozenset()
+        action = tool_action(exchange.listener, tool, arguments)
+        ruling = self._suite.gate.decide(exchange.principal, exchange.session, (action,))
+        if not isinstance(ruling.verdict, Allow):
+            return frozenset()
+        return frozenset().union(*(decision.restore for decision in ruling.decisions))
+
+    def conceal(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """Have the flow of what is refused hold nothing that was not looked at."""
+        screen = self._suite.screen(exchange.listener)
+        if screen is None or exchange.sent or exchange.stamps & Stamp.REDACTED:
+            return
+        forget_edits(flow)
+        look, cut, principal = exchange.look, exchange.cut, exchange.principal
+        if look and cut and principal and exchange.what == judged(flow.request):
+            redact = exchange.ruling.redact if exchange.ruling else {}
+            try:
+                shown = screen.mask(look, redact, principal)
+                self._show(flow, exchange, cut.whole(shown))
+            except (RedactionError, ClientError):
+                logger.exception("a refused request is not shown", extra={"event": "not-shown"})
+            else:
+                return
+        data = flow.request.data
+        data.content = b""
+        data.method, data.path = screen.method(data.method), screen.path(data.path)
+        data.headers.fields = tuple(
+            field for field in data.headers.fields if not _is(field[0], screen.headers)
+        )
+        exchange.opening = dataclasses.replace(
+            opening_of(flow, exchange.listener), receipt=exchange.receipt
+        )
+
+    def _take_out(self, flow: http.HTTPFlow, exchange: Exchange, screen: Screen) -> None:
+        look, cut, ruling = exchange.look, exchange.cut, exchange.ruling
+        if not (look and cut and ruling and exchange.principal and exchange.opening):
+            raise InternalError("not-searched", "A stage before redaction is missing")
+        if exchange.what != judged(flow.request):
+            raise InternalError("changed", "The request changed after it was judged")
+        redact = ruling.redact
+        if redact:
+            exchange.findings = screen.findings(look, redact)
+        sent = screen.take_out(look, redact, exchange.principal, exchange.session)
+        forget_edits(flow)
+        record = cut.whole(sent.record)
+        if sent.sent != sent.record:
+            leaving = cut.whole(sent.sent)
+            exchange.leaving = Leaving(leaving.target, leaving.fields, leaving.content)
+        self._show(flow, exchange, record)
+
+    def _show(self, flow: http.HTTPFlow, exchange: Exchange, record: Message) -> None:
+        """Have the flow, and with it the record, hold what may be seen."""
+        data = flow.request.data
+        before = Message(data.path, data.headers.fields, data.content or b"")
+        if record != before:
+            self._replace(flow, exchange, record)
+        if exchange.opening:
+            exchange.opening = dataclasses.replace(
+                exchange.opening, findings=exchange.findings, receipt=exchange.receipt
+            )
+
+    def _replace(self, flow: http.HTTPFlow, exchange: Exchange, record: Message) -> None:
+        data = flow.request.data
+        changed = data.content != record.content
+        data.path, data.content = record.target, record.content
+        data.headers.fields = record.fields
+        if "content-length" in data.headers:
+            data.headers["content-length"] = str(len(record.content))
+        exchange.what = judged(flow.request)
+        if exchange.message is None:
+            exchange.opening = opening_of(flow, exchange.listener)
+            return
+        read = self._reader.parse(record.content) if changed else exchange.message
+        turn = exchange.opening is not None and exchange.opening.question is not None
+        exchange.opening = opening_of(
+            flow,
+            exchange.listener,
+            cuts=read.cuts,
+            question=question_of(read, class_of(flow.request)) if turn else None,
+        )
+
+
+def _is(name: bytes, names: Collection[str]) -> bool:
+    return name.decode("latin-1").lower() in names
+
+
+def _bodiless(method: str, response: http.Response) -> bool:
+    """Whether an answer has no body, whatever its headers say (RFC 9112 6.3)."""
+    bare = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+    return method == "HEAD" or response.status_code in bare

@@ -1,0 +1,73 @@
+"""What is in it that must not pass? Looks before the rules are asked, so that they can tell."""
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+
+from proctor.errors import ClientError
+from proctor.redaction.cutting import Message, cut_http, cut_model
+from proctor.redaction.model import RedactionError
+from proctor.redaction.negotiation import negotiable
+from proctor.redaction.screen import Screen
+from proctor.stages.exchange import Exchange, Stamp
+
+if TYPE_CHECKING:
+    from proctor.stages.suite import Suite
+
+
+class Search:
+    """After inspection, before decision."""
+
+    name = "proctor_search"
+
+    def __init__(self, suite: "Suite") -> None:
+        self._suite = suite
+
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Look at the request."""
+        exchange = self._suite.exchange(flow)
+        if exchange.done:
+            return None
+        screen = self._suite.screen(exchange.listener)
+        if screen is None:
+            exchange.stamps |= Stamp.SEARCHED
+            return None
+        return self._search(flow, exchange, screen)
+
+    async def _search(self, flow: http.HTTPFlow, exchange: Exchange, screen: Screen) -> None:
+        data, headers = flow.request.data, flow.request.headers
+        fields = negotiable(data.headers.fields)
+        message = Message(data.path, fields, data.content or b"")
+        try:
+            self._look_at_names(flow, exchange, screen)
+            exchange.cut = (
+                cut_model(message, screen.headers, exchange.message)
+                if exchange.message
+                else cut_http(
+                    message,
+                    screen.headers,
+                    headers.get("content-type", ""),
+                    headers.get("content-encoding", ""),
+                )
+            )
+            exchange.look = await screen.look(exchange.cut.pieces)
+        except ClientError as error:
+            self._suite.refuse(flow, error)
+            return
+        except RedactionError as error:
+            exchange.receipt = screen.receipt(None, error)
+            self._suite.refuse(flow, error)
+            return
+        exchange.receipt = screen.receipt(exchange.look)
+        exchange.findings = screen.findings(exchange.look, {})
+        exchange.stamps |= Stamp.SEARCHED
+
+    @staticmethod
+    def _look_at_names(flow: http.HTTPFlow, exchange: Exchange, screen: Screen) -> None:
+        """What is recorded and cannot be changed: a method is refused, a session has no name."""
+        session, exchange.session = exchange.session, None
+        if screen.finds("method", flow.request.data.method):
+            raise ClientError("method-unknown", "The method is none that can be passed on")
+        if session and not screen.finds("session", f"{session.id} {session.client}".encode()):
+            exchange.session = session
