@@ -6,6 +6,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import duckdb
 import httpx
 import pytest
 
@@ -46,6 +47,8 @@ def model(standin: StandIn) -> Iterator[StandIn]:
     standin.service.script, standin.service.piece = before
 
 
+_HALVED = 24
+
 type Case = tuple[str, str, str]
 """A kind, a text, and what in it must not pass."""
 
@@ -79,8 +82,10 @@ def answered(
         verify=CONTEXT,
     )
     assert answer.status_code == 200, answer.text
-    (row,) = home.query("select response_body from turns order by ts desc limit 1")
-    return texts_of(answer.text), texts_of(row["response_body"])
+    with duckdb.connect(str(home.folder / "recordings/audit.duckdb"), read_only=True) as record:
+        row = record.sql("select response_body from turns order by ts desc limit 1").fetchone()
+    assert row
+    return texts_of(answer.text), texts_of(row[0])
 
 
 def texts_of(body: str) -> list[str]:
@@ -99,12 +104,18 @@ def texts_of(body: str) -> list[str]:
 
 
 def leaks(cases: list[Case], texts: list[str]) -> set[str]:
-    """Kinds whose value is still there."""
+    """Kinds whose value is still there, or half of it."""
     return {
         kind
         for (kind, _, value), text in zip(cases, texts, strict=True)
-        if found({kind: value}, text.encode())
+        if found({part: part for part in parts(value)}, text.encode())
     }
+
+
+def parts(value: str) -> list[str]:
+    """The value, and its halves where they say something."""
+    half = len(value) // 2
+    return [value, value[:half], value[half:]] if len(value) >= _HALVED else [value]
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

@@ -83,8 +83,8 @@ def test_what_is_called_a_binary_and_is_none_is_looked_at() -> None:
 
 @pytest.mark.parametrize("media", [True, False])
 def test_a_binary_beside_texts_is_refused_like_one_by_itself(*, media: bool) -> None:
-    body = b"--x\r\ncontent-type: text/plain\r\n\r\n%b\r\n--x\r\ncontent-type: image/png\r\n\r\n%b\r\n--x--"
-    body %= KEY.encode(), PNG
+    part = b"--x\r\ncontent-type: %b\r\n\r\n%b\r\n"
+    body = part % (b"text/plain", KEY.encode()) + part % (b"image/png", PNG) + b"--x--"
     used = answering("multipart/mixed; boundary=x", media=media)
     if media:
         out = used.body(body)
@@ -99,6 +99,7 @@ def test_an_answer_of_the_model_is_read_as_one() -> None:
     said = {"id": KEY, "content": [{"type": "text", "text": f"{TOKEN} {KEY}"}]}
     out = answering("application/json", model=True).body(json.dumps(said).encode())
     assert json.loads(out.client)["content"][0]["text"] == f"{JANE} <API_KEY>"
+    assert json.loads(out.client)["id"] == "<API_KEY>"  # only what looks like an id is one
     assert json.loads(out.record)["content"][0]["text"] == f"{TOKEN} <API_KEY>"
     with pytest.raises(ProctorError):
         answering("application/json", model=True).body(b"no json")

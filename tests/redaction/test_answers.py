@@ -1,5 +1,6 @@
 """What is done with the texts and documents of one answer."""
 
+import itertools
 import json
 import time
 from collections.abc import Sequence
@@ -208,7 +209,7 @@ spans = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=12).
 @given(spans, spans)
 def test_changes_and_what_comes_back_never_overlap(old: list[Change], new: list[Change]) -> None:
     got = _apart(old, new)
-    assert all(a.end <= b.start for a, b in zip(got, got[1:], strict=False))
+    assert all(a.end <= b.start for a, b in itertools.pairwise(got))
     assert all(change in got for change in old)
     for change in new:
         free = all(change.end <= o.start or o.end <= change.start for o in old)

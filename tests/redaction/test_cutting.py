@@ -132,8 +132,22 @@ def test_signed_thinking_is_read_and_said_to_be_signed_but_not_what_signs_it() -
     document: Any = piece.read(piece.raw)
     texts = {leaf.text: path for leaf, path in zip(document.leaves, document.paths, strict=True)}
     assert "EqQB" * 9 not in texts
-    assert piece.signed(texts["hm"])
-    assert not piece.signed(texts["ok"])
+    assert piece.signed(piece.raw) == {texts["hm"]}
+
+
+def test_only_what_a_signature_stands_beside_is_signed() -> None:
+    blocks = [
+        {"type": "text", "thinking": "a", "signature": "EqQB" * 9},
+        {"type": "thinking", "thinking": "b"},
+        {"type": "thinking", "thinking": "c", "signature": "no signature"},
+        {"type": "compaction", "content": "d", "signature": "EqQB"},
+        {"type": "tool_result", "content": [{"type": "thinking", "thinking": "e"}]},
+        {"type": "tool_use", "input": {"type": "thinking", "thinking": "f", "signature": "Eq"}},
+    ]
+    body = {"model": "m", "messages": [{"role": "user", "content": blocks}]}
+    piece = model(json.dumps(body).encode(), ()).pieces[1]
+    assert piece.signed(piece.raw) == {("messages", 0, "content", 3, "content")}
+    assert {leaf.text for leaf in piece.read(piece.raw).leaves} >= set("abcdef")
 
 
 def test_another_request_is_cut_at_target_headers_and_body() -> None:

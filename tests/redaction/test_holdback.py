@@ -3,9 +3,11 @@
 import pytest
 
 from proctor.redaction.holdback import (
+    SENTENCE,
     Phrases,
     key_end,
     open_key,
+    sentence,
     settled,
     soften,
     token_end,
@@ -138,3 +140,20 @@ def test_floods_cost_little(piece: str) -> None:
     text = piece * (60_000 // len(piece))
     for start in (0, len(text) - 500):
         assert start <= settled(text, start, len(text)) <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "begins"),
+    [
+        ("We met Jane ", 0, 0),
+        ("So it is. We met Jane ", 0, 10),
+        ("So it is! (Is it?) We met Jane ", 0, 19),
+        ("- one\n- We met Jane ", 0, 6),
+        ("So it is. We met Jane ", 14, 14),
+        ("So it is.\n", 0, 10),
+        ("Version 1.2 of it ", 0, 0),
+        ("on " * SENTENCE, 0, 3 * SENTENCE),
+    ],
+)
+def test_a_sentence_waits_for_its_end(text: str, start: int, begins: int) -> None:
+    assert sentence(text, start, len(text)) == begins

@@ -305,3 +305,28 @@ def test_rows_far_below_their_heading(kind: str, size: int) -> None:
     assert [value for _, value in ROWS if value in out] == []
     assert out.count("<PASSWORD>") == len(ROWS)
     assert out.endswith("\n\nThat, or this, is all: nothing_waits here")
+
+
+class WholeSentences:
+    """Knows a name by the whole sentence, as a language model does."""
+
+    version = "1"
+    detectors = ("names",)
+
+    def scan(self, text: str, budget: Budget) -> tuple[Spot, ...]:
+        return tuple(
+            Spot(*match.span(1), "PERSON", "names", 0.85, match[1])
+            for match in re.finditer(r"(Jane Roe) is [^.]{1,200}\.", text)
+        )
+
+    def examine(self, leaves: object, budget: Budget) -> dict[int, tuple[Spot, ...]]:
+        raise AssertionError
+
+
+def test_names_are_looked_for_in_whole_sentences() -> None:
+    text = "So it was. Jane Roe is in Berlin until Friday. Jane Roe is there again.\n\nJane left."
+    wanted = text.replace("Jane Roe", "<PERSON>")
+    for size in range(1, len(text) + 1):
+        under = TextStream(WholeSentences(), budget_for=budget, sentences=True)
+        assert fed(text, range(size, len(text), size), under) == wanted
+        assert under.late == 0

@@ -4,8 +4,9 @@ import pytest
 from mitmproxy import http
 
 from proctor.model import Deny
+from proctor.protocols.anthropic.request import MessagesRequest
 from proctor.protocols.anthropic.routes import RouteKind
-from proctor.stages.exchange import Exchange, Stamp, asked, judged
+from proctor.stages.exchange import Exchange, Leaving, Stamp, asked, judged
 
 
 def test_all_is_every_stamp() -> None:
@@ -44,3 +45,14 @@ def test_the_route_takes_path_and_query(url: str, kind: RouteKind) -> None:
 def test_a_credential_is_in_no_repr() -> None:
     exchange = Exchange(listener="l", credential=((b"x-api-key", b"sk-real"),))
     assert "sk-real" not in repr(exchange)
+
+
+def test_nothing_that_was_said_is_in_a_repr() -> None:
+    request = http.Request.make("POST", "http://a/words", b"words", http.Headers(a="words"))
+    exchange = Exchange(
+        listener="l",
+        what=judged(request),
+        message=MessagesRequest(model="m", prompt="words"),
+        leaving=Leaving(b"/words", ((b"a", b"words"),), b"words"),
+    )
+    assert "words" not in repr(exchange)

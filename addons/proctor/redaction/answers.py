@@ -44,6 +44,7 @@ class Means:
         restored: The types that a rule turns back in a tool's input.
         configured: Whether a path is one of the configured fields.
         phrases: Known texts that reach over white space.
+        sentences: Texts are let go by the sentence.
     """
 
     detector: Detector
@@ -56,6 +57,7 @@ class Means:
     restored: Callable[[str, str], frozenset[str]] = lambda _tool, _arguments: frozenset()
     configured: Callable[[tuple[str | int, ...]], bool] | None = None
     phrases: Phrases = field(default_factory=Phrases)
+    sentences: bool = False
 
 
 class Answer:
@@ -83,6 +85,7 @@ class Answer:
             budget_for=self._means.budget,
             phrases=self._means.phrases,
             repeats=self._repeats,
+            sentences=self._means.sentences,
         )
 
     def swap(self, taken: Taken, location: str, *, signed: bool) -> Text:

@@ -1,7 +1,7 @@
 """All of redaction put together, for a gateway or for a command."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from typing import Final
 
 from proctor.redaction.exceptions import Exceptions
 from proctor.redaction.fields import Fields
+from proctor.redaction.holdback import Phrases
 from proctor.redaction.keys import RedactionKeys, load_keys
 from proctor.redaction.model import SECRETS, Detector
 from proctor.redaction.ner import NerWorker, find_model
@@ -96,6 +97,8 @@ class Screens:
         vault: Of the installation.
         listeners: Names of the listeners.
         exceptions: What was marked as harmless, as it is now.
+        added: Types that one's own recognizers find.
+        phrases: Known texts that reach over white space.
         clock: Seconds since the epoch.
         closing: What else is closed with them.
     """
@@ -109,6 +112,8 @@ class Screens:
         *,
         listeners: Sequence[str],
         exceptions: Callable[[], Exceptions],
+        added: frozenset[str] = frozenset(),
+        phrases: Iterable[str] = (),
         clock: Callable[[], float] = time.time,
         closing: ExitStack | None = None,
     ) -> None:
@@ -117,7 +122,7 @@ class Screens:
         self._exceptions = exceptions
         self._clock = clock
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="redaction")
-        treatments = Treatments(settings)
+        treatments = Treatments(settings, added)
         fields = Fields(settings.fields)
         redactor = Redactor(
             detector,
@@ -133,6 +138,7 @@ class Screens:
             settings=settings,
             pool=self._pool,
             version=self._version,
+            phrases=Phrases(phrases),
         )
         self._screens = {
             name: Screen(name, parts) for name in listeners if treatments.on(name).types
@@ -192,6 +198,9 @@ def open_screens(
     treatments = Treatments(settings)
     if not any(treatments.on(name).types for name in listeners):
         return None
+    # Not at the top: as in `load_detector`.
+    from proctor.redaction.users import load_users  # noqa: PLC0415
+
     keys = load_keys(state)
     with ExitStack() as closing:
         detector = load_detector(
@@ -210,5 +219,17 @@ def open_screens(
             vault,
             listeners=listeners,
             exceptions=exceptions,
+            added=load_users(settings.recognizers, settings.deny).entities,
+            phrases=_phrases(settings),
             closing=closing.pop_all(),
         )
+
+
+def _phrases(settings: RedactionSettings) -> Iterator[str]:
+    """What streams must not let go of by halves."""
+    for words in settings.deny.values():
+        yield from words
+    if settings.known_values:
+        from proctor.redaction.recognizers.known import KnownValues  # noqa: PLC0415 - as above
+
+        yield from KnownValues(settings.known_values).spellings

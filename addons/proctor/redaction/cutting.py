@@ -27,6 +27,8 @@ MEDIA: Final = frozenset({"image", "document", "binary"})
 
 SIGNED: Final = "signed"
 
+_WORDS: Final = frozenset({"thinking", "content"})  # that a signature stands beside
+
 _ABOUT_BYTES: Final = frozenset(
     {b"content-encoding", b"content-md5", b"digest", b"content-digest", b"repr-digest"}
 )  # RFC 9110 section 8.4, RFC 9530
@@ -59,7 +61,7 @@ class Cut:
     """
 
     pieces: tuple[Piece, ...]
-    whole: Callable[[Sequence[bytes]], Message]
+    whole: Callable[[Sequence[bytes]], Message] = field(repr=False)
 
 
 def cut_model(message: Message, headers: frozenset[str], read: MessagesRequest) -> Cut:
@@ -141,20 +143,20 @@ def _piece(body: bytes, stretch: Stretch) -> Piece:
         stretch.digest + location.encode(),
         history=stretch.history,
         said=name == "messages",
-        signed=_is_thinking,
+        signed=partial(_signed, base=base),
     )
 
 
 def _read_element(raw: bytes, *, location: str, base: Path) -> Document:
-    """Signed thinking has a leaf, since it is looked at; what signs it has none."""
+    """Signed words have a leaf, since they are looked at; what signs them has none."""
     found = exempt(json.loads(raw))
-    spared = {p: why for p, why in found.items() if not (why == SIGNED and p[-1] == "thinking")}
+    spared = {p: why for p, why in found.items() if why != SIGNED or p[-1] not in _WORDS}
     return read_json(raw, prefix=location, base=base, exempt=spared)
 
 
-def _is_thinking(path: Path) -> bool:
-    # messages, its index, content, the block's index, thinking
-    return len(path) == 5 and path[-1] == "thinking"  # noqa: PLR2004 - counted above
+def _signed(raw: bytes, *, base: Path) -> frozenset[Path]:
+    found = exempt(json.loads(raw)).items()
+    return frozenset((*base, *p) for p, why in found if why == SIGNED and p[-1] in _WORDS)
 
 
 def _whole_model(

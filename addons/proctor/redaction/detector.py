@@ -15,7 +15,7 @@ from proctor.redaction.batches import batches
 from proctor.redaction.cache import SpotCache
 from proctor.redaction.edits import View
 from proctor.redaction.model import SECRETS, Analyzer, Budget, Leaf, RedactionError, Spot
-from proctor.redaction.overlaps import Sighting, repeats, resolve, without_own
+from proctor.redaction.overlaps import Repeats, Sighting, resolve, without_own
 from proctor.redaction.pieces import analyze
 from proctor.redaction.views import VERSION, views
 
@@ -118,9 +118,10 @@ class TextDetector:
         for spot in sorted((spot for spots in seen for spot in spots), key=_order):
             if spot.type in SECRETS:
                 secrets.setdefault(spot.value, spot)
+        repeats = Repeats(secrets.values())
         sightings: list[Sighting] = []
         for (view, reading), spots in zip(shown, seen, strict=True):
-            more = without_own(reading, repeats(reading, list(secrets.values())))
+            more = without_own(reading, repeats.find(reading))
             budget.spend(len(more))
             for spot in (*spots, *more):
                 sightings += _brought_back(view, text, spot)

@@ -177,11 +177,19 @@ def _backslash(text: str, match: re.Match[str]) -> Edit | None:
     if group == _LETTER:
         return Edit(start, end, _LETTERS[written], _TOKEN_START.match(text, end) is not None)
     if group == _QUOTE:
-        return Edit(start, end, written, written == "/" or _assigns(text, start, end))
+        strong = written == "/" or _assigns(text, start, end) or _quotes(text, start, end)
+        return Edit(start, end, written, strong)
     return Edit(start, end, _character(int(written, 8 if group == _OCTAL else 16)))
 
 
-_TOKEN_START: Final = re.compile(r"[^\s\"'\\]{4}")
+# A word, or an indented name with a value.
+_TOKEN_START: Final = re.compile(r"[^\s\"'\\]{4}|[ ]{1,12}(?:- )?[\w.-]{3,40}[ ]?[:=][ ]?\S{5}")
+_QUOTED: Final = re.compile(r"(?=[^\s\"'\\]{0,64}\d)[^\s\"'\\]{6,256}\\+[\"']")
+
+
+def _quotes(text: str, start: int, end: int) -> bool:
+    """Whether a word with a digit stands between this quote and the next."""
+    return text[start - 1 : start] != "\\" and _QUOTED.match(text, end) is not None
 
 
 def _assigns(text: str, start: int, end: int) -> bool:

@@ -108,6 +108,10 @@ _encoded_lines = re.compile(
     r"(?:[ \t]*[A-Za-z0-9+/_\-]{32,}={0,2}[ \t]*\r?\n)+[ \t]*[A-Za-z0-9+/_=\-]*[ \t]*\r?\Z"
 )
 
+SENTENCE: Final = 400
+"""Characters of a sentence that are waited for."""
+_ended = re.compile(r"""[.!?:…]["'”’)\]*_]{0,3}\s|\n""")  # noqa: RUF001 - people's own punctuation
+
 
 def token_start(text: str, end: int, lowest: int = 0) -> int:
     """Where the unbroken token that reaches to `end` begins; `end` where there is none."""
@@ -176,6 +180,17 @@ def settled(text: str, start: int, word: int) -> int:
         if found < cut:
             cut = token_start(text, found, start) if found > start else start
     return min(cut, _wrapped(text, start, cut))
+
+
+def sentence(text: str, start: int, cut: int) -> int:
+    """Where the sentence begins that is not complete at `cut`; `cut` where it grows too long.
+
+    A language model knows a name by the whole sentence.
+    """
+    ends = [found.end() for found in _ended.finditer(text, start, cut)]
+    if ends:
+        return ends[-1]
+    return start if cut - start < SENTENCE else cut
 
 
 def _is_key(text: str, at: int) -> bool:

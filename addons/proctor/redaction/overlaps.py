@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -77,26 +77,37 @@ def _is_own(text: str, spot: Spot, own: list[tuple[int, int]]) -> bool:
         index += 1
 
 
-def repeats(text: str, secrets: Sequence[Spot]) -> list[Spot]:
-    """Every further place where the value of a secret stands in a text.
+class Repeats:
+    """Finds every further place where the value of a secret stands.
 
     Args:
-        text: Where to look.
         secrets: One spot for each value.
     """
-    wanted = [spot for spot in secrets if _is_telling(spot.value) or _is_rare(spot.value)]
-    if not wanted:
-        return []
-    automaton = ahocorasick_rs.AhoCorasick(
-        [spot.value for spot in wanted], matchkind=ahocorasick_rs.MatchKind.LeftmostLongest
-    )
-    found = []
-    for index, start, end in automaton.find_matches_as_indexes(text):
-        spot = wanted[index]
-        around = text[max(0, start - 1) : start] + text[end : end + 1]
-        if _is_telling(spot.value) or not any(sign.isalnum() for sign in around):
-            found.append(replace(spot, start=start, end=end))
-    return found
+
+    def __init__(self, secrets: Iterable[Spot]) -> None:
+        self._wanted = [
+            (spot, telling)
+            for spot in secrets
+            if (telling := _is_telling(spot.value)) or _is_rare(spot.value)
+        ]
+        self._automaton = ahocorasick_rs.AhoCorasick(
+            [spot.value for spot, _ in self._wanted],
+            matchkind=ahocorasick_rs.MatchKind.LeftmostLongest,
+        )
+
+    def find(self, text: str) -> list[Spot]:
+        """Where they stand in a text."""
+        if not self._wanted:
+            return []
+        found = []
+        for index, start, end in self._automaton.find_matches_as_indexes(text):
+            spot, telling = self._wanted[index]
+            around = "" if telling else text[max(0, start - 1) : start] + text[end : end + 1]
+            if not any(map(str.isalnum, around)):
+                found.append(
+                    Spot(start, end, spot.type, spot.detector, spot.score, spot.value)
+                )
+        return found
 
 
 def _is_telling(value: str) -> bool:

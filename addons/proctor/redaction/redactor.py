@@ -49,7 +49,7 @@ class Piece:
         digest: Names bytes and reader; b"" where nothing is to be remembered.
         history: It was sent before, so that blocking it would end the conversation.
         said: It is a message of a conversation: once it was blocked, it comes again as history.
-        signed: Path of a leaf → it may not be changed, since it is signed.
+        signed: Paths of the leaves that may not be changed, since they are signed, by its bytes.
     """
 
     raw: bytes = field(repr=False)
@@ -57,7 +57,7 @@ class Piece:
     digest: bytes
     history: bool = False
     said: bool = False
-    signed: Callable[[tuple[str | int, ...]], bool] = lambda _path: False
+    signed: Callable[[bytes], frozenset[tuple[str | int, ...]]] = lambda _raw: frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +292,9 @@ class Redactor:
         document = piece.read(piece.raw)
         leaves = document.leaves
         spots = look_at(document, self.detector, self.configured, budget)
+        stays = piece.signed(piece.raw) if spots else frozenset()
         paths: Sequence[tuple[str | int, ...]] = getattr(document, "paths", ())
-        signed = frozenset(i for i in spots if paths and piece.signed(paths[i]))
+        signed = frozenset(index for index in spots if stays and paths[index] in stays)
         return Opened(document, spots, signed, hiding(leaves, spots))
 
     def _see(self, opened: Opened) -> Sight:

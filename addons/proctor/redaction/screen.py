@@ -16,6 +16,7 @@ from proctor.redaction.answering import Answering
 from proctor.redaction.answers import Answer, Means
 from proctor.redaction.cutting import MEDIA, decoded, read_field
 from proctor.redaction.handling import Rewritten
+from proctor.redaction.holdback import Phrases
 from proctor.redaction.keys import RedactionKeys
 from proctor.redaction.model import Budget, Direction, Method, RedactionError
 from proctor.redaction.operators import Operators
@@ -49,6 +50,7 @@ class Parts:
         settings: As read.
         pool: Where large bodies are looked at.
         version: Names what was marked as harmless.
+        phrases: Known texts that reach over white space.
         clock: Monotonic, seconds.
     """
 
@@ -59,11 +61,18 @@ class Parts:
     settings: RedactionSettings
     pool: Executor
     version: Callable[[], object] = lambda: ""
+    phrases: Phrases = field(default_factory=Phrases)
     clock: Callable[[], float] = time.monotonic
 
     def budget(self) -> Budget:
-        """What one exchange may cost."""
-        return Budget(self.settings.budget, self.settings.max_hits, self.clock)
+        """What one exchange may cost; looking for names has time of its own."""
+        names = self.settings.ner.budget if self.settings.ner else 0.0
+        return Budget(self.settings.budget + names, self.settings.max_hits, self.clock)
+
+    @property
+    def inline(self) -> int:
+        """Bytes that are looked at in the event loop."""
+        return 0 if self.settings.ner else INLINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ class Screen:
         """
         self._bound(sum(len(piece.raw) for piece in pieces))
         start = self.parts.clock()
-        if self.parts.redactor.unseen(pieces) > INLINE:
+        if self.parts.redactor.unseen(pieces) > self.parts.inline:
             loop = asyncio.get_running_loop()
             look = await loop.run_in_executor(self.parts.pool, self._look, pieces)
         else:
@@ -299,6 +308,8 @@ class Screen:
             allowed=parts.redactor.allowed,
             restored=restored or (lambda _tool, _arguments: frozenset()),
             configured=parts.redactor.configured,
+            phrases=parts.phrases,
+            sentences=parts.settings.ner is not None,
         )
         return Answering(
             Answer(means),
@@ -325,7 +336,7 @@ class Screen:
         try:
             plain = decoded(body, answering.encoding)
             self._bound(len(plain))
-            if len(plain) > INLINE:
+            if len(plain) > self.parts.inline:
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self.parts.pool, answering.body, plain)
             return answering.body(plain)

@@ -114,11 +114,12 @@ class NerSettings(Settings):
 
     Attributes:
         model: The model's package, installed beside proctor.
-        budget: Of one exchange, seconds; past it the exchange is refused.
+        budget: Of one exchange, seconds, besides `redaction.budget`; past it the exchange is
+            refused, and goes on where it stopped when it is sent again.
     """
 
     model: ModelName
-    budget: Seconds = 1.0
+    budget: Seconds = 5.0
 
 
 class VaultSettings(Settings):

@@ -62,6 +62,7 @@ class TextStream:
             whole, up to its end.
         phrases: Known texts that reach over white space.
         repeats: Secrets found so far, by value; may be shared by the texts of one answer.
+        sentences: Let go of whole sentences only, for a model that finds names looks on.
 
     Attributes:
         looked: Characters that came.
@@ -79,7 +80,9 @@ class TextStream:
         cap: int = 4096,
         phrases: holdback.Phrases | None = None,
         repeats: dict[str, Spot] | None = None,
+        sentences: bool = False,
     ) -> None:
+        self._sentences = sentences
         self.looked = 0
         self.late = 0
         self.spots: list[Spot] = []
@@ -164,6 +167,8 @@ class TextStream:
             cut = holdback.settled(text, start, self._word)
             cut = min(cut, self._phrases.begin(text, start, self._word))
             cut = min(cut, self._repeated.begin(text, start, self._word))
+            if self._sentences:
+                cut = holdback.sentence(text, start, cut)
             if cut > start:
                 cut = self._row(cut)
         if cut <= start + (0 if final else self._batch):

@@ -151,16 +151,16 @@ class Exchange:
     asked: RouteKind | None = None
     principal: Principal | None = None
     session: Session | None = None
-    opening: Opening | None = None
-    actions: tuple[Action, ...] = ()
-    ruling: Ruling | None = None
+    opening: Opening | None = field(default=None, repr=False)
+    actions: tuple[Action, ...] = field(default=(), repr=False)
+    ruling: Ruling | None = field(default=None, repr=False)
     ticket: Ticket | None = None
-    message: MessagesRequest | None = None
+    message: MessagesRequest | None = field(default=None, repr=False)
     cut: Cut | None = field(default=None, repr=False)
     look: Look | None = field(default=None, repr=False)
     findings: tuple[Finding, ...] = ()
     receipt: Receipt | None = None
-    what: Judged | None = None
+    what: Judged | None = field(default=None, repr=False)
     leaving: Leaving | None = None
     answering: Answering | None = None
     credential: tuple[tuple[bytes, bytes], ...] | None = field(default=None, repr=False)

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from proctor.redaction.structure.names import like_value
+
 type Path = tuple[str | int, ...]
 
 SIGNED: Final = "signed"
@@ -84,7 +86,9 @@ def _of(value: Any, path: Path, depth: int) -> Iterator[tuple[Path, str]]:
 
 def _words(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, shape in _WORDS.items():
-        if _is(block.get(name), shape):
+        value = block.get(name)
+        # An id is random; any other word that looks like a value is looked at.
+        if _is(value, shape) and (shape is _ID or not like_value(value)):
             yield name, PROTOCOL
     for name in _ENCRYPTED:
         if _is(block.get(name), _OPAQUE):

@@ -9,9 +9,8 @@ from proctor.protocols.jsonspan import SpanReader
 from proctor.redaction.handling import Handling, Rewritten
 from proctor.redaction.model import RedactionError
 
-# Members that hold the API's own names and counts.
+# Members that hold what is signed.
 _WORDS: Final = frozenset({"thinking", "content"})
-_OWN: Final = frozenset({"id", "type", "role", "model", "stop_reason", "usage", "request_id"})
 
 
 def rewrite_json(body: bytes, handling: Handling) -> Rewritten:
@@ -34,9 +33,10 @@ def rewrite_json(body: bytes, handling: Handling) -> Rewritten:
             parts.append((element.start, element.end, out))
         for name, value in document.values.items():
             start, end = document.spans[name]
-            if name not in _OWN:
-                inner = exempt_in(value) if isinstance(value, dict) else {}
-                exempt = {(name, *path): why for path, why in inner.items()}
+            exempt = exempt_in({name: value})
+            if isinstance(value, dict):
+                exempt |= {(name, *path): why for path, why in exempt_in(value).items()}
+            if (name,) not in exempt and value is not None:
                 out = handling.document(b"{" + body[start:end] + b"}", "", exempt=exempt)
                 parts.append((start, end, Rewritten(out.client[1:-1], out.record[1:-1])))
     except ClientError:

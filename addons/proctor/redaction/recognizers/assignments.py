@@ -299,7 +299,7 @@ SHAPES: Final = (
             r"pw|psk|p(?:a)?sswd|pswd|kennwort|contrase|senha|"
             r"wachtwoord|mot_?de_?passe|parola|has[lł]o|heslo|salasana|adgangskode|sifre|"
             r"secret|token|api[_. -]?key|key|credential|bearer|jwt|auth|session|sid|cookie|"
-            r"license|salt|community|requirepass|connectionstring|pat)"
+            r"license|salt|community|requirepass|connectionstring|pat(?:[_.$-]|(?-i:[A-Z0-9]))|pat\b)"
             r"[\w.$-]{0,40}[\\\"'`\])]{0,5}\s{0,12}(?:[:=,(>?!|{]|</|"
             r"\r?\n\r?\n|-[^-]|<-|/>|string|str|char|value|default|\[)"
         ),

@@ -174,14 +174,24 @@ _OPTIONS: Final = (
         ),
     ),
 )
-_COMMAND: Final = re.compile(
-    "|".join(
-        f"(?:(?:{command}){_BETWEEN}(?:{option}){_ARGUMENT})".replace("?P<d>", f"?P<d{n}>")
-        .replace("?P<s>", f"?P<s{n}>")
-        .replace("?P<b>", f"?P<b{n}>")
-        for n, (command, option) in enumerate(_OPTIONS)
+_DASH: Final = ("[ ]-", "[ ](?:-")
+_NEAR: Final = 400  # characters from a command to the dash of its option, at most
+
+
+def _commands(*, dashed: bool) -> re.Pattern[str]:
+    return re.compile(
+        "|".join(
+            f"(?:(?:{command}){_BETWEEN}(?:{option}){_ARGUMENT})".replace("?P<d>", f"?P<d{n}>")
+            .replace("?P<s>", f"?P<s{n}>")
+            .replace("?P<b>", f"?P<b{n}>")
+            for n, (command, option) in enumerate(_OPTIONS)
+            if dashed == all(each.startswith(_DASH) for each in option.split("|[ ]"))
+        )
     )
-)
+
+
+_WITH_DASH: Final = _commands(dashed=True)
+_WITHOUT: Final = _commands(dashed=False)
 _PIPED: Final = re.compile(
     r"(?:echo|printf|Write-Output)[ ](?:-\w+[ ]|['\"]?%s['\"]?[ ]){0,3}"
     r"(?:\"(?P<d>[^\"\n]{1,512})\"|'(?P<s>[^'\n]{1,512})'|(?P<b>[^\s\"'|;<>]{1,512}))[ ]?\|[ ]?"
@@ -223,7 +233,9 @@ def find_command(text: str, at: int) -> Iterator[Found]:
     """What the option of a known command holds."""
     if at and (text[at - 1].isalnum() or text[at - 1] in "-_."):
         return
-    match = _COMMAND.match(text, at)
+    # Nearly every command has an option with a dash; where there is none, that is soon seen.
+    match = _WITH_DASH.match(text, at) if text.find(" -", at, at + _NEAR) >= 0 else None
+    match = match or _WITHOUT.match(text, at)
     if match:
         start, stop, quoted = _argument(match)
         if _ORACLE.match(text, at) and "@" in text[start:stop]:

@@ -132,7 +132,7 @@ def find_codes(text: str, at: int) -> Iterator[Found]:
 
 
 SHAPES: Final = (
-    Shape(name="pgpass", trigger=r":(?:\d{2,5}|\*):[\w*]", find=find_pgpass),
+    Shape(name="pgpass", trigger=r":(?:\d{2,5}|\*):[\w.*-]{1,63}:[\w.*@-]", find=find_pgpass),
     Shape(
         name="netrc",
         trigger=r"\b(?:machine|default)\s",

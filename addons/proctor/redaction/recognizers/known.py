@@ -105,6 +105,11 @@ class KnownValues:
         """Changes whenever a file does; says nothing about the values."""
         return self._current().version
 
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Every form of every value, as the files are now."""
+        return tuple(form.text for form in self._current().forms)
+
     def find(self, text: str) -> Iterator[tuple[int, int]]:
         """Where a known value stands, in any form; spans may overlap.
 

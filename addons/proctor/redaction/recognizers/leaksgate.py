@@ -27,18 +27,25 @@ _NAME: Final = "betterleaks-gate"
 _FORMAT: Final = b"1"
 _DIGEST: Final = 32  # bytes
 _PATIENCE: Final = 30.0  # seconds, to print the rules
-_LONGEST: Final = 2048  # characters of a match; keys in PEM have shapes of their own
-_SHORT: Final = 704
-"""Characters of a match of a rule for any name, and what its filter looks at before it."""
-_AFTER: Final = 640
-_FAR: Final = 8192  # characters, beyond which lines are not counted
-_EVERYWHERE: Final = 24 * 1024  # for components that may stand anywhere
-_BLOCK: Final = 128  # characters; hits in the same block count once
+_LONGEST: Final = 2048  # characters of a match of no certain length
+_AROUND: Final = 160  # characters that a filter looks at beside a match
+_KEY: Final = 4096  # characters of a private key
+_SHORT: Final = 448
+"""Characters of a match for any name, with what its filter looks at, but for a very long value."""
+_NAMED: Final = 32
+_PASSWORD_AFTER: Final = 320
+_FAR: Final = 4096  # characters, beyond which lines are not counted, and nothing belongs together
+_EDGE: Final = 512  # characters to go on for the end of a line or a word
+_BLOCK: Final = 32  # characters; hits in the same block count once
 
 _WITHIN: Final = re.compile(r"(\d{1,3})L")
 _REPEAT: Final = re.compile(r"(?<!\\)\{(\d{1,4}),(\d{0,4})\}|(?<!\\)\{(\d{1,4})\}")
 _MANY: Final = 24  # repeats; more take Hyperscan long to compile, and tell little more
 _MOST: Final = 64
+_UNBROKEN: Final = re.compile(r"[A-Za-z0-9+/=]{192}")
+_CLASS: Final = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]|\\.")
+# Without end, or a group that repeats.
+_UNCERTAIN: Final = re.compile(r"[*+]|\{\d+,\}|\)\{")
 _PASSWORD: Final = (
     r"(?i)(?:(?:passw(?:or)?d|psw|[_.-]pw)\b[ \t'\"\\]{0,3}[=:]"
     r"|\b(?:login|log_in|authenticate)\b[ \t]*\()"
@@ -58,11 +65,19 @@ codecs.register_error("proctor.one-byte", _one_byte)
 
 
 class Reach(NamedTuple):
-    """What a rule looks at: characters before and after the end of a hit, then whole lines."""
+    """What a rule looks at.
+
+    Attributes:
+        before: Characters before the end of a hit.
+        after: Characters after it.
+        lines: Whole lines on either side of that.
+        words: Where the hit is not the end of something very long, fewer characters before.
+    """
 
     before: int
     after: int
     lines: int
+    words: int
 
 
 class Gate:
@@ -104,7 +119,10 @@ class Gate:
 
     def _window(self, text: str, index: int, at: int) -> Window:
         reach = self._reaches[index]
-        start = _back(text, max(0, at - reach.before), reach.lines)
+        before = reach.before
+        if reach.words < before and not _UNBROKEN.search(text, max(0, at - reach.words), at):
+            before = reach.words
+        start = _back(text, max(0, at - before), reach.lines)
         end = _forward(text, min(len(text), at + _BLOCK + reach.after), reach.lines)
         return start, end
 
@@ -205,33 +223,46 @@ def _fewer(repeat: re.Match[str]) -> str:
 
 def _reach(rule: Mapping[str, Any]) -> Reach:
     if rule["id"] == "generic-password":
-        return Reach(_SHORT, _SHORT, _FILTER_LINES)
-    if rule["id"] == "generic-api-key":
-        return Reach(_SHORT, _AFTER, 0)
+        return Reach(_NAMED, _PASSWORD_AFTER, _FILTER_LINES, _NAMED)
     if rule["id"] == "private-key":
-        return Reach(_FAR, _AFTER, 0)
+        return Reach(_KEY, _AROUND, 0, _KEY)
     lines = 0
     for component in rule.get("components", ()):
         within = _WITHIN.search(component.get("within", ""))
         if within is None:
-            return Reach(_EVERYWHERE, _EVERYWHERE, 0)
+            return Reach(_FAR, _FAR, 0, _FAR)
         lines = max(lines, int(within[1]))
-    return Reach(_LONGEST, _LONGEST, lines)
+    before = _longest(rule["regex"]) + _AROUND
+    words = _SHORT if rule["id"] == "generic-api-key" else before
+    return Reach(before, _AROUND, lines, words)
+
+
+def _longest(expression: str) -> int:
+    """At least the characters that a match can have, if it is at all certain."""
+    plain = _CLASS.sub("c", expression)
+    if _UNCERTAIN.search(plain):
+        return _LONGEST
+    return min(
+        _LONGEST,
+        len(plain)
+        + sum(int(most or 0) for _, most, _ in _REPEAT.findall(plain))
+        + sum(int(n or 0) for _, _, n in _REPEAT.findall(plain)),
+    )
 
 
 def _back(text: str, at: int, lines: int) -> int:
-    least = max(0, at - (_FAR if lines else _AFTER))
+    """The beginning of the line, or of as many lines before; of a word where that is too far."""
+    least = max(0, at - (_FAR if lines else _EDGE))
     for _ in range(lines + 1):
         found = text.rfind("\n", least, at)
         if found < 0:
-            # A line that begins too far off is cut, at a space where there is one.
             return least if not least else max(text.find(" ", least, at), least)
         at = found
     return at + 1
 
 
 def _forward(text: str, at: int, lines: int) -> int:
-    most = min(len(text), at + (_FAR if lines else _AFTER))
+    most = min(len(text), at + (_FAR if lines else _EDGE))
     for _ in range(lines + 1):
         found = text.find("\n", at, most)
         if found < 0:
