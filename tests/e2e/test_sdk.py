@@ -183,7 +183,7 @@ def test_a_stream_that_goes_wrong_is_passed_on_and_recorded(
         Fault.CUT: ("error", "closed"),
         Fault.NO_STOP: ("coverage", "cut"),
         Fault.STREAM_ERROR: ("error", "overloaded"),
-        Fault.MALFORMED: ("coverage", "not read"),
+        Fault.MALFORMED: ("error", "cannot be looked at"),
     }
     column, words = expected[fault]
     assert words in str(row[column]).lower()

@@ -200,3 +200,11 @@ def test_data_gives_way_and_other_lines_stay() -> None:
     )
     assert read(new) == [Event("e", "x\ny\nz\nend")]
     assert "data: a" not in repr(RawEvent(raw, None))
+
+
+def test_lines_that_end_with_cr_alone_are_waited_for_once() -> None:
+    once = RawEventStream()
+    pieces = RawEventStream()
+    whole = b"".join(event.raw for event in once.feed(b"\r\r\r"))
+    assert b"".join(e.raw for _ in range(3) for e in pieces.feed(b"\r")) == whole == b"\r\r\r"
+    assert pieces.feed(b"") == []

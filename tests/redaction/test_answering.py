@@ -105,6 +105,12 @@ def test_an_answer_of_the_model_is_read_as_one() -> None:
         answering("application/json", model=True).body(b"no json")
 
 
+def test_a_page_in_the_model_s_place_is_a_page() -> None:
+    page = f"<html><h1>Bad Gateway {KEY}</h1></html>".encode()
+    out = answering("text/html", model=True).body(page)
+    assert out.client == page.replace(KEY.encode(), b"&lt;API_KEY&gt;")
+
+
 def test_a_stream_of_the_model_that_breaks_says_so_to_the_client() -> None:
     used = answering("text/event-stream", model=True)
     error = RedactionError("redaction-hits", "Too much")

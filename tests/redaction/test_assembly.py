@@ -35,7 +35,7 @@ class House:
         self.now = NOW
         self.exceptions = Exceptions()
         self.keys = load_keys(state)
-        self.vault = Vault(state / VAULT, self.keys, clock=lambda: self.now.timestamp())
+        self.vault = Vault(state / VAULT, self.keys, clock=self.seconds)
         self.screens = Screens(
             settings(**data),
             TextDetector(TwoPatterns()),
@@ -134,7 +134,7 @@ def test_a_gateway_s_redaction_is_put_together(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     made = open_screens(
-        settings(cache=str(CACHE), fields=["$..pin"]),
+        settings(cache=str(CACHE), fields=("$..pin",)),
         state=state,
         listeners=["claude"],
         exceptions=Exceptions,

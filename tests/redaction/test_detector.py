@@ -1,5 +1,6 @@
 """The detector over an analyzer that is easy to foresee."""
 
+import base64
 import itertools
 import threading
 import time
@@ -290,3 +291,35 @@ def test_threads_share_a_detector() -> None:
         thread.join()
 
     assert answers == [True] * 200
+
+
+def test_another_version_of_the_analyzer_forgets_what_was_found() -> None:
+    analyzer = Analyzer()
+    one = TextDetector(analyzer)
+    text = f"{FILLER * 3}{MAIL}"
+    before, cache = one.version, one._state.cache
+    assert len(one.scan(text, ample())) == 1
+    assert one._state.cache is cache
+
+    analyzer.version = "another"
+
+    assert one.version != before
+    assert one._state.cache is not cache
+    assert one._state.cache.get(one._state.cache.key(text), text) is None
+    assert len(one.scan(text, ample())) == 1
+
+
+def test_what_reaches_over_two_windows_leaves_what_stands_between() -> None:
+    class Far(Analyzer):
+        def analyze(self, text: str, budget: Budget) -> list[Spot]:
+            start, end = text.find("begin-it"), text.find("end-of-it")
+            if min(start, end) < 0:
+                return []
+            return [Spot(start, end + 9, PASSWORD, "test:far", 0.9, text[start : end + 9])]
+
+    first, last = (base64.b64encode(part).decode() for part in (b"begin-it here", b"the end-of-it"))
+    text = f"{FILLER * 9}\n{first}\n{FILLER * 20}\n{last}\n{FILLER * 9}"
+
+    spots = TextDetector(Far()).scan(text, ample())
+
+    assert [text[spot.start : spot.end] for spot in spots] == [first, last]

@@ -1,5 +1,6 @@
 """Presidio's engine without linguistics."""
 
+import pytest
 from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer
 
 from proctor.redaction.engine import LANGUAGE, THRESHOLD, Engine, PrefilterEngine
@@ -52,3 +53,41 @@ def test_the_nlp_engine_is_one_scan() -> None:
     assert text == "an x"
     assert isinstance(scanned, Scanned)
     assert scanned.windows == {"a": [(2, 4)]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "12345",
+        "zip 12345",
+        "12345 zip",
+        "12345 67890 zip 11111",
+        "zip",
+        "x" * 300 + " zip 12345",
+    ],
+)
+@pytest.mark.parametrize("score", [0.01, 0.39, 0.4, 0.6, 1.0])
+def test_the_short_way_finds_the_same(text: str, score: float) -> None:
+    used = engine(score, "zip")
+
+    found = used.find(text, used.prefilter.scan(text))
+
+    assert sorted(found, key=str) == sorted(used.analyze(text, LANGUAGE), key=str)
+
+
+def test_the_short_way_drops_what_is_twice() -> None:
+    twice = [
+        Patterns(
+            PatternRecognizer("ZIP", name=f"zip{n}", patterns=[Pattern("p", pattern, score)]),
+            detector=f"users:{n}",
+        )
+        for n, (pattern, score) in enumerate(
+            [(r"\b\d{5}\b", 0.6), (r"\d{3}", 0.5), (r"\d{5}-\d", 0.9)]
+        )
+    ]
+    used = Engine(twice, twice)
+
+    for text in ("12345", "a 12345-6 b 123", "123"):
+        found = used.find(text, used.prefilter.scan(text))
+        assert sorted(found, key=str) == sorted(used.analyze(text, LANGUAGE), key=str)

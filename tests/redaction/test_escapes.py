@@ -74,6 +74,19 @@ def test_what_prose_and_source_are_full_of_is_weak(text: str) -> None:
     assert applied(text, strong_only=True) == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"connect(\"alice\", \"cIuaVE7cJsKg\")",
+        r"- name: DB_PASSWORD\n  value: NAG8342qcdwc!",
+        r"password=\"x\"",
+        r"first\nsecond",
+    ],
+)
+def test_what_may_hold_a_value_is_strong(text: str) -> None:
+    assert applied(text, strong_only=True) != text
+
+
 @given(st.text(alphabet="%4A\\ux0&#;amp{}n\"'/ \u200b\uff11=:", max_size=200))
 def test_edits_are_sorted_and_apart(text: str) -> None:
     edits = escapes(text, ample())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proctor.redaction.model import API_KEY, PASSWORD, Spot
-from proctor.redaction.overlaps import Sighting, placeholders, repeats, resolve, without_own
+from proctor.redaction.overlaps import Repeats, Sighting, placeholders, resolve, without_own
 
 LETTERS = "bcdfghjklmnpqrst"
 TEXT = "0123456789" * 5
@@ -129,7 +129,7 @@ def test_a_finding_inside_our_own_is_dropped_and_its_neighbours_stay() -> None:
 def test_the_value_of_a_secret_is_found_again(value: str, text: str, places: list[int]) -> None:
     one = Spot(0, 1, PASSWORD, "test:password", 0.5, value)
 
-    found = repeats(text, [one])
+    found = Repeats({value: one}).find(text)
 
     assert [again.start for again in found] == places
     assert all(text[again.start : again.end] == value for again in found)

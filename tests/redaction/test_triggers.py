@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from proctor.redaction.triggers import Kind, first, present
+from proctor.redaction.triggers import ENOUGH, Kind, ends, present
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,19 @@ def test_what_is_there_is_told(data: bytes, kinds: set[Kind]) -> None:
     assert present(data) == kinds
 
 
-def test_the_first_place_after_a_start() -> None:
+def test_the_places_after_a_start() -> None:
     data = b"41424344454647 and 41424344454647"
 
-    assert first(Kind.HEX, data, 0) == 14
-    assert first(Kind.HEX, data, 14) == len(data)
-    assert first(Kind.HEX, data, 20) is None
+    assert ends(Kind.HEX, data, 0) == [14, len(data)]
+    assert ends(Kind.HEX, data, 14) == [len(data)]
+    assert ends(Kind.HEX, data, 20) == []
+
+
+def test_so_many_places_at_once() -> None:
+    found = ends(Kind.HEX, b"41" * 100, 0)
+
+    assert len(found) == ENOUGH
+    assert found == sorted(set(found))
 
 
 def test_threads_do_not_disturb_each_other() -> None:
@@ -40,7 +47,7 @@ def test_threads_do_not_disturb_each_other() -> None:
     answers: list[object] = []
 
     def look() -> None:
-        answers.extend((present(data), first(Kind.BASE64, data, 0)) for _ in range(50))
+        answers.extend((present(data), ends(Kind.BASE64, data, 0)[0]) for _ in range(50))
 
     threads = [threading.Thread(target=look) for _ in range(4)]
     for thread in threads:

@@ -3,12 +3,15 @@
 import asyncio
 
 import pytest
-from mitmproxy import hooks, options
+from mitmproxy import hooks, http, options
 from mitmproxy.exceptions import AddonHalt
 from mitmproxy.master import Master
 
 from proctor.runtime.dispatch import FIRST, dispatch_of, run_foreign
-from tests.runtime.test_mitm import StubDoor
+from proctor.runtime.door import Stage
+from tests.runtime.test_mitm import GET, StubDoor
+from tests.support.live import live
+from tests.support.origin import Origin
 
 
 class Other:
@@ -79,3 +82,65 @@ def test_another_addon_that_fails_is_skipped_and_one_that_halts_ends_it() -> Non
 
     asyncio.run(run_foreign((fails, waits, halts, fails), hooks.RunningHook()))
     assert called == ["fails", "waits"]
+
+
+def test_early_stages_come_before_other_addons_and_the_rest_after() -> None:
+    calls: list[str] = []
+
+    class Foreign:
+        def response(self, _flow: object) -> None:
+            calls.append("foreign")
+
+    def call(name: str) -> Stage:
+        async def later() -> None:
+            await asyncio.sleep(0)
+            calls.append(name)
+
+        return lambda _flow: later()
+
+    with Origin() as origin:
+        hooked = {"early_response": call("early"), "response": call("ours")}
+        door = StubDoor(origin.port, **hooked)
+        with live({"a": door}, Foreign()) as proxy:
+            proxy.request("a", GET)
+        with live({"a": StubDoor(origin.port, **hooked)}) as proxy:
+            proxy.request("a", GET)
+    assert calls == ["early", "foreign", "ours", "early", "ours"]
+
+
+def test_what_an_early_stage_refuses_stays_refused() -> None:
+    seen: list[bytes] = []
+
+    class Foreign:
+        def response(self, flow: http.HTTPFlow) -> None:
+            seen.append(flow.response.raw_content or b"" if flow.response else b"")
+
+    def fail(_flow: object) -> None:
+        raise RuntimeError("broken on purpose")
+
+    with Origin() as origin:
+        door = StubDoor(origin.port, early_response=fail)
+        with live({"a": door}, Foreign()) as proxy:
+            answer = proxy.request("a", GET)
+    assert answer.endswith(b"refused")
+    assert seen == [b"refused"]
+
+
+def test_a_client_gets_what_is_delivered_and_the_flow_keeps_its_own() -> None:
+    seen: list[bytes] = []
+
+    class Foreign:
+        def response(self, flow: http.HTTPFlow) -> None:
+            seen.append(flow.response.raw_content or b"" if flow.response else b"")
+
+    with Origin() as origin:
+        door = StubDoor(origin.port)
+
+        def instead(flow: http.HTTPFlow) -> None:
+            door.instead[flow.id] = http.Response.make(200, b"only for the client")
+
+        door.hooks["early_response"] = instead
+        with live({"a": door}, Foreign()) as proxy:
+            answer = proxy.request("a", GET)
+    assert answer.endswith(b"\r\n\r\nonly for the client")
+    assert seen == [b"ok"]

@@ -17,7 +17,6 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from proctor.runtime.door import Refusal, Site, Stage
 from proctor.runtime.http1 import MAX_HEAD
-from proctor.runtime.mitm import ProctorMode
 from proctor.runtime.quick import quicken
 from tests.support.live import Live, live, read_answer
 from tests.support.origin import OK, Origin
@@ -290,12 +289,6 @@ def test_http2_without_tls_is_refused() -> None:
         answer = proxy.request("a", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
     assert b"shaped 400" in answer
     assert origin.received == b""
-
-
-def test_the_mode_wants_a_listener_s_name() -> None:
-    assert ProctorMode.parse("proctor:claude@[::1]:0").data == "claude"
-    with pytest.raises(ValueError, match="no listener's name"):
-        ProctorMode.parse("proctor:@127.0.0.1:0")
 
 
 def test_httpx_agrees() -> None:

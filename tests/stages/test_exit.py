@@ -1,12 +1,14 @@
 """Nothing leaves that changed, or goes elsewhere."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from mitmproxy import http
 
 from tests.support.origin import Origin
-from tests.support.stand import OK, house, listener, post, running
+from tests.support.screened import KEY, screens
+from tests.support.stand import OK, REAL_KEY, house, listener, post, running
 
 
 def _edit(what: str) -> Callable[[http.HTTPFlow], None]:
@@ -28,10 +30,13 @@ def _edit(what: str) -> Callable[[http.HTTPFlow], None]:
     return edit
 
 
+@pytest.mark.parametrize("redacted", [False, True])
 @pytest.mark.parametrize("what", ["host", "port", "path", "body", "header", "method"])
-def test_what_changes_after_it_was_judged_does_not_leave(what: str) -> None:
-    with Origin(OK) as origin:
-        this = house(listener(origin.port))
+def test_what_changes_after_it_was_judged_does_not_leave(
+    tmp_path: Path, what: str, *, redacted: bool
+) -> None:
+    with Origin(OK) as origin, screens(tmp_path / "state") as ours:
+        this = house(listener(origin.port), screens=ours if redacted else None)
         # As an editor would: between the last stage and the wire.
         last = this.suite.stages_in_order[-1]
         check = last.request
@@ -58,6 +63,31 @@ def test_another_addon_cannot_send_it_elsewhere(what: str) -> None:
         with running(this, extra=(MapRemote(),)) as proxy:
             assert proxy.request("claude", post()).startswith(b"HTTP/1.1 503 ")
     assert origin.connections == 0
+
+
+def test_what_may_not_be_seen_leaves_beside_the_flow_and_has_its_own_length(
+    tmp_path: Path,
+) -> None:
+    """A value that only the upstream may see: the flow and the record hold a shorter word."""
+    flows: list[bytes] = []
+
+    class Looker:
+        def response(self, flow: http.HTTPFlow) -> None:
+            flows.append(flow.request.raw_content or b"")
+
+    with Origin(OK) as origin, screens(tmp_path / "s", entities={"API_KEY": "detect"}) as ours:
+        this = house(listener(origin.port, speaks="http"), screens=ours)
+        with running(this, extra=(Looker(),)) as proxy:
+            for more in (b"", b"x-a: b\r\n"):
+                proxy.request("claude", post(KEY.encode(), f"/{KEY}", more=more))
+    for request in origin.requests:
+        head, _, body = request.partition(b"\r\n\r\n")
+        assert body == KEY.encode()
+        assert b"content-length: %d" % len(KEY) in head
+        assert head.startswith(f"POST /{KEY} ".encode())
+        assert REAL_KEY in head
+    assert flows == [b"<API_KEY>"] * 2
+    assert KEY.encode() not in b"".join(this.store.contents)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """Durable before it leaves, durable before its end is passed on."""
 
+import json
 import socket
+from pathlib import Path
 from typing import Any
 
 from mitmproxy import http
 
+from proctor.model import Allow, Decision, RecordMode
 from proctor.stages.recording import Recording
 from tests.support.origin import Origin
+from tests.support.screened import KEY, screens
 from tests.support.stand import (
     ANSWER,
     OK,
@@ -168,7 +172,7 @@ def test_a_tap_that_fails_cuts_the_answer_and_the_record_says_so() -> None:
             assert flow.response
             flow.response.stream = fail
 
-        recording.responseheaders = break_tap
+        recording.responseheaders = break_tap  # type: ignore[method-assign]  # the point
         with running(this) as proxy:
             answer = proxy.request("claude", post())
     assert b"three" not in answer
@@ -176,3 +180,38 @@ def test_a_tap_that_fails_cuts_the_answer_and_the_record_says_so() -> None:
     kind, end = this.store.appended[-1]
     assert (kind, bool(end["error"])) == ("flow.end", True)
     assert this.suite.open_exchanges == 0
+
+
+def test_an_answer_is_recorded_as_it_may_be_seen(tmp_path: Path) -> None:
+    """Whole and streamed; the receipt and the findings of both ways stand in the last record."""
+    text = f"data: {KEY}\n\n".encode()
+    head = "HTTP/1.1 200 OK\r\ncontent-type: {}\r\ncontent-length: {}\r\n\r\n"
+    for kind in ("application/json", "text/event-stream"):
+        body = json.dumps([KEY]).encode() if kind == "application/json" else text
+        with (
+            Origin(head.format(kind, len(body)).encode() + body) as origin,
+            screens(tmp_path / kind[:4]) as ours,
+        ):
+            this = house(listener(origin.port, speaks="http"), screens=ours)
+            with running(this) as proxy:
+                proxy.request("claude", post(KEY.encode()))
+        (_, begin), (_, end) = this.store.appended
+        assert this.store.contents == [b"<API_KEY>", body.replace(KEY.encode(), b"<API_KEY>")]
+        assert [f["direction"] for f in begin["findings"]] == ["request"]
+        assert [f["direction"] for f in end["findings"]] == ["request", "response"]
+        assert set(end["receipt"]) == {"request", "response"}
+        assert end["response_bytes"] > 0
+
+
+def test_metadata_alone_still_has_findings_and_receipts(tmp_path: Path) -> None:
+    with Origin(OK) as origin, screens(tmp_path / "state") as ours:
+        this = house(listener(origin.port), screens=ours)
+        allow = Allow(rule_id="r")
+        this.rules.answers["claude"] = Decision(verdict=allow, record=RecordMode.METADATA)
+        body = json.dumps({"model": "m", "messages": [{"role": "user", "content": KEY}]}).encode()
+        with running(this) as proxy:
+            proxy.request("claude", post(body))
+    assert this.store.contents == []
+    _, (_, end) = this.store.appended
+    assert [f["entity_type"] for f in end["findings"]] == ["API_KEY"]
+    assert end["receipt"]["request"]["looked"] > 0

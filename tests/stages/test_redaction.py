@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,10 @@ from tests.support.redacted import (
 )
 from tests.support.screened import BROKEN, KEY, MAIL, OTHER
 from tests.support.stand import OK, error_of, post
+
+
+def in_history(block: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"role": "assistant", "content": [block]}, {"role": "user", "content": "go"}]
 
 
 def test_a_request_leaves_without_what_must_not_pass(tmp_path: Path) -> None:
@@ -96,7 +101,7 @@ def test_signed_thinking_passes_byte_for_byte_and_is_masked_in_the_record(tmp_pa
     with Origin(answered(events(block), "text/event-stream")) as origin:
         with screened(tmp_path, origin) as (this, proxy, seen):
             streamed = unchunked(proxy.request("claude", request("hi")))
-            history = [{"role": "assistant", "content": [block]}, {"role": "user", "content": "go"}]
+            history = in_history(block)
             proxy.request("claude", request("hi", *history))
     assert said(streamed, "thinking") == block["thinking"]
     assert said(streamed, "signature") == signature
@@ -106,7 +111,7 @@ def test_signed_thinking_passes_byte_for_byte_and_is_masked_in_the_record(tmp_pa
 
 def test_signed_thinking_can_be_refused(tmp_path: Path) -> None:
     block = {"type": "thinking", "thinking": f"I recall {KEY}", "signature": "EqQB" * 40}
-    history = [{"role": "assistant", "content": [block]}, {"role": "user", "content": "go"}]
+    history = in_history(block)
     with Origin(OK) as origin, screened(tmp_path, origin, thinking="refuse") as (this, proxy, seen):
         answer = proxy.request("claude", request("hi", *history))
     assert b"redaction-signed" in answer

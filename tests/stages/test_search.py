@@ -38,7 +38,8 @@ class House:
 
 def flow(content: bytes = b"", method: str = "POST", **headers: str) -> http.HTTPFlow:
     made = tflow.tflow()
-    made.request = http.Request.make("POST", "http://a/x", content, http.Headers(**headers))
+    made.request = http.Request.make("POST", "http://a/x", content)
+    made.request.headers.update(headers)
     made.request.data.method = method.encode()
     return made
 

@@ -2,11 +2,15 @@
 
 import gzip
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proctor.errors import ProctorError
 from proctor.model import ContentRef
 from proctor.protocols.anthropic.response import AnswerReader
+from proctor.redaction.handling import Rewritten
+from proctor.redaction.model import RedactionError
 from proctor.stages.tap import Tap
 from tests.support.stand import ANSWER
 
@@ -66,3 +70,72 @@ def test_a_cut_answer_and_an_upstream_s_error_are_said() -> None:
     passed(tap, [b'{"type":"error","error":{"type":"overloaded_error","message":"x"}}'])
     tap.finish()
     assert tap.error == "the upstream answered overloaded_error"
+
+
+class Twice:
+    """A rewriter that shows the client capitals and the record what came."""
+
+    def __init__(self, said: bytes | None = None) -> None:
+        self._said = said
+        self._held = b""
+
+    def feed(self, data: bytes) -> Rewritten:
+        data = self._held + data
+        if b"!" in data:
+            raise RedactionError("redaction-hits", "Too much was found")
+        self._held = data[-1:]
+        return Rewritten(data[:-1].upper(), data[:-1])
+
+    def finish(self) -> Rewritten:
+        held, self._held = self._held, b""
+        return Rewritten(held.upper(), held)
+
+    def broken(self, _error: ProctorError) -> bytes | None:
+        return self._said
+
+
+@given(st.lists(st.binary(min_size=1, max_size=8).filter(lambda b: b"!" not in b)), st.booleans())
+def test_a_rewriter_says_what_passes_and_what_is_kept(pieces: list[bytes], keep: bool) -> None:  # noqa: FBT001 - a parameter
+    kept = Kept()
+    tap = Tap(encoding="", reader=None, content=kept, keep_last=keep, rewriter=Twice())
+    whole = b"".join(pieces)
+    assert passed(tap, pieces) == whole.upper()
+    assert (kept.data, tap.size, tap.tail) == (whole, len(whole), b"")
+
+
+def test_a_rewriter_gets_what_is_decoded() -> None:
+    kept = Kept()
+    tap = Tap(encoding="gzip", reader=None, content=kept, rewriter=Twice())
+    squeezed = gzip.compress(b"words")
+    assert passed(tap, [squeezed[i : i + 1] for i in range(len(squeezed))]) == b"WORDS"
+    assert kept.data == b"words"
+    assert tap.size == len(squeezed)
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip", "snappy"])
+def test_after_a_failure_nothing_passes_but_what_is_said_of_it(encoding: str) -> None:
+    kept = Kept()
+    tap = Tap(encoding=encoding, reader=None, content=kept, rewriter=Twice(b"sorry"))
+    assert passed(tap, [b"good !", b"bad", b"worse"]) == b"sorry"
+    assert kept.data == b"sorry"
+    assert tap.failed
+    assert tap.error
+
+
+def test_where_nothing_can_be_said_it_is_cut_off() -> None:
+    tap = Tap(encoding="", reader=None, content=None, rewriter=Twice())
+    with pytest.raises(RedactionError):
+        tap(b"bad !")
+    assert tap(b"more") == []
+    assert tap(b"") == []
+    assert tap.failed
+
+
+def test_what_failed_is_not_called_the_upstream_s_error() -> None:
+    said = b'event: error\ndata: {"type":"error","error":{"type":"api_error","message":"x"}}\n\n'
+    reader = AnswerReader("text/event-stream")
+    tap = Tap(encoding="", reader=reader, content=None, rewriter=Twice(said))
+    passed(tap, [b"bad !"])
+    tap.finish()
+    assert tap.error
+    assert tap.error.startswith("Too much was found")

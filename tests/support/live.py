@@ -13,7 +13,7 @@ from mitmproxy.master import Master
 
 from proctor.runtime.addon import listening
 from proctor.runtime.door import Door
-from proctor.runtime.mitm import open_door
+from proctor.runtime.modes import open_door
 
 
 class Live:

@@ -1,6 +1,7 @@
 """A live proxy with redaction, an upstream, and a curious addon; and the answers of a model."""
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,8 @@ def message(*blocks: dict[str, Any]) -> bytes:
 
 def events(*blocks: dict[str, Any]) -> bytes:
     """An answer as a stream, text in pieces of three characters."""
-    out = [{"type": "message_start", "message": {"id": "m", "model": "m", "content": []}}]
+    begun = {"id": "m", "model": "m", "content": []}
+    out: list[dict[str, Any]] = [{"type": "message_start", "message": begun}]
     for index, block in enumerate(blocks):
         pieces, kind, member = {
             "text": (block.get("text"), "text_delta", "text"),
@@ -118,3 +120,19 @@ def said(stream: bytes, kind: str = "text") -> str:
 
 def body_of(answer: bytes) -> bytes:
     return answer.partition(b"\r\n\r\n")[2]
+
+
+def ending(this: Stand) -> dict[str, Any]:
+    """The last record of the first exchange."""
+    found: dict[str, Any] = next(f for kind, f in this.store.appended if kind == "flow.end")
+    return found
+
+
+def closed(this: Stand) -> None:
+    """Until no exchange is open."""
+    pause = threading.Event()
+    for _ in range(100):
+        if not this.suite.open_exchanges:
+            return
+        pause.wait(0.05)
+    raise AssertionError("an exchange stays open")

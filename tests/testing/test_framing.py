@@ -46,3 +46,9 @@ def test_the_error_envelope() -> None:
         "error": {"type": "api_error", "message": "no"},
         "request_id": "req_1",
     }
+
+
+def test_pieces_are_of_the_size_asked_for() -> None:
+    reply = converse({**REQUEST, "messages": [{"role": "user", "content": "say: four letters"}]})
+    sizes = [len(list(framing.events(reply, piece))) for piece in (1, 4, 100)]
+    assert sizes == [6 + 12, 6 + 3, 6 + 1]

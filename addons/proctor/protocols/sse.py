@@ -144,6 +144,7 @@ class RawEventStream:
         self._raw = bytearray()
         self._in_line = False  # the last line's end has not come
         self._cr = b""  # a CR whose LF may still come
+        self._last = b""  # the byte before what comes next
         self._first = True
         self._events = EventStream(max_event=2**62)  # whoever feeds watches `pending`
 
@@ -155,9 +156,12 @@ class RawEventStream:
     def feed(self, data: bytes) -> list[RawEvent]:
         """Take the next bytes; returns the events they complete."""
         events: list[RawEvent] = []
+        if not data:
+            return events
         data = self._cr + data
         # Where lines end with CR alone, nothing is waited for.
-        before = data[-2:-1] or bytes(self._raw[-1:])
+        before = data[-2:-1] or self._last
+        self._last = data[-1:]
         self._cr = b"\r" if data.endswith(b"\r") and before != b"\r" else b""
         for line in data.removesuffix(self._cr).splitlines(keepends=True):
             blank = not self._in_line and line in _ENDS

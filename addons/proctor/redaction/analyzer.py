@@ -11,9 +11,10 @@ from typing import Any, Final, override
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from proctor.errors import ConfigurationError
-from proctor.redaction.engine import LANGUAGE, Engine
+from proctor.redaction.engine import Engine
 from proctor.redaction.model import Budget, RedactionError, Spot
 from proctor.redaction.recognizers.gated import DETECTOR, Gated
+from proctor.redaction.recognizers.known import KnownValuesRecognizer
 from proctor.redaction.recognizers.stock import (
     DEFAULT_ENTITIES,
     stock_entities,
@@ -77,14 +78,19 @@ class PresidioAnalyzer:
     def __init__(self, recognizers: Sequence[EntityRecognizer], version: str) -> None:
         self._recognizers = tuple(recognizers)
         self._version = version
+        self._reloading = [one for one in recognizers if isinstance(one, KnownValuesRecognizer)]
         self._engine = Engine(self._recognizers, [_Guarded(one) for one in self._recognizers])
         always = [one for one in self._recognizers if not (isinstance(one, Gated) and one.triggers)]
         self._untriggered = Engine(always, [_Guarded(one) for one in always]) if always else None
 
     @property
     def version(self) -> str:
-        """Digest of all that its answers depend on."""
-        return self._version
+        """Digest of all that its answers depend on; files of known values may change it.
+
+        Raises:
+            RedactionError: Such a file changed and cannot be read any more.
+        """
+        return " ".join((self._version, *(one.loaded for one in self._reloading)))
 
     @property
     def detectors(self) -> tuple[str, ...]:
@@ -110,8 +116,6 @@ class PresidioAnalyzer:
         engine = self._engine if scanned.windows else self._untriggered
         if engine is None:
             return []
-        artifacts: Any = scanned  # which the recognizers know as what it is
-        results = engine.analyze(text, LANGUAGE, nlp_artifacts=artifacts)
         return [
             Spot(
                 result.start,
@@ -121,7 +125,7 @@ class PresidioAnalyzer:
                 float(result.score),
                 text[result.start : result.end],
             )
-            for result in results
+            for result in engine.find(text, scanned)
         ]
 
 

@@ -68,7 +68,7 @@ class Answering:
         """It is looked at once it is complete."""
         self._answer = answer
         self._content_type = content_type
-        self._model = model
+        self._model = model and not kind.startswith("text/")  # a proxy on the way says HTML
         self._media = media
         self._detectors = detectors
         self._clock = clock

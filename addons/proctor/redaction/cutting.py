@@ -7,9 +7,9 @@ again with every turn. Of any other request the target, chosen headers and the b
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from proctor.protocols.anthropic.exempt import exempt
 from proctor.protocols.anthropic.request import MessagesRequest, Stretch
@@ -134,15 +134,29 @@ def _piece(body: bytes, stretch: Stretch) -> Piece:
     if not stretch.location:
         raw = b"{%b}" % raw
         return Piece(raw, read_json, _name(b"member", raw))
-    location = stretch.location
-    name, _, index = location[:-1].partition("[")
-    base: Path = (name, int(index))
+    place = _place(stretch.location)
     return Piece(
-        raw,
-        partial(_read_element, location=location, base=base),
-        stretch.digest + location.encode(),
-        history=stretch.history,
-        said=name == "messages",
+        raw, place.read, stretch.digest + place.name, stretch.history, place.said, place.signed
+    )
+
+
+class _Place(NamedTuple):
+    """What is the same for all that ever stood at one place."""
+
+    name: bytes
+    said: bool
+    read: Callable[[bytes], Document]
+    signed: Callable[[bytes], frozenset[Path]]
+
+
+@lru_cache(4096)
+def _place(location: str) -> _Place:
+    member, _, index = location[:-1].partition("[")
+    base: Path = (member, int(index))
+    return _Place(
+        name=location.encode(),
+        said=member == "messages",
+        read=partial(_read_element, location=location, base=base),
         signed=partial(_signed, base=base),
     )
 

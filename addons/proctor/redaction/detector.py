@@ -5,10 +5,10 @@ what was found back to the first text, and remembers it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from proctor.redaction.allow import AllowList
 from proctor.redaction.batches import batches
@@ -23,6 +23,14 @@ _LEAST: Final = 4  # characters that anything sensitive has
 _REMEMBERED: Final = 100  # characters, from which the digest of a text is cheaper than a look
 _HALVES: Final = re.compile("[\ud800-\udfff]")  # of characters beyond the basic plane
 _CACHE: Final = 64 * 2**20
+
+
+class _State(NamedTuple):
+    """What goes together: the analyzer's version, the detector's, and what was found with it."""
+
+    answering: str
+    version: str
+    cache: SpotCache
 
 
 class TextDetector:
@@ -43,14 +51,31 @@ class TextDetector:
     ) -> None:
         self._analyzer = analyzer
         self._allow = allow or AllowList()
-        parts = [VERSION, analyzer.version, self._allow.version]
-        self._version = blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
-        self._cache = SpotCache(cache_bytes, self._version)
+        self._allows = bool(self._allow.values or self._allow.patterns)
+        self._cache_bytes = cache_bytes
+        self._state = self._stated(analyzer.version)
 
     @property
     def version(self) -> str:
-        """Digest of all that its answers depend on."""
-        return self._version
+        """Digest of all that its answers depend on.
+
+        Raises:
+            RedactionError: The analyzer does not know its own any more.
+        """
+        return self._current().version
+
+    def _current(self) -> "_State":
+        answering = self._analyzer.version
+        state = self._state
+        if answering != state.answering:
+            # What is remembered was found with other values; what is under way keeps the old cache.
+            state = self._state = self._stated(answering)
+        return state
+
+    def _stated(self, answering: str) -> "_State":
+        parts = [VERSION, answering, self._allow.version]
+        version = blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+        return _State(answering, version, SpotCache(self._cache_bytes, version))
 
     @property
     def detectors(self) -> tuple[str, ...]:
@@ -67,11 +92,12 @@ class TextDetector:
             return ()
         if len(text) < _REMEMBERED:
             return self._look(text, budget)
-        key = self._cache.key(text)
-        spots = self._cache.get(key, text)
+        cache = self._current().cache
+        key = cache.key(text)
+        spots = cache.get(key, text)
         if spots is None:
             spots = self._look(text, budget)
-            self._cache.put(key, text, spots)
+            cache.put(key, text, spots)
         return spots
 
     def examine(self, leaves: Sequence[Leaf], budget: Budget) -> dict[int, tuple[Spot, ...]]:
@@ -114,26 +140,23 @@ class TextDetector:
         seen = [self._seen(reading, budget) for _, reading in shown]
         if not any(seen):
             return ()
-        secrets: dict[str, Spot] = {}
-        for spot in sorted((spot for spots in seen for spot in spots), key=_order):
-            if spot.type in SECRETS:
-                secrets.setdefault(spot.value, spot)
-        repeats = Repeats(secrets.values())
         sightings: list[Sighting] = []
-        for (view, reading), spots in zip(shown, seen, strict=True):
-            more = without_own(reading, repeats.find(reading))
-            budget.spend(len(more))
-            for spot in (*spots, *more):
-                sightings += _brought_back(view, text, spot)
+        for (view, _), spots in zip(shown, seen, strict=True):
+            sightings += _brought_back(view, text, spots)
+        secrets = [spot for spots in seen for spot in spots if spot.type in SECRETS]
+        if secrets:
+            repeats = Repeats({spot.value: spot for spot in sorted(secrets, key=_order)[::-1]})
+            for view, reading in shown:
+                more = without_own(reading, repeats.find(reading))
+                budget.spend(len(more))
+                sightings += _brought_back(view, text, more)
         return resolve(text, sightings)
 
     def _seen(self, text: str, budget: Budget) -> Sequence[Spot]:
         """What the analyzer finds, without what is allowed or our own."""
-        spots = [
-            spot
-            for spot in analyze(self._analyzer, text, budget)
-            if not self._allow.allows(spot.value)
-        ]
+        spots = analyze(self._analyzer, text, budget)
+        if self._allows:
+            spots = [spot for spot in spots if not self._allow.allows(spot.value)]
         return without_own(text, spots)
 
 
@@ -142,14 +165,16 @@ def _order(spot: Spot) -> tuple[float, str, str]:
     return (-spot.score, spot.type, spot.detector)
 
 
-def _brought_back(view: View | None, text: str, spot: Spot) -> list[Sighting]:
-    """The spot where it stands in the first text."""
-    if view is None:
-        return [Sighting(spot)]
-    places = list(view.origins(spot.start, spot.end))
-    if len(places) == 1:
-        return [Sighting(replace(spot, start=places[0][0], end=places[0][1]), view.level)]
-    return [
-        Sighting(replace(spot, start=start, end=end, value=text[start:end]))
-        for start, end in places
-    ]
+def _brought_back(view: View | None, text: str, spots: Sequence[Spot]) -> Iterator[Sighting]:
+    """The spots where they stand in the first text."""
+    for spot in spots:
+        if view is None:
+            yield Sighting(spot)
+            continue
+        places = list(view.origins(spot.start, spot.end))
+        if len(places) == 1:
+            yield Sighting(replace(spot, start=places[0][0], end=places[0][1]), view.level)
+            continue
+        # Windows have nothing to do with each other: only what was decoded there can be meant.
+        for start, end in view.decoded(spot.start, spot.end):
+            yield Sighting(replace(spot, start=start, end=end, value=text[start:end]))

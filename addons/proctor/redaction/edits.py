@@ -78,6 +78,17 @@ class View:
             else:
                 yield from self.below.origins(origin, until)
 
+    def decoded(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """As `origins`, but only what is read differently from how it stands."""
+        first = max(0, bisect_right(self.at, start) - 1)
+        for i in range(first, bisect_left(self.at, end)):
+            if self.plain[i]:
+                continue
+            if self.below is None:
+                yield self.begin[i], self.end[i]
+            else:
+                yield from self.below.origins(self.begin[i], self.end[i])
+
     def _apart(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         window = bisect_right(self.windows, start)
         while window < len(self.windows) and self.windows[window] - len(SEPARATOR) < end:

@@ -7,6 +7,7 @@ its names anew in every call.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, override
 
 from presidio_analyzer import (
@@ -28,6 +29,7 @@ LANGUAGE: Final = "en"
 THRESHOLD: Final = 0.4
 """Score below which a result does not count; a context word lifts a weak one to it."""
 
+_START: Final = attrgetter("start")
 _BOOST: Final = 0.35  # as in Presidio
 _CONTEXT: Final = 80  # characters before a match in which a context word may stand
 
@@ -142,6 +144,17 @@ class Registry(RecognizerRegistry):
         return list(self.recognizers)
 
 
+def _apart(results: list[RecognizerResult]) -> bool:
+    """Whether no two of them overlap, so that none can be in the other; sorts them."""
+    results.sort(key=_START)
+    end = 0
+    for result in results:
+        if result.start < end or result.score == 0:
+            return False
+        end = result.end
+    return True
+
+
 class Engine(AnalyzerEngine):
     """Presidio's engine over a fixed list of recognizers.
 
@@ -164,6 +177,32 @@ class Engine(AnalyzerEngine):
         self._entities = sorted(
             {entity for recognizer in recognizers for entity in recognizer.supported_entities}
         )
+        self._steps = [
+            (run, one.name if isinstance(one, Gated) and one.triggers else "", one.score_thresholds)
+            for one, run in zip(recognizers, runs, strict=True)
+        ]
+
+    def find(self, text: str, scanned: Scanned) -> list[RecognizerResult]:
+        """What `analyze` finds, without its general ways: a third of the time goes into those.
+
+        Args:
+            text: Anything.
+            scanned: What the prefilter says of it.
+        """
+        found: list[RecognizerResult] = []
+        artifacts: Any = scanned  # which the recognizers know as what it is
+        for recognizer, window, thresholds in self._steps:
+            if window and window not in scanned.windows:
+                continue
+            results = recognizer.analyze(text, self._entities, artifacts)
+            if any(result.score < THRESHOLD for result in results):
+                self.context_aware_enhancer.enhance_using_context(text, results, artifacts, [])
+            general = thresholds.get("default", THRESHOLD)
+            for result in results:
+                least = thresholds.get(result.entity_type, general) if thresholds else general
+                if result.score >= least:
+                    found.append(result)
+        return found if _apart(found) else EntityRecognizer.remove_duplicates(found)
 
     @override
     def get_supported_entities(self, language: str | None = None) -> list[str]:

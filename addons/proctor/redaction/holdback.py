@@ -138,8 +138,10 @@ def open_key(text: str, start: int) -> int:
     """Where a private key begins that has no end yet, at `start` or later; -1 for none."""
     for begins, ends in _KEYS:
         at = start
+        ended = True  # what has no end has none further on
         while found := begins.search(text, at):
-            end = ends.search(text, found.end())
+            end = ends.search(text, found.end()) if ended else None
+            ended = end is not None
             if end is not None:
                 at = end.end()
             elif _is_key(text, found.end()):

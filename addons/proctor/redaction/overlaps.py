@@ -2,9 +2,8 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import ahocorasick_rs
 
@@ -28,11 +27,10 @@ _WORD: Final = 6  # characters, below which a value is not searched for
 _NO_WORD: Final = 12  # the same for one of letters alone
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """A spot in the first text, and how often that text was decoded to see it."""
 
-    spot: Spot = field(repr=False)
+    spot: Spot
     level: int = 0
 
 
@@ -81,14 +79,14 @@ class Repeats:
     """Finds every further place where the value of a secret stands.
 
     Args:
-        secrets: One spot for each value.
+        secrets: By their values.
     """
 
-    def __init__(self, secrets: Iterable[Spot]) -> None:
+    def __init__(self, secrets: Mapping[str, Spot]) -> None:
         self._wanted = [
             (spot, telling)
-            for spot in secrets
-            if (telling := _is_telling(spot.value)) or _is_rare(spot.value)
+            for value, spot in secrets.items()
+            if (telling := _is_telling(value)) or _is_rare(value)
         ]
         self._automaton = ahocorasick_rs.AhoCorasick(
             [spot.value for spot, _ in self._wanted],
@@ -104,9 +102,7 @@ class Repeats:
             spot, telling = self._wanted[index]
             around = "" if telling else text[max(0, start - 1) : start] + text[end : end + 1]
             if not any(map(str.isalnum, around)):
-                found.append(
-                    Spot(start, end, spot.type, spot.detector, spot.score, spot.value)
-                )
+                found.append(Spot(start, end, spot.type, spot.detector, spot.score, spot.value))
         return found
 
 
@@ -135,18 +131,25 @@ def resolve(text: str, sightings: Sequence[Sighting]) -> tuple[Spot, ...]:
     spots: list[Spot] = []
     together: list[Sighting] = []
     end = -1
-    for sighting in sorted(sightings, key=lambda one: (one.spot.start, one.spot.end)):
-        if sighting.spot.start >= end and together:
+    for sighting in sorted(sightings, key=_place):
+        spot = sighting.spot
+        if spot.start >= end and together:
             spots.append(_union(text, together))
             together = []
         together.append(sighting)
-        end = max(end, sighting.spot.end)
+        end = max(end, spot.end)
     if together:
         spots.append(_union(text, together))
     return tuple(spots)
 
 
+def _place(sighting: Sighting) -> tuple[int, int]:
+    return sighting.spot.start, sighting.spot.end
+
+
 def _union(text: str, together: Sequence[Sighting]) -> Spot:
+    if len(together) == 1:
+        return together[0].spot
     start = min(sighting.spot.start for sighting in together)
     end = max(sighting.spot.end for sighting in together)
     best = max(together, key=_weight).spot

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from proctor.model import Finding
 from proctor.redaction.model import (
@@ -39,8 +39,7 @@ class Paths(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A part of a message that is looked at as one.
 
     Attributes:
@@ -52,12 +51,15 @@ class Piece:
         signed: Paths of the leaves that may not be changed, since they are signed, by its bytes.
     """
 
-    raw: bytes = field(repr=False)
+    raw: bytes
     read: Callable[[bytes], Document]
     digest: bytes
     history: bool = False
     said: bool = False
     signed: Callable[[bytes], frozenset[tuple[str | int, ...]]] = lambda _raw: frozenset()
+
+    def __repr__(self) -> str:
+        return f"Piece({len(self.raw)} bytes)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ class Redactor:
         self._bodies: OrderedDict[tuple[object, ...], Outcome] = OrderedDict()
         self._kept = 0
         self._weight = 0
+        self._version = ""
         self._lock = Lock()
 
     def unseen(self, pieces: Sequence[Piece]) -> int:
@@ -179,6 +182,7 @@ class Redactor:
             ClientError: A piece cannot be read.
         """
         look = Look(pieces)
+        version = self._current()
         for index, piece in enumerate(pieces):
             sight = self._sights.get(piece.digest) if piece.digest else None
             if sight is None:
@@ -186,7 +190,7 @@ class Redactor:
                 sight = self._see(opened)
                 if opened.spots:
                     look.opened[index] = opened
-                self._remember(piece, sight)
+                self._remember(piece, sight, version)
             look.sights.append(sight)
         return look
 
@@ -322,10 +326,23 @@ class Redactor:
     def _harmless(self, found: Found) -> bool:
         return self.allowed(found.detector, found.digest, found.location)
 
-    def _remember(self, piece: Piece, sight: Sight) -> None:
+    def _current(self) -> str:
+        """The detector's version; with another one, all that was seen is to be seen again."""
+        version = self.detector.version
+        with self._lock:
+            if version != self._version:
+                self._version = version
+                self._sights.clear()
+                self._bodies.clear()
+                self._kept = self._weight = 0
+        return version
+
+    def _remember(self, piece: Piece, sight: Sight, version: str) -> None:
         if not piece.digest:
             return
         with self._lock:
+            if version != self._version:
+                return
             before = self._sights.pop(piece.digest, None)
             self._weight += _weight(sight) - (_weight(before) if before else 0)
             self._sights[piece.digest] = sight

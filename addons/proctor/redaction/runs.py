@@ -13,11 +13,12 @@ from typing import Final
 
 from proctor.redaction.edits import Allowance, Edit
 from proctor.redaction.model import Budget
-from proctor.redaction.triggers import QUADS, Kind, first
+from proctor.redaction.triggers import ENOUGH, QUADS, Kind, ends
 
 _READABLE: Final = bytes(range(0x20, 0x7F)) + b"\t\n\r\f"
 _BEYOND_ASCII: Final = bytes(range(0x80, 0x100))
 _ENOUGH: Final = 0.7  # of the bytes must be readable; of random ones, 0.4 are
+_NEARLY_ALL: Final = 0.9
 _LEAST: Final = 4  # bytes
 _ZEROS: Final = 0.4  # of every second byte, in UTF-16
 _WRAPPED: Final = 40  # characters; nobody wraps at less
@@ -103,15 +104,20 @@ def _spans(
 ) -> Iterator[tuple[int, int]]:
     """Runs with something in them that looks like text."""
     position = 0
-    while (hit := first(spelling.kind, data, position)) is not None:
-        budget.check()
-        # Padding is no sign, yet belongs to a trigger; a trigger never spans two runs.
-        before = data[position:hit].rstrip(b"=").rstrip(spelling.signs)
-        start = position + len(before)
-        match = spelling.run.match(text, start)
-        position = match.end() if match else hit
-        if match:
-            yield match.span()
+    while found := ends(spelling.kind, data, position):
+        for hit in found:
+            if hit <= position:
+                continue  # in what has been read
+            budget.check()
+            # Padding is no sign, yet belongs to a trigger; a trigger never spans two runs.
+            before = data[position:hit].rstrip(b"=").rstrip(spelling.signs)
+            start = position + len(before)
+            match = spelling.run.match(text, start)
+            position = match.end() if match else hit
+            if match:
+                yield match.span()
+        if len(found) < ENOUGH:
+            return
 
 
 def _lines(text: str, start: int, end: int, spelling: _Spelling) -> list[tuple[int, int]]:
@@ -153,7 +159,15 @@ def _from_base64(run: str) -> bytes:
 
 
 def _hex(run: str, allowance: Allowance) -> tuple[int, str] | None:
-    return _best(((offset, _from_hex(run[offset:])) for offset in (0, 1)), allowance)
+    decoded = ((offset, _from_hex(run[offset:])) for offset in (0, 1))
+    if not run[2:].isdigit():
+        return _best(decoded, allowance)
+    # A number, such as a card's or an account's: by chance, half of its bytes are readable.
+    for offset, content in decoded:
+        text = readable(content, allowance, sure=True, share=_NEARLY_ALL)
+        if text is not None:
+            return offset, text
+    return None
 
 
 def _from_hex(digits: str) -> bytes:
@@ -163,18 +177,22 @@ def _from_hex(digits: str) -> bytes:
 def _lists(text: str, data: bytes, allowance: Allowance, budget: Budget) -> Iterator[Edit]:
     """Bytes in hex with something between them: 0x68, 0x75 or 68:75 or 68 75."""
     position = 0
-    while (hit := first(Kind.LIST, data, position)) is not None:
-        budget.check()
-        start = position + len(data[position:hit].rstrip(_LIST_SIGNS))
-        position = hit
-        for match in _LIST.finditer(text, start):
-            if match.end() >= hit:
+    while found := ends(Kind.LIST, data, position):
+        for hit in found:
+            if hit <= position:
+                continue  # in what has been read
+            budget.check()
+            start = position + len(data[position:hit].rstrip(_LIST_SIGNS))
+            position = hit
+            match = next((m for m in _LIST.finditer(text, start) if m.end() >= hit), None)
+            if match:
                 position = match.end()
                 digits = re.sub(r"0[xX](?=[0-9A-Fa-f]{2})|[\s,:;-]", "", match[0])
-                found = _best([(0, binascii.unhexlify(digits))], allowance)
-                if found is not None:
-                    yield Edit(*match.span(), found[1])
-                break
+                decoded = _best([(0, binascii.unhexlify(digits))], allowance)
+                if decoded is not None:
+                    yield Edit(*match.span(), decoded[1])
+        if len(found) < ENOUGH:
+            return
 
 
 def _best(decoded: Iterable[tuple[int, bytes]], allowance: Allowance) -> tuple[int, str] | None:
@@ -192,13 +210,16 @@ def _best(decoded: Iterable[tuple[int, bytes]], allowance: Allowance) -> tuple[i
     return None
 
 
-def readable(content: bytes, allowance: Allowance, *, sure: bool = False) -> str | None:
+def readable(
+    content: bytes, allowance: Allowance, *, sure: bool = False, share: float = _ENOUGH
+) -> str | None:
     """The text in some bytes, also when it is compressed or UTF-16; None where there is none.
 
     Args:
         content: Anything.
         allowance: How much may come out of what is compressed.
         sure: Only what is text beyond doubt.
+        share: Of the bytes, that must be readable.
 
     Raises:
         RedactionError: More comes out than is allowed.
@@ -210,15 +231,15 @@ def readable(content: bytes, allowance: Allowance, *, sure: bool = False) -> str
     for encoding, zeros in (("utf-16-le", content[1::2]), ("utf-16-be", content[::2])):
         if zeros.count(0) > _ZEROS * len(zeros):
             text = content.decode(encoding, "replace").removeprefix("\ufeff")
-            if _is_readable(text.encode("latin-1", "ignore"), _ENOUGH):
+            if _is_readable(text.encode("latin-1", "ignore"), share):
                 return text
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        if sure or not _is_readable(content, _ENOUGH):
+        if sure or not _is_readable(content, share):
             return None
         return content.decode("utf-8", "replace")
-    return text if _is_readable(content, _ENOUGH, _READABLE + _BEYOND_ASCII) else None
+    return text if _is_readable(content, share, _READABLE + _BEYOND_ASCII) else None
 
 
 def _is_readable(content: bytes, share: float, signs: bytes = _READABLE) -> bool:

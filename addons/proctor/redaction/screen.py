@@ -79,8 +79,13 @@ class Parts:
 class Sent:
     """All pieces as they go on, and as they are recorded."""
 
-    sent: tuple[bytes, ...] = field(repr=False)
-    record: tuple[bytes, ...] = field(repr=False)
+    sent: Sequence[bytes] = field(repr=False)
+    record: Sequence[bytes] = field(repr=False)
+
+    @property
+    def unequal(self) -> bool:
+        """Whether something goes on that is not recorded."""
+        return self.sent is not self.record and self.sent != self.record
 
 
 class Screen:
@@ -236,7 +241,11 @@ class Screen:
         scope = (principal.key, self.listener, rules, self.parts.version())
         outcomes = self._outcomes(look, history, operators, scope)
         operators.commit()
-        return Sent(tuple(o.sent for o in outcomes), tuple(o.record for o in outcomes))
+        raw = [piece.raw for piece in look.pieces]
+        sent, record = raw, raw.copy() if outcomes else raw
+        for index, outcome in outcomes.items():
+            sent[index], record[index] = outcome.sent, outcome.record
+        return Sent(sent, record)
 
     def _outcomes(
         self,
@@ -244,16 +253,16 @@ class Screen:
         methods: MethodOf,
         operators: Operators,
         scope: tuple[object, ...] | None,
-    ) -> list[Outcome]:
+    ) -> dict[int, Outcome]:
+        """By index, the pieces in which something was found."""
         budget = self.parts.budget()
-        return [
-            self.parts.redactor.take_out(
+        return {
+            index: self.parts.redactor.take_out(
                 look, index, methods, operators, scope=scope, budget=budget
             )
+            for index, sight in enumerate(look.sights)
             if sight.found
-            else Outcome(piece.raw, piece.raw)
-            for index, (piece, sight) in enumerate(zip(look.pieces, look.sights, strict=True))
-        ]
+        }
 
     def mask(
         self, look: Look, redact: Mapping[str, str], principal: Principal
@@ -265,7 +274,10 @@ class Screen:
         """
         methods = self.methods(Direction.REQUEST, redact, history=True)
         outcomes = self._outcomes(look, methods, self.operators(principal, None), None)
-        return tuple(outcome.record for outcome in outcomes)
+        return tuple(
+            outcomes[index].record if index in outcomes else piece.raw
+            for index, piece in enumerate(look.pieces)
+        )
 
     def operators(self, principal: Principal, session: Session | None) -> Operators:
         """What makes replacements, for one exchange."""

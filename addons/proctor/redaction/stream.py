@@ -27,6 +27,7 @@ HELD_TOO_LONG: Final = "proctor:held-too-long"
 
 # So that a look is not taken for every word; the first words of a text are not made to wait.
 _BATCH: Final = 10
+_RARER: Final = 16  # of what is held, the part that must come anew before the next look
 _SHORTEST_REPEAT: Final = 6
 _REPEATS: Final = 256
 _MARK: Final = 160  # characters in which the end of a private key is looked for, at least
@@ -101,7 +102,7 @@ class TextStream:
         self._headings = Headings()
         self._line = ""  # the end of what was let go, as far as its line has not ended
         self._batch = 0
-        self._seen = -1  # `_word` at the last look
+        self._seen = -1  # `_word` at the last look that let nothing go
         self._mode = _Mode.TEXT
 
     @property
@@ -129,7 +130,9 @@ class TextStream:
             text = self._swallow(text)
         if self._mode is _Mode.TEXT and text:
             self._take(text)
-            if self._word - self._start > self._batch and self._word != self._seen:
+            waiting = self._word - self._start
+            # The longer something is held, the rarer a look: else its cost would be quadratic.
+            if waiting > self._batch and self._word - self._seen > waiting // _RARER:
                 pieces = self._look(final=False)
             if self._mode is _Mode.TEXT:
                 pieces += self._bounded()

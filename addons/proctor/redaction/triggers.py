@@ -6,6 +6,7 @@ byte is 2 to 7. Ordinary words rarely keep to that for long, so what is tried is
 """
 
 import threading
+from contextlib import suppress
 from enum import IntEnum
 from typing import Final
 
@@ -18,6 +19,9 @@ _HEX: Final = "[0-9A-Fa-f]"
 _BYTE: Final = f"[2-7]{_HEX}"
 QUADS: Final = 3
 """Groups of four characters, all ASCII when decoded, that make a run worth trying."""
+
+ENOUGH: Final = 16
+"""Matches that are told at once: within a long run, each of its characters may end one."""
 
 
 class Kind(IntEnum):
@@ -89,26 +93,25 @@ def present(data: bytes) -> frozenset[Kind]:
 _NONE: Final[frozenset[Kind]] = frozenset()
 
 
-def first(kind: Kind, data: bytes, start: int) -> int | None:
-    """Where the first match after `start` ends; None where there is none.
+def ends(kind: Kind, data: bytes, start: int) -> list[int]:
+    """Where the next matches after `start` end, in order; fewer than `ENOUGH` if these are all.
 
     Args:
         kind: What to look for.
         data: The text, one byte a character.
         start: Where to begin.
     """
-    ends: list[int] = []
+    found: list[int] = []
 
     def hit(_kind: int, _start: int, end: int, *_rest: object) -> bool:
-        ends.append(end)
-        return True
+        if not found or start + end > found[-1]:
+            found.append(start + end)
+        return len(found) == ENOUGH
 
-    try:
+    with suppress(hyperscan.ScanTerminated):
         _PLACES[kind].scan(
             memoryview(data)[start:],  # type: ignore[type-var]  # takes any buffer
             match_event_handler=hit,
             scratch=_scratch.places[kind],
         )
-    except hyperscan.ScanTerminated:
-        return start + ends[0]
-    return None
+    return found

@@ -9,7 +9,8 @@ from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from proctor.runtime.mitm import ProctorMode, ProctorServer, handlers
+from proctor.runtime.mitm import ProctorServer, handlers
+from proctor.runtime.modes import ProctorMode
 
 if TYPE_CHECKING:
     from proctor.runtime.gateway import Gateway

@@ -30,7 +30,8 @@ from proctor.runtime.credentials import Credentials
 from proctor.runtime.disk import DiskWatch
 from proctor.runtime.features import features_of
 from proctor.runtime.health import Health, Metrics
-from proctor.runtime.mitm import handlers, open_door
+from proctor.runtime.mitm import handlers
+from proctor.runtime.modes import open_door
 from proctor.runtime.permissions import prepare
 from proctor.runtime.tasks import spawn, stop
 from proctor.stages.exit import Exit

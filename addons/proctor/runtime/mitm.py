@@ -24,7 +24,7 @@ from typing import Any, cast
 
 from mitmproxy import ctx, flow, hooks, http
 from mitmproxy.connection import Client, Connection, ConnectionState
-from mitmproxy.proxy import commands, events, layer, mode_servers, mode_specs, server_hooks
+from mitmproxy.proxy import commands, events, layer, mode_servers, server_hooks
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import ClientTLSLayer
 from mitmproxy.proxy.layers import http as http_layers
@@ -50,10 +50,12 @@ from mitmproxy.proxy.layers.http._http2 import Http2Server
 from mitmproxy.proxy.server import ConnectionIO
 from mitmproxy.utils import human
 
+from proctor.errors import ProctorError
 from proctor.runtime.dispatch import Plan, dispatch_of, run_foreign
 from proctor.runtime.door import Door, Refusal, Stage
 from proctor.runtime.flows import resumed
 from proctor.runtime.http1 import MAX_HEAD, BoundedHttp1Client, BoundedHttp1Server
+from proctor.runtime.modes import ProctorMode, doors
 from proctor.runtime.wording import MESSAGES, told
 
 logger = logging.getLogger(__name__)
@@ -66,25 +68,6 @@ READ_AHEAD = 256 * 1024
 
 BACKLOG = 2048
 CONNECTIONS_PER_UPSTREAM = 1000
-
-_doors: dict[str, Door] = {}
-
-
-def open_door(listener: str, door: Door) -> None:
-    """From now on `door` stands behind the listener of this name."""
-    _doors[listener] = door
-
-
-class ProctorMode(mode_specs.ProxyMode):
-    """`proctor:NAME@HOST:PORT`, a listener of ours."""
-
-    description = "proctor"
-    transport_protocol = mode_specs.TCP
-
-    def __post_init__(self) -> None:
-        """Refuse a mode that names no listener."""
-        if not self.data:
-            raise ValueError("expected proctor:NAME@HOST:PORT, got no listener's name")
 
 
 class ProctorServer(mode_servers.AsyncioServerInstance[ProctorMode]):
@@ -108,7 +91,7 @@ class ProctorServer(mode_servers.AsyncioServerInstance[ProctorMode]):
 
     def make_top_layer(self, context: Context) -> layer.Layer:
         """TLS where the listener has it, and HTTP: nothing is guessed from the bytes."""
-        site = _doors[self.mode.data].site(self.mode.data)
+        site = doors[self.mode.data].site(self.mode.data)
         context.server.address = site.upstream
         context.server.tls = site.upstream_tls
         context.server.sni = site.upstream[0]
@@ -116,7 +99,7 @@ class ProctorServer(mode_servers.AsyncioServerInstance[ProctorMode]):
 
     async def handle_stream(self, reader: Any, writer: Any = None) -> None:
         """Serve one connection."""
-        door = _doors[self.mode.data]
+        door = doors[self.mode.data]
         if len(handlers) >= door.site(self.mode.data).connections and self._full():
             writer.close()
             return
@@ -128,7 +111,7 @@ class ProctorServer(mode_servers.AsyncioServerInstance[ProctorMode]):
     def _full(self) -> bool:
         """Whether as many clients are connected here as may be."""
         taken = sum(client.proxy_mode is self.mode for client in list(handlers))
-        return taken >= _doors[self.mode.data].site(self.mode.data).connections
+        return taken >= doors[self.mode.data].site(self.mode.data).connections
 
 
 class _Entrance(layer.Layer):
@@ -353,7 +336,7 @@ class GateHttpLayer(HttpLayer):
     def __init__(self, context: Context) -> None:
         super().__init__(context, HTTPMode.transparent)
         self._listener = cast("ProctorMode", context.client.proxy_mode).data
-        self._door = _doors[self._listener]
+        self._door = doors[self._listener]
         self._answered: set[int] = set()
         self._leaving: dict[int, bytes] = {}
         self._instead: dict[int, bytes] = {}
@@ -535,6 +518,17 @@ class GateStream(HttpStream):
         self.flow.live = False
         self.client_state = self.server_state = self.state_errored
         yield DropStream(self.stream_id)
+
+    def state_stream_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        """Cut off an answer that must not go on; other streams of the connection do."""
+        try:
+            yield from super().state_stream_response_body(event)
+        except ProctorError as error:
+            enough = RequestProtocolError(self.stream_id, error.message, ErrorCode.CANCEL)
+            yield SendHttp(enough, self.context.server)
+            code = ErrorCode.GENERIC_SERVER_ERROR
+            cut = ResponseProtocolError(self.stream_id, error.message, code)
+            yield from self.handle_protocol_error(cut)
 
     def flow_done(self) -> layer.CommandGenerator[None]:
         """The record is durable by now: what was kept of the body may go."""

@@ -202,7 +202,7 @@ class Redaction:
         sent = screen.take_out(look, redact, exchange.principal, exchange.session)
         forget_edits(flow)
         record = cut.whole(sent.record)
-        if sent.sent != sent.record:
+        if sent.unequal:
             leaving = cut.whole(sent.sent)
             exchange.leaving = Leaving(leaving.target, leaving.fields, leaving.content)
         self._show(flow, exchange, record)

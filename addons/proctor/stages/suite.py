@@ -20,7 +20,7 @@ from proctor.protocols.anthropic.refusal import anthropic_refusal, http_refusal
 from proctor.record import Closing
 from proctor.redaction.screen import Screen
 from proctor.runtime.door import Refusal, Site, Stage
-from proctor.runtime.mitm import ProctorMode
+from proctor.runtime.modes import ProctorMode
 from proctor.settings import Listener
 from proctor.stages.admission import Admission, take_credentials
 from proctor.stages.decision import Decision

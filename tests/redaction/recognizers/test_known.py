@@ -183,3 +183,13 @@ def test_as_a_recognizer(tmp_path: Path) -> None:
     assert (result.start, result.end, result.entity_type) == (4, 15, KNOWN_VALUE)
     assert result.recognition_metadata["detector"] == "proctor:known-value"
     assert recognizer.analyze("the first-value", ["PASSWORD"], None) == []
+
+
+def test_the_recognizer_tells_the_version_of_what_is_loaded(tmp_path: Path) -> None:
+    one = KnownValuesRecognizer(known(tmp_path, "first-value"))
+    before = one.loaded
+    assert one.loaded == before
+
+    (tmp_path / "known.txt").write_text("another, longer value")
+
+    assert one.loaded != before

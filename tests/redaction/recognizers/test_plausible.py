@@ -121,6 +121,20 @@ def test_brackets_in_noise_are_no_code() -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
+        ("$DB_PASSWORD", True),
+        ("$config->password", True),
+        ("${DB_PASSWORD}", True),
+        ("$.customers[*].iban", True),
+        ("$Kq7-xv9!mT2z", False),
+    ],
+)
+def test_variables_and_paths(value: str, expected: bool) -> None:  # noqa: FBT001 - a table
+    assert is_placeholder(value) is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
         ("<PASSWORD>", True),
         ("<EMAIL_ADDRESS:bcdfghjklmnpqrst>", True),
         ("SECRET_bcdfghjklmnpqrst", True),

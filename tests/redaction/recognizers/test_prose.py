@@ -50,6 +50,10 @@ def test_a_passphrase_of_words() -> None:
     ]
 
 
+def test_a_dot_in_between_ends_no_sentence() -> None:
+    assert values(SHAPES, f"The password for jane@mail.test on db.internal is {P}!") == [P + "!"]
+
+
 def test_a_sign_at_the_end_may_belong_to_it() -> None:
     assert values(SHAPES, f"the password is {P}!") == [P + "!"]
     assert values(SHAPES, f"the password is {P}.") == [P]

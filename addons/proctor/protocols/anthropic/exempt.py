@@ -88,7 +88,7 @@ def _words(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, shape in _WORDS.items():
         value = block.get(name)
         # An id is random; any other word that looks like a value is looked at.
-        if _is(value, shape) and (shape is _ID or not like_value(value)):
+        if _is(value, shape) and (shape is _ID or not like_value(str(value))):
             yield name, PROTOCOL
     for name in _ENCRYPTED:
         if _is(block.get(name), _OPAQUE):

@@ -65,7 +65,6 @@ _SHAPE: Final = re.compile(
     r"|[0-9]{3}\1[0-9]{3}\1[0-9]{3})"
     r"|[0-9]{6}[ .-][0-9]{13}|[0-9]{8}[ .-][0-9]{8})(?![0-9A-Za-z])(?!\.[0-9])"
 )
-_SEPARATORS: Final = str.maketrans("", "", " .-")
 _VALUES: Final = bytes.maketrans(b"0123456789", bytes(range(10)))
 _DOUBLED: Final = bytes.maketrans(bytes(range(10)), bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 _LONGEST: Final = 24  # 19 digits and four separators, and one
@@ -109,12 +108,17 @@ class Cards(Gated):
 
 def _card(written: str) -> int:
     """Characters of the card number that this starts with; 0 where there is none."""
-    digits = written.translate(_SEPARATORS)
+    digits = _compact(written)
     if _valid(digits):
         return len(written)
     # A check number or a year may stand behind the card as if it were a part of it.
     shorter = written.rstrip("0123456789")[:-1]
-    return len(shorter) if _valid(shorter.translate(_SEPARATORS)) else 0
+    return len(shorter) if _valid(_compact(shorter)) else 0
+
+
+def _compact(written: str) -> str:
+    """Without its separators."""
+    return written.replace(" ", "").replace(".", "").replace("-", "")
 
 
 def _valid(digits: str) -> bool:

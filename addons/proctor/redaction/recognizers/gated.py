@@ -113,8 +113,9 @@ class Gated(LocalRecognizer):
         seconds = _PATIENCE
         for start, end in windows:
             if budget is not None:
-                budget.check()
                 seconds = budget.left
+                if not seconds:
+                    budget.check()
             results += [
                 RecognizerResult(
                     self.supported_entities[0],

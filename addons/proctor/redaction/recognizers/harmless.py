@@ -8,16 +8,12 @@ import ipaddress
 import re
 from typing import Final
 
-_RESERVED_DOMAINS: Final = re.compile(
-    # RFC 2606, section 3; RFC 6761, sections 6.2 to 6.5
-    r"(?:^|\.)(?:example\.(?:com|net|org|edu)|example|test|invalid|localhost|localdomain)$",
-    re.IGNORECASE,
-)
-_NOBODY: Final = re.compile(
-    # Mail to these reaches nobody; the version control hosts' users are no mailboxes.
-    r"(?:.*[.+_-])?(?:no-?reply|do-?not-?reply)(?:[.+_-].*)?|git|hg|svn",
-    re.IGNORECASE,
-)
+# RFC 2606, section 3; RFC 6761, sections 6.2 to 6.5
+_RESERVED_LABELS: Final = frozenset(("example", "test", "invalid", "localhost", "localdomain"))
+_RESERVED_UNDER: Final = frozenset(("com", "net", "org", "edu"))  # example.com
+# Mail to these reaches nobody; the version control hosts' users are no mailboxes.
+_NOBODY: Final = re.compile(r"(?:.*[.+_-])?(?:no-?reply|do-?not-?reply)(?:[.+_-].*)?")
+_VERSION_CONTROL: Final = frozenset(("git", "hg", "svn"))
 
 _RESERVED_V4: Final = tuple(
     (int(network.network_address), int(network.netmask))
@@ -37,6 +33,12 @@ _RESERVED_V4: Final = tuple(
             "240.0.0.0/4",  # RFC 1112: reserved; broadcast and netmasks lie here
         ),
     )
+)
+_RESERVED_BY_OCTET: Final = tuple(
+    tuple(
+        (network, mask) for network, mask in _RESERVED_V4 if octet & (mask >> 24) == network >> 24
+    )
+    for octet in range(256)
 )
 _HOSTS_V6: Final = tuple(
     map(
@@ -59,7 +61,7 @@ _VERSION: Final = re.compile(
     r"\b(?:version|release|revision|sections?|chapter|clause|rfc ?[0-9]{1,5})[\"'\w]{0,12}"
     r"[\s,-]{0,3}[:=(]{0,3}\s{0,3}[\"']?$"
 )
-_VERSION_WORDS: Final = ("version", "release", "revision", "section", "chapter", "clause", "rfc")
+_VERSION_WORD: Final = re.compile("version|release|revision|section|chapter|clause|rfc")
 _REQUIREMENT: Final = re.compile(r"[\w\]][=~!<>]=$")  # PEP 508: name==1.2.3.4
 _PRODUCT: Final = re.compile(  # RFC 9110, section 10.1.5: Product/1.2.3.4
     r"(?:^|[\s\"'(])[A-Z][\w.+-]{1,24}/$"
@@ -71,8 +73,8 @@ _LONGER: Final = re.compile(
 _PLAIN_V4: Final = re.compile(
     r"(?:[1-9]?[0-9]|1[0-9]{2}|2[0-9]{2})(?:\.(?:[1-9]?[0-9]|1[0-9]{2}|2[0-9]{2})){3}"
 )
-_WITHIN: Final = re.compile(r"[0-9]\.$")
 _BEFORE: Final = 48
+_DIGITS: Final = frozenset("0123456789")
 
 _JOINED: Final = (re.compile(r"[0-9][.:/-]$|\+$"), re.compile("[.:/-][0-9]"))
 _SPACED: Final = (re.compile(r"[0-9][.:/ -]$|\+$"), re.compile("[.:/ -][0-9]"))
@@ -84,14 +86,21 @@ _GOES_ON: Final = re.compile(r"[:.-][0-9A-Fa-f]{2}|[0-9A-Za-z_]")
 
 def email(text: str, start: int, end: int) -> bool:
     """Whether an e-mail address may be somebody's."""
-    local, _, domain = text[start:end].rpartition("@")
-    return not (_RESERVED_DOMAINS.search(domain) or _NOBODY.fullmatch(local))
+    local, _, domain = text[start:end].lower().rpartition("@")
+    labels = domain.split(".")
+    return not (
+        labels[-1] in _RESERVED_LABELS
+        or (labels[-1] in _RESERVED_UNDER and labels[-2:-1] == ["example"])
+        or local in _VERSION_CONTROL
+        or ("reply" in local and _NOBODY.fullmatch(local))
+    )
 
 
 def ip(text: str, start: int, end: int) -> bool:
     """Whether an IP address may be a host's: no version, no object identifier, nothing reserved."""
     before = text[max(0, start - _BEFORE) : start]
-    if _WITHIN.search(before) or _LONGER.match(text, end) or _is_version(before):
+    within = before[-1:] == "." and before[-2:-1] in _DIGITS
+    if within or _LONGER.match(text, end) or _is_version(before):
         return False
     value = text[start:end]
     if _PLAIN_V4.fullmatch(value):
@@ -118,13 +127,13 @@ def _is_version(before: str) -> bool:
     if last == "\u00a7" or before.endswith("\u00a7 "):
         return True
     lower = before.lower()
-    return any(word in lower for word in _VERSION_WORDS) and bool(_VERSION.search(lower))
+    return _VERSION_WORD.search(lower) is not None and _VERSION.search(lower) is not None
 
 
 def _v4(address: int) -> bool:
     if address & 0x00FFFFFF == 0:  # a network of its own, or a version such as 4.0.0.0
         return False
-    return not any(address & mask == network for network, mask in _RESERVED_V4)
+    return not any(address & mask == network for network, mask in _RESERVED_BY_OCTET[address >> 24])
 
 
 def _v6(address: ipaddress.IPv6Address) -> bool:

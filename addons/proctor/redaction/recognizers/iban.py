@@ -16,7 +16,6 @@ from proctor.redaction.recognizers.gated import Gated, Match
 _LONGEST: Final = 2 * 34  # ISO 13616-1, section 5: up to 34 characters, here with separators
 _FORMATS: Final = {country: re.compile(form) for country, form in regex_per_country.items()}
 _NUMBERS: Final = {ord(letter): str(int(letter, 36)) for letter in string.ascii_uppercase}
-_SEPARATORS: Final = str.maketrans("", "", " .-")
 _START: Final = re.compile(r"(?<![0-9A-Za-z])[A-Za-z]{2}[0-9]{2}(?:[ .-]?[0-9A-Za-z]){11,30}")
 
 
@@ -53,17 +52,23 @@ class Ibans(Gated):
 
 def _size(candidate: str) -> int:
     """Characters of the account number that the candidate starts with; 0 where there is none."""
-    compact = candidate.translate(_SEPARATORS).upper()
+    compact = _compact(candidate).upper()
     form = _FORMATS.get(compact[:2])
     match = form.match(compact) if form else None
     if not match or not _checks(match.group()):
         return 0
     size = match.end()
-    while missing := match.end() - len(candidate[:size].translate(_SEPARATORS)):
+    while missing := match.end() - len(_compact(candidate[:size])):
         size += missing  # separators took their places
     return size
 
 
+def _compact(written: str) -> str:
+    """Without its separators."""
+    return written.replace(" ", "").replace(".", "").replace("-", "")
+
+
 def _checks(iban: str) -> bool:
     """ISO 7064, MOD 97-10, over the number with its first four characters moved to the end."""
-    return int((iban[4:] + iban[:4]).translate(_NUMBERS)) % 97 == 1
+    account = iban[4:] if iban[4:].isdigit() else iban[4:].translate(_NUMBERS)
+    return int(account + _NUMBERS[ord(iban[0])] + _NUMBERS[ord(iban[1])] + iban[2:4]) % 97 == 1

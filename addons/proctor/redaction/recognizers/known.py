@@ -215,6 +215,15 @@ class KnownValuesRecognizer(EntityRecognizer):
         self._known = known
         super().__init__([KNOWN_VALUE], name=_NAME, version=known.version)
 
+    @property
+    def loaded(self) -> str:
+        """The version of the values as they are now.
+
+        Raises:
+            RedactionError: A file changed and cannot be read any more.
+        """
+        return self._known.version
+
     @override
     def load(self) -> None:
         """Nothing is loaded later."""

@@ -33,7 +33,7 @@ _KEY: Final = 4096  # characters of a private key
 _SHORT: Final = 448
 """Characters of a match for any name, with what its filter looks at, but for a very long value."""
 _NAMED: Final = 32
-_PASSWORD_AFTER: Final = 320
+_LITERAL_AFTER: Final = 320
 _FAR: Final = 4096  # characters, beyond which lines are not counted, and nothing belongs together
 _EDGE: Final = 512  # characters to go on for the end of a line or a word
 _BLOCK: Final = 32  # characters; hits in the same block count once
@@ -46,12 +46,12 @@ _UNBROKEN: Final = re.compile(r"[A-Za-z0-9+/=]{192}")
 _CLASS: Final = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]|\\.")
 # Without end, or a group that repeats.
 _UNCERTAIN: Final = re.compile(r"[*+]|\{\d+,\}|\)\{")
-_PASSWORD: Final = (
+_LITERAL: Final = (
     r"(?i)(?:(?:passw(?:or)?d|psw|[_.-]pw)\b[ \t'\"\\]{0,3}[=:]"
     r"|\b(?:login|log_in|authenticate)\b[ \t]*\()"
 )
 """How a match of `generic-password` begins; whole, it would hit at each character of a value."""
-_PASSWORD_BEGINS: Final = r"(?i)(?:(?:passw(?:or)?d|psw|[_.-]pw)\b[ \t'" + '"'
+_LITERAL_BEGINS: Final = r"(?i)(?:(?:passw(?:or)?d|psw|[_.-]pw)\b[ \t'" + '"'
 _FILTER_LINES: Final = 7
 
 
@@ -208,8 +208,8 @@ def relaxed(rule: str, expression: str) -> str:
         rule: Its name.
         expression: Its own.
     """
-    if rule == "generic-password" and expression.startswith(_PASSWORD_BEGINS):
-        return _PASSWORD
+    if rule == "generic-password" and expression.startswith(_LITERAL_BEGINS):
+        return _LITERAL
     return _REPEAT.sub(_fewer, expression)
 
 
@@ -223,7 +223,7 @@ def _fewer(repeat: re.Match[str]) -> str:
 
 def _reach(rule: Mapping[str, Any]) -> Reach:
     if rule["id"] == "generic-password":
-        return Reach(_NAMED, _PASSWORD_AFTER, _FILTER_LINES, _NAMED)
+        return Reach(_NAMED, _LITERAL_AFTER, _FILTER_LINES, _NAMED)
     if rule["id"] == "private-key":
         return Reach(_KEY, _AROUND, 0, _KEY)
     lines = 0

@@ -30,7 +30,8 @@ _DOMAIN: Final = re.compile(
     "(?=[\\w.\u0300-\u036f-]{4,255})"
     "\\w[\\w\u0300-\u036f-]{0,62}(?:\\.\\w[\\w\u0300-\u036f-]{0,62}){1,9}"
 )
-_MARKS: Final = range(0x300, 0x370)  # accents that are characters of their own
+# With accents that are characters of their own.
+_NAME_BACKWARDS: Final = re.compile("[\\w.+\u0300-\u036f-]*")
 _ELIDED: Final = re.compile(r"(?<!\w)[odlODL]'$")  # o'brien; more would take in code
 _PART: Final = re.compile(r"[.\-_][^.\-_]*$")
 
@@ -70,19 +71,13 @@ class Mailboxes(Gated):
 
 def _first(text: str, at: int) -> int:
     """Where the mailbox's name starts; `at` where there is none."""
-    least = max(0, at - _LOCAL)
-    first = at
-    while first > least and _in_name(text[first - 1]):
-        first -= 1
+    name = _NAME_BACKWARDS.match(text[max(0, at - _LOCAL) : at][::-1])
+    first = at - (name.end() if name else 0)
     while first < at and text[first] in ".+-":
         first += 1
     if first < at and _ELIDED.search(text[max(0, first - 3) : first]):
         return first - 2
     return first
-
-
-def _in_name(character: str) -> bool:
-    return character.isalnum() or character in "._+-" or ord(character) in _MARKS
 
 
 @lru_cache(maxsize=4096)

@@ -30,6 +30,7 @@ _BETWEEN: Final = r"(?:[_ -]?(?:number|num|no|nr))?[^0-9A-Za-z\n+(]{0,12}"
 _DECIMAL: Final = re.compile(r"[0-9]{4,}\.[0-9]+")
 """Not RFC 5733, section 2.5, which writes a dot behind the country code of up to three digits."""
 
+_NO_DIGITS: Final = re.compile("[^0-9]+")
 _LEAST: Final = 9  # digits of a number with its trunk prefix
 _WEIGHT: Final = 0.75
 
@@ -131,11 +132,12 @@ class NamedPhones(Gated):
 def _international(written: str) -> int:
     """Characters of the number that this starts with, less its plus; 0 where there is none."""
     while written and not _DECIMAL.fullmatch(written):
-        digits = re.sub("[^0-9]", "", written)
+        digits = _NO_DIGITS.sub("", written)
         if digits.startswith("1"):
             fits = len(digits) == _NORTH_AMERICAN
         else:
-            fits = len(digits) in _E164_DIGITS and any(digits[:n] in _CODES for n in (2, 3))
+            known = digits[:2] in _CODES or digits[:3] in _CODES
+            fits = known and len(digits) in _E164_DIGITS
         if fits:
             return len(written)
         # Another number may stand behind it as if it were a part of it.

@@ -42,7 +42,8 @@ _STEMS: Final = frozenset(
 _NOT_A_VALUE: Final = re.compile(
     r"""
       \A(?:
-        [<\[({].*[>\])}]\Z | [<{(\[|>]\Z | \$[\w{(\[] | %[\w.-]+%\Z | %\(?\w*\)?[sdr]\Z
+        [<\[({].*[>\])}]\Z | [<{(\[|>]\Z | \$[{(\[.]
+      | \$[A-Za-z_]\w*(?:(?:\.|->|::|:)\w+|\[[^\]]*\])*;?\Z | %[\w.-]+%\Z | %\(?\w*\)?[sdr]\Z
       | \#\{ | \{\{ | \{%
       | @\w+[({@\w]*\Z | __\w+__\Z
       | !(?:Ref|Sub|GetAtt|ImportValue|Join|vault|secret|env|ENV|include|reference|file)\b

@@ -40,7 +40,7 @@ _LINK: Final = (
 )
 _TELLS: Final = re.compile(
     rf"(?i:{_NAMES})(?:et|en|s)?(?:[ ]?\([^()\n]{{1,40}}\))?"
-    r"(?P<between>(?:[ ](?!(?:is|was|ist|est|es)[ ])[^\s:=\n.!?\"'`]{1,32}){0,7}?)"
+    r"(?P<between>(?:[ ](?!(?:is|was|ist|est|es)[ ])(?:[^\s:=\n.!?\"'`]|\.(?=\w)){1,48}){0,7}?)"
     rf"{_LINK}(?:\*{{1,2}}|_{{1,2}}|<(?:b|code|strong|em|kbd)>|\\?[{_OPEN}]|‘)?"
     rf"(?P<value>(?:(?!\\[nrt])[^\s{_OPEN}»›」』<>]){{4,256}})(?P<close>[{_CLOSE}<*_])?"
 )
