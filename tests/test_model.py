@@ -40,8 +40,10 @@ def test_what_changes_a_digest_and_what_does_not() -> None:
         replace(ACTION, content=(b"another",)).digest(ALICE),
         ACTION.digest(replace(ALICE, subject="bob")),
         ACTION.digest(replace(ALICE, issuer="https://other.internal")),
+        ACTION.digest(ALICE, b"key of one installation"),
+        ACTION.digest(ALICE, b"key of another one"),
     }
-    assert len(different) == 6
+    assert len(different) == 8
 
 
 @given(st.binary(max_size=40), st.integers(0, 40))

@@ -116,7 +116,9 @@ class Gate:
         policies: PolicySource,
         recorder: Recorder[Any],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        digest_key: bytes = b"",
     ) -> None:
+        self._digest_key = digest_key
         self._authenticator = authenticator
         self._policies = policies
         self._recorder = recorder
@@ -201,7 +203,7 @@ class Gate:
         return Ruling(
             verdict=_strongest(decisions),
             decisions=decisions,
-            digests=tuple(action.digest(principal) for action in actions),
+            digests=tuple(action.digest(principal, self._digest_key) for action in actions),
             actions=tuple(actions),
             record=(
                 RecordMode.METADATA

@@ -4,6 +4,7 @@ Every protocol is turned into Actions; rules, approvals and records know nothing
 that rules see are the dataclasses below, one for each room of the table in the README.
 """
 
+import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -153,12 +154,19 @@ class Action:
     llm: LlmFields | None = None
     tool: ToolFields | None = None
 
-    def digest(self, principal: Principal) -> str:
+    def digest(self, principal: Principal, key: bytes = b"") -> str:
         """Name of this action, the same for every retry of the same thing.
 
-        SHA-256 in hex over principal, kind, target and content, each length-prefixed.
+        HMAC-SHA-256 in hex over principal, kind, target and content, each length-prefixed. Keyed,
+        since the content still holds what is taken out of the record, and a phone number could be
+        guessed from a plain hash of all that stands around it.
+
+        Args:
+            principal: Who acts.
+            key: Of the installation; without it, plain SHA-256.
         """
-        state = sha256(b"proctor action v1\n")
+        state = hmac.new(key, digestmod=sha256) if key else sha256()
+        state.update(b"proctor action v1\n")
         for part in (principal.key, self.kind.value, self.target):
             raw = part.encode()
             state.update(b"%d:" % len(raw))

@@ -301,7 +301,7 @@ def test_a_moved_folder(tmp_path: Path) -> None:
     with_recorder(tmp_path / "a", work)
     (tmp_path / "a").rename(tmp_path / "it's elsewhere")
     with_recorder(tmp_path / "it's elsewhere", work)
-    assert ask(tmp_path / "it's elsewhere", "SELECT seq FROM events") == [(0,), (1,)]
+    assert ask(tmp_path / "it's elsewhere", "SELECT seq FROM events ORDER BY seq") == [(0,), (1,)]
 
 
 @pytest.mark.parametrize("text", ["{", "{}"])

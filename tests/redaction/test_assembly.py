@@ -11,7 +11,7 @@ from proctor.errors import ConfigurationError
 from proctor.redaction.assembly import COMPILED, VAULT, Screens, load_detector, open_screens
 from proctor.redaction.detector import TextDetector
 from proctor.redaction.exceptions import Allowance, Exceptions
-from proctor.redaction.keys import load_keys
+from proctor.redaction.keys import derive, load_keys
 from proctor.redaction.model import RedactionError
 from proctor.redaction.settings import RedactionSettings
 from proctor.redaction.surrogates import digest
@@ -125,7 +125,7 @@ def test_once_closed_nothing_gets_through(tmp_path: Path) -> None:
 def test_nothing_is_opened_where_no_listener_has_redaction(tmp_path: Path) -> None:
     state = tmp_path / "state"
     opened = partial(open_screens, state=state, listeners=["claude"], exceptions=Exceptions)
-    assert opened(settings(profile="none")) is None
+    assert opened(settings(profile="none"), derive(bytes(32))) is None
     assert not state.exists()
 
 
@@ -135,6 +135,7 @@ def test_a_gateway_s_redaction_is_put_together(tmp_path: Path) -> None:
     state.mkdir(mode=0o700)
     made = open_screens(
         settings(cache=str(CACHE), fields=("$..pin",)),
+        load_keys(state),
         state=state,
         listeners=["claude"],
         exceptions=Exceptions,

@@ -20,10 +20,18 @@ def spot(
 
 
 def resolved(*spots: Spot | tuple[Spot, int]) -> list[tuple[int, int, str, str]]:
-    sightings = [Sighting(*one) if isinstance(one, tuple) else Sighting(one) for one in spots]
+    sightings = [Sighting(one) if isinstance(one, Spot) else Sighting(*one) for one in spots]
     answer = resolve(TEXT, sightings)
     assert answer == resolve(TEXT, sightings[::-1])
     return [(one.start, one.end, one.type, one.value) for one in answer]
+
+
+def test_a_host_behind_a_password_is_no_mail_address() -> None:
+    text = "postgres://shop:pw@db.internal/shop"
+    secret = Spot(16, 18, PASSWORD, "test:url", 0.9, "pw")
+    mail = Spot(16, 30, "EMAIL_ADDRESS", "test:mail", 1.0, "pw@db.internal")
+    assert resolve(text, [Sighting(mail), Sighting(secret)]) == (secret,)
+    assert resolve(text, [Sighting(mail)]) == (mail,)
 
 
 def test_a_secret_names_what_it_is_part_of() -> None:

@@ -183,6 +183,32 @@ def test_a_detector_that_fails_is_not_remembered_as_nothing() -> None:
     assert redactor.unseen([broken]) == len(broken.raw)
 
 
+def test_another_version_of_the_detector_looks_at_everything_again() -> None:
+    redactor, finder = made()
+    for _ in range(2):
+        out(redactor, redactor.look([piece()], ample()))
+    assert finder.looks == 1
+
+    finder.version = "2"
+
+    out(redactor, redactor.look([piece()], ample()))
+    assert finder.looks == 2
+    assert redactor.unseen([piece()]) == 0
+
+
+def test_what_was_seen_with_an_old_version_is_not_remembered() -> None:
+    redactor, finder = made()
+
+    def changes(raw: bytes) -> Any:
+        finder.version = "2"
+        redactor.look([piece(digest=b"other")], ample())
+        return piece().read(raw)
+
+    redactor.look([piece()._replace(read=changes)], ample())
+
+    assert redactor.unseen([piece()]) == len(RAW)
+
+
 def test_without_a_digest_nothing_is_remembered() -> None:
     redactor, finder = made()
     for _ in range(2):

@@ -11,7 +11,7 @@ from typing import Final
 from proctor.redaction.exceptions import Exceptions
 from proctor.redaction.fields import Fields
 from proctor.redaction.holdback import Phrases
-from proctor.redaction.keys import RedactionKeys, load_keys
+from proctor.redaction.keys import RedactionKeys
 from proctor.redaction.model import SECRETS, Budget, Detector
 from proctor.redaction.ner import NerWorker, find_model
 from proctor.redaction.redactor import Redactor
@@ -182,8 +182,9 @@ class Screens:
         return datetime.fromtimestamp(self._clock(), UTC)
 
 
-def open_screens(
+def open_screens(  # noqa: PLR0913 - what it is made of
     settings: RedactionSettings,
+    keys: RedactionKeys,
     *,
     state: Path,
     listeners: Sequence[str],
@@ -194,6 +195,7 @@ def open_screens(
 
     Args:
         settings: As read.
+        keys: Of the installation.
         state: Folder of proctor's own, 0700.
         listeners: Names of the listeners.
         exceptions: What was marked as harmless, as it is now.
@@ -208,7 +210,6 @@ def open_screens(
     # Not at the top: as in `load_detector`.
     from proctor.redaction.users import load_users  # noqa: PLC0415
 
-    keys = load_keys(state)
     with ExitStack() as closing:
         detector = load_detector(
             settings, cache=settings.cache or state / COMPILED, where=where, closing=closing

@@ -6,7 +6,7 @@ text stands for itself, so that it is remembered wherever it comes again.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from proctor.redaction.edits import SEPARATOR
@@ -65,8 +65,7 @@ class Batch:
         start = max(spot.start, place.start)
         end = min(spot.end, place.end)
         whole = (start, end) == (spot.start, spot.end)
-        return replace(
-            spot,
+        return spot._replace(
             start=start - place.start,
             end=end - place.start,
             value=spot.value if whole else self.text[start:end],

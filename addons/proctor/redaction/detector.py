@@ -6,7 +6,6 @@ what was found back to the first text, and remembers it.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -173,8 +172,8 @@ def _brought_back(view: View | None, text: str, spots: Sequence[Spot]) -> Iterat
             continue
         places = list(view.origins(spot.start, spot.end))
         if len(places) == 1:
-            yield Sighting(replace(spot, start=places[0][0], end=places[0][1]), view.level)
+            yield Sighting(spot._replace(start=places[0][0], end=places[0][1]), view.level)
             continue
         # Windows have nothing to do with each other: only what was decoded there can be meant.
         for start, end in view.decoded(spot.start, spot.end):
-            yield Sighting(replace(spot, start=start, end=end, value=text[start:end]))
+            yield Sighting(spot._replace(start=start, end=end, value=text[start:end]))

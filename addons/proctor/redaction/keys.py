@@ -33,12 +33,14 @@ class RedactionKeys:
         digest: For digests of findings, and for `hash`.
         index: For names of the vault's rows.
         vault: Seals what stands in the vault.
+        action: For digests of actions.
     """
 
     surrogate: bytes = field(repr=False)
     digest: bytes = field(repr=False)
     index: bytes = field(repr=False)
     vault: bytes = field(repr=False)
+    action: bytes = field(repr=False)
 
 
 def derive(master: bytes) -> RedactionKeys:
@@ -47,7 +49,7 @@ def derive(master: bytes) -> RedactionKeys:
     Args:
         master: 32 random bytes.
     """
-    labels = ("surrogate", "digest", "index", "vault")
+    labels = ("surrogate", "digest", "index", "vault", "action")
     return RedactionKeys(*(_expand(master, label) for label in labels))
 
 

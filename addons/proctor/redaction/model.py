@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from proctor.errors import InternalError
 
@@ -59,8 +59,7 @@ SECRETS = frozenset({PRIVATE_KEY, PASSWORD, API_KEY, SECRET, KNOWN_VALUE, CONFIG
 """Types that give access. They are masked by default and never turned back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(NamedTuple):
     """Something found in a text.
 
     Attributes:
@@ -77,11 +76,13 @@ class Spot:
     type: str
     detector: str
     score: float
-    value: str = field(repr=False)
+    value: str
+
+    def __repr__(self) -> str:
+        return f"Spot({self.start}, {self.end}, {self.type!r}, {self.detector!r}, {self.score})"
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A stretch of text in a body, as whoever receives the body would read it.
 
     Attributes:
@@ -91,9 +92,12 @@ class Leaf:
         key: The nearest name before it: a member, a column, a parameter; "" where there is none.
     """
 
-    text: str = field(repr=False)
+    text: str
     location: str
     key: str = ""
+
+    def __repr__(self) -> str:
+        return f"Leaf({self.location!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +145,9 @@ class RedactionError(InternalError):
     """Something could not be looked at whole, so it may not pass.
 
     Its status is that of a rule's refusal: asking again changes nothing, and clients that take 5xx
-    for a passing trouble would. Its code is one of `redaction-budget`, `redaction-hits`, `redaction-size`, `redaction-decoder`,
-    `redaction-detector`, `redaction-media`, `redaction-vault`. It never holds a value, nor has a
-    cause that does.
+    for a passing trouble would. Its code is one of `redaction-budget`, `redaction-hits`,
+    `redaction-size`, `redaction-decoder`, `redaction-detector`, `redaction-media`,
+    `redaction-vault`. It never holds a value, nor has a cause that does.
     """
 
     status: int = 451

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import ahocorasick_rs
@@ -131,7 +131,7 @@ def resolve(text: str, sightings: Sequence[Sighting]) -> tuple[Spot, ...]:
     spots: list[Spot] = []
     together: list[Sighting] = []
     end = -1
-    for sighting in sorted(sightings, key=_place):
+    for sighting in sorted(_apart(text, sightings), key=_place):
         spot = sighting.spot
         if spot.start >= end and together:
             spots.append(_union(text, together))
@@ -141,6 +141,22 @@ def resolve(text: str, sightings: Sequence[Sighting]) -> tuple[Spot, ...]:
     if together:
         spots.append(_union(text, together))
     return tuple(spots)
+
+
+def _apart(text: str, sightings: Sequence[Sighting]) -> Sequence[Sighting]:
+    """Without mail addresses that are the end of a password and a host: `user:password@host`."""
+    ends = {
+        one.spot.end
+        for one in sightings
+        if one.spot.type in SECRETS and text.startswith("@", one.spot.end)
+    }
+    if not ends:
+        return sightings
+    return [one for one in sightings if one.spot.type in SECRETS or not _holds(one.spot, ends)]
+
+
+def _holds(spot: Spot, ends: Collection[int]) -> bool:
+    return any(spot.start < end < spot.end for end in ends)
 
 
 def _place(sighting: Sighting) -> tuple[int, int]:

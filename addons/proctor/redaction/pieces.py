@@ -4,7 +4,6 @@ Pieces overlap, end at a line where there is one, and never part a PEM block.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from proctor.redaction.model import Analyzer, Budget, Spot
@@ -28,7 +27,7 @@ def analyze(analyzer: Analyzer, text: str, budget: Budget) -> list[Spot]:
     for start, end in _pieces(text):
         budget.check()
         found += (
-            _whole(text, replace(spot, start=spot.start + start, end=spot.end + start), end)
+            _whole(text, spot._replace(start=spot.start + start, end=spot.end + start), end)
             for spot in analyzer.analyze(text[start:end], budget)
         )
     return found
@@ -62,4 +61,4 @@ def _whole(text: str, spot: Spot, cut: int) -> Spot:
     end = spot.end
     while end < len(text) and text[end] in _UNBROKEN:
         end += 1
-    return replace(spot, end=end, value=text[spot.start : end])
+    return spot._replace(end=end, value=text[spot.start : end])

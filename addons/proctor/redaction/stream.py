@@ -7,7 +7,7 @@ that a value is found whatever the pieces it comes in.
 
 import re
 from collections.abc import Callable
-from dataclasses import replace as changed
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
@@ -202,7 +202,7 @@ class TextStream:
                 if covered.find(1, at, end) < 0:
                     budget.spend(1)
                     covered[at:end] = bytes([1]) * (end - at)
-                    spots.append(changed(first, start=at, end=end))
+                    spots.append(first._replace(start=at, end=end))
                 at = text.find(value, end)
         return sorted(spots, key=lambda spot: spot.start)
 
@@ -217,7 +217,7 @@ class TextStream:
         for spot in self._detector.scan(lead + text[row:], budget):
             start, end = spot.start - len(lead) + row, spot.end - len(lead) + row
             if start >= row and all(end <= old.start or old.end <= start for old in spots):
-                spots.append(changed(spot, start=start, end=end))
+                spots.append(spot._replace(start=start, end=end))
         return sorted(spots, key=lambda spot: spot.start)
 
     def _row(self, cut: int) -> int:
@@ -225,7 +225,7 @@ class TextStream:
         lines = (self._line + self._text[self._start :]).split("\n")
         if len(lines) == 1 and not self._headings.line:
             return cut
-        headings = changed(self._headings)
+        headings = replace(self._headings)
         for line in lines[:-1]:
             headings.take(line)
         held = len(lines[-1]) if headings.waits(lines[-1]) else 0
@@ -275,7 +275,7 @@ class TextStream:
 
     def _taken(self, spot: Spot, begin: int) -> Taken:
         text = self._text[begin : spot.end]
-        placed = changed(spot, start=self._base + begin, end=self._base + spot.end)
+        placed = spot._replace(start=self._base + begin, end=self._base + spot.end)
         self.spots.append(placed)
         value = spot.value
         if _comes_again(spot) and value not in self._repeats and len(self._repeats) < _REPEATS:

@@ -26,6 +26,7 @@ from proctor.policy.watch import PolicyWatch
 from proctor.redaction.assembly import Screens, open_screens
 from proctor.redaction.exceptions import FILE as EXCEPTIONS
 from proctor.redaction.exceptionswatch import Change, ExceptionsWatch
+from proctor.redaction.keys import load_keys
 from proctor.runtime.credentials import Credentials
 from proctor.runtime.disk import DiskWatch
 from proctor.runtime.features import features_of
@@ -118,15 +119,23 @@ class Gateway:
         self._exceptions = watch = ExceptionsWatch(
             self.config.state / EXCEPTIONS, report=self._exceptions_changed
         )
+        keys = load_keys(self.config.state)
+        logger.info("getting ready to look at traffic", extra={"event": "redaction.loading"})
         self._screens = await asyncio.to_thread(
             open_screens,
             self.config.redaction,
+            keys,
             state=self.config.state,
             listeners=self.listener_names,
             exceptions=lambda: watch.current,
         )
         limits = self.config.limits
-        gate = Gate(authenticator=self._authenticator, policies=self._policies, recorder=recorder)
+        gate = Gate(
+            authenticator=self._authenticator,
+            policies=self._policies,
+            recorder=recorder,
+            digest_key=keys.action,
+        )
         self._suite = Suite(
             self.config.listeners,
             gate,
@@ -162,6 +171,7 @@ class Gateway:
                 "policy_version": self._policies.current.version,
                 "listeners": self.listener_names,
                 "observe": self.config.observe,
+                "exceptions": [item.id for item in watch.current.items],
             },
         )
 

@@ -5,7 +5,8 @@ from presidio_analyzer import RecognizerResult
 
 from proctor.redaction.model import API_KEY, PASSWORD, RedactionError
 from proctor.redaction.recognizers import results as module
-from proctor.redaction.recognizers.results import failed, in_stand_in, narrowed, results
+from proctor.redaction.recognizers.betterleaks import BetterleaksRecognizer
+from proctor.redaction.recognizers.results import failed, in_stand_in, narrowed, results, specimen
 from proctor.redaction.recognizers.shapes import Shape, ShapesRecognizer
 
 
@@ -72,3 +73,10 @@ def test_within_redactions_own_words(part: str, expected: bool) -> None:  # noqa
     start = text.index(part)
 
     assert in_stand_in(text, start, start + len(part)) is expected
+
+
+def test_the_specimen_is_the_same_each_time_and_looks_like_secrets() -> None:
+    assert specimen() == specimen()
+    assert {
+        result.entity_type for result in BetterleaksRecognizer(gated=False).analyze(specimen(), [])
+    } >= {API_KEY, PASSWORD}

@@ -24,7 +24,7 @@ _PASSWORDS: Final = (
 _PASSWORD_WORDS: Final = frozenset(
     [*_PASSWORDS, "pass", "pw", "community", "requirepass", "masterauth", "storepass", "keypass"]
 )
-_JOINED: Final = tuple(_PASSWORDS)
+_JOINED: Final = (*_PASSWORDS, "storepass", "keypass", "bindpw", "rootpw")
 _KEYS: Final = tuple(
     "apikey accesskey secretkey privatekey accountkey sharedkey storagekey "
     "encryptionkey signingkey "
@@ -53,7 +53,7 @@ _ABOUT: Final = frozenset(
     "message msg text title description "
     "help strength validator encoder handler generator factory service info status state mode kind "
     "index offset position list column table fingerprint checksum md5 sha sha1 sha256 etag digest "
-    "mismatch confirm confirmation form input page link button age rotation "
+    "mismatch form input page link button age rotation "
     "interval period lifetime "
     "cache source location prefix suffix separator mount selector schema "
     "usage scope scopes audience "
@@ -82,10 +82,12 @@ _BESIDE: Final = re.compile(
         \??:[ ]{0,4}[&*]?(?:'static[ ])?[A-Za-z_][\w.<>\[\]|? ]{0,40}?[ ]{0,4}=(?![=>])
       | (?<=[ \t])(?:string|str|String|char|text|varchar)(?:\[\d*\])?[ ]{0,4}:?=(?!=)
       )
-    | (?P<plist> </key>\s{0,40}<string>(?!<))
+    | (?P<plist> </[kK]ey>\s{0,40}<(?:string|[vV]alue)(?:[ ][\w:.-]{1,40}="[\w.-]{0,40}")?>(?!<))
     | (?P<part> [^\n"]{0,60}\r?\n(?:[\w-]{1,40}:[^\n]{0,100}\r?\n){0,3}\r?\n)
     | (?P<pair>                                      # name: X, value: …
-        (?::?[ ]\{[^{}"]{0,200}? | [,;]?)\s{0,40}(?:-[ ])?(?:\\{0,3}["'])?
+        (?::?[ ]\{[^{}"]{0,200}? | [,;]?
+          | :[ ]{0,4}\{\s{0,40}(?:\\{0,3}"[\w-]{1,24}\\{0,3}":[ ]{0,2}[\w"\\]{1,40},\s{0,40}){0,4})
+        \s{0,40}(?:-[ ])?(?:\\{0,3}["'])?
         (?:[Vv]alue|VALUE|[Dd]efault|content|ParameterValue|secretString|[Ss]tring[Vv]alue)
         (?:\\{0,3}["'])?[ ]{0,4}[:=]
       )
@@ -94,7 +96,7 @@ _BESIDE: Final = re.compile(
         (?:<(?i:value|string)>[ \t\r\n]{0,8}|(?=<!\[CDATA)|(?!<))
       )
     | (?P<call> \( | , )
-    | (?P<sign> => | -> | <- | := | ={1,3} | !==? | \?\?= | \|\|= | \?= | : )
+    | (?P<sign> => | -> | <- | := | ={1,3} | !==? | \?\?=? | \|\|=? | \?= | : )
     )
     [ \t]{0,12}
     """,
@@ -124,19 +126,25 @@ _VALUE: Final = re.compile(
     """,
     re.VERBOSE,
 )
+# Dockerfiles, csh, Windows, fish; then the tools of hosts and clouds
+_SETS: Final = (
+    r"\bENV|\bsetenv|\bsetx|\bset -[gxU]{1,3}|\benv[: ]set|\bsecrets? (?:set|put|add|create)|"
+    r"\bconfig[: ](?:set|add)|\bvariables? set"
+)
 _ENVIRONMENT: Final = re.compile(
-    r"(?:ENV|setenv|setx|set[ ]-[gxU]{1,3})[ \t]+(?P<name>\w{3,64})[ \t]+[\"']?(?P<value>"
-    r"[^\s\"'$]{4,4096})"
+    rf"(?:{_SETS})[ \t]+(?P<name>[\w./-]{{3,64}})[ \t]+(?:--(?:body|value)[ =])?[\"']?(?P<value>"
+    rf"[^\s\"'$]{{4,4096}})"
 )
 _PART: Final = ('name="', "name='", "name=")
 _GROUPS: Final = ("quoted", "cdata", "block", "bare")
-_COMPARED: Final = frozenset({"==", "===", "!=", "!=="})
+_COMPARED: Final = frozenset({"==", "===", "!=", "!==", "||", "??"})
 _DIGEST: Final = re.compile(r"[0-9a-f]{32,128}\Z")
 _SUM: Final = re.compile(r"(?i)\b(?:sha-?\d+|md5|blake\w+|commit|checksum|digest)\b")
 _LINE_START: Final = re.compile(
     r"(?:^|\n)[ \t]*(?:-[ ]|export[ ]|set[ ]|SET[ ]|setx[ ]|ENV[ ]|ARG[ ]|[#;/]{1,2}[ ]?|[+-])?\Z"
 )
 _LINE_REST: Final = re.compile(r"[ \t]*(?:[;,]|[ \t]#[^\n]*|\\[nr][^\n]*)?(?:[\r\n]|\Z)")
+_PUBLISHED: Final = re.compile(r"(?:pk|pub)[_-](?:live|test|prod)[_-]")  # keys for browsers
 _TAIL: Final = re.compile(r"[,;.:)\]}>|'\\]+\Z")
 
 
@@ -284,6 +292,8 @@ def keeps(value: str, proof: int) -> bool:
 
 
 def _accept(value: str, proof: int, *, quoted: bool, alone: bool) -> bool:
+    if _PUBLISHED.match(value):
+        return False
     if proof == 0:
         return is_password(value, quoted=quoted, alone=alone)
     if proof == 1:
@@ -313,7 +323,7 @@ SHAPES: Final = (
     ),
     Shape(
         name="environment",
-        trigger=r"\b(?:ENV|setenv|setx|set -[gxU]{1,3})[ \t]",
+        trigger=rf"(?:{_SETS})[ \t]",
         find=find_in_environment,
     ),
 )

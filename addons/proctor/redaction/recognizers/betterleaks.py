@@ -4,8 +4,6 @@ Its library takes a C string (nothing after a NUL is looked at), honours comment
 findings, pairs keys in `component_sets`, and gives places as lines and byte columns from 1.
 """
 
-import base64
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -34,6 +32,7 @@ from proctor.redaction.recognizers.results import (
     in_stand_in,
     narrowed,
     results,
+    specimen,
 )
 
 _NAME: Final = "Betterleaks"
@@ -105,9 +104,7 @@ class BetterleaksRecognizer(EntityRecognizer):
         """Compile the rules, so that the first text does not wait for it."""
         self._binding = get_binding()
         self._gate = load(self._cache_dir) if self._gated else None
-        # It compiles a rule when it first meets one of its words; these two take it longest.
-        noise = base64.b64encode(hashlib.sha256(_NAME.encode()).digest()).decode()[:24]
-        self._scan(f'api_key = "{noise}"\npassword = "{noise}"\n')
+        self._scan(specimen())
 
     def _scan(self, text: str) -> list[dict[str, Any]]:
         try:

@@ -16,7 +16,9 @@ from proctor.redaction.recognizers.plausible import (
 )
 from proctor.redaction.recognizers.shapes import Found, Shape, by_regex
 
-_QUOTED: Final = r"(?:\"(?P<d>[^\"\n]{1,512})\"|'(?P<s>[^'\n]{1,512})'|`(?P<g>[^`\n]{1,512})`)"
+_QUOTED: Final = (
+    r"(?:\"(?P<d>[^\"\n]{0,511}[^\"\n\\])\\{0,3}\"|'(?P<s>[^'\n]{1,512})'|`(?P<g>[^`\n]{1,512})`)"
+)
 _ARGUMENTS: Final = re.compile(
     r"(?<![\w)\]])(?:[bru]{1,2}(?=[\"']))?" + _QUOTED + r"(?=\s{0,8}[,)\]])"
 )
@@ -35,6 +37,18 @@ _INSERT: Final = re.compile(
 )
 _ROW: Final = re.compile(r"\((?:'(?:[^'\n]|'')*+'|\"[^\"\n]*+\"|\([^()]*+\)|[^()'\"])*+\)")
 _ITEM: Final = re.compile(r"\s*(?:'(?P<value>[^'\n]*+)'|[^',]++(?:\([^()]*+\))?)[^,]*+(?:,|$)")
+
+
+_TYPED: Final = re.compile(
+    r"\.?[\w ]{2,20}(?:\(|[ ])[^\n]{0,120}?[bru]?(?:[\"'](?P<value>[^\"'\n]{6,128})[\"']\s{0,4}[,)}\n]"
+    r"|(?<=[ ]{2})(?P<bare>[^\s\"'=]{6,128})$)",
+    re.MULTILINE,
+)
+_FIELD: Final = re.compile(r"(?i)passw|passphrase|passcode|pwd|kennwort|contrase|secret|\bpass\b")
+_SETTING: Final = re.compile(
+    r"(?i:set)\s{1,4}\w{1,32}\s{0,4}=\s{0,4}'(?P<value>[^'\n]{4,512})'[^;\n]{0,200}?(?i:where|and)\s{1,4}"
+    r"[\w.\"`]{1,40}\s{0,4}=\s{0,4}'(?P<name>[\w.-]{3,80})'"
+)
 
 
 def _quoted(match: re.Match[str]) -> tuple[int, int]:
@@ -97,6 +111,14 @@ def find_sql(text: str, at: int) -> Iterator[Found]:
             yield Found(start, stop, PASSWORD)
 
 
+def find_setting(text: str, at: int) -> Iterator[Found]:
+    """A value of a table of settings, whose name comes in the condition."""
+    match = _SETTING.match(text, at)
+    promise = classify(match["name"]) if match else None
+    if match and promise and keeps(match["value"], promise[1]):
+        yield Found(match.start("value"), match.end("value"), promise[0])
+
+
 def find_jwt(text: str, at: int) -> Iterator[Found]:
     """The second argument of a call that signs or reads a token."""
     match = _JWT.match(text, at)
@@ -106,7 +128,40 @@ def find_jwt(text: str, at: int) -> Iterator[Found]:
             yield Found(start, end, SECRET)
 
 
+def find_typed(text: str, at: int) -> Iterator[Found]:
+    """What a test of a user interface types into a field for passwords."""
+    line = text.rfind("\n", max(0, at - 160), at) + 1 or max(0, at - 160)
+    match = _TYPED.match(text, at)
+    if match is None or not _FIELD.search(text[line : match.end()]):
+        return
+    start, end = match.span("value" if match["value"] else "bare")
+    value = text[start:end]
+    if is_password(value, quoted=True) and re.search(r"\d", value):
+        yield Found(start, end, PASSWORD)
+
+
 SHAPES: Final = (
+    Shape(
+        name="typed-password",
+        trigger=r"\.(?:type|fill|send_?[kK]eys|set_?[vV]alue|typeText|pressSequentially|enterText)\(|"
+        r"\bfill_in |\b(?:fill in|Input Text|Input Password|Fill Text|Type Text) ",
+        find=find_typed,
+    ),
+    Shape(
+        name="sql-setting",
+        trigger=r"(?i)\bset\s{1,4}\w{0,24}val(?:ue)?\s{0,4}=",
+        find=find_setting,
+    ),
+    Shape(
+        name="hash-call",
+        trigger=r"(?i)(?:bcrypt|argon2|scrypt|hashpw|hash_password|password_hash|make_password|"
+        r"checkpw|check_password|verify_password|pbkdf2\w{0,8}|hasher)[\w.:>-]{0,24}\(",
+        find=by_regex(
+            r"[\w.:>-]{4,64}\(\s{0,4}(?:[\"'][\w-]{3,8}[\"'],[ ])?[bru]?[\"'](?P<value>[^\"'\n]{6,128})[\"']",
+            PASSWORD,
+            lambda value: bool(re.search(r"\d", value)) and is_password(value, quoted=True),
+        ),
+    ),
     Shape(
         name="login-call",
         trigger=(
@@ -151,7 +206,7 @@ SHAPES: Final = (
         name="expect-send",
         trigger=r"(?i)assword[:?]?[ *]{0,3}[\"'}]",
         find=by_regex(
-            r"(?i:assword)[:?]?[ *]{0,3}[\"'}]\)?[;{]?\s{1,12}(?:exp_)?send(?:line)?[ (]"
+            r"(?i:assword)[:?]?[ *]{0,3}[\"'}]\)?[;{]?\s{1,12}(?:[\w.]{1,24}\.)?(?:exp_)?send(?:line)?[ (]"
             r"(?:--?[ ]\w?[ ]?)?[\"'{](?P<value>[^\"'\n\\}]{4,128})",
             PASSWORD,
             lambda value: is_password(value, quoted=True),

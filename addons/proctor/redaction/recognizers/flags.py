@@ -98,8 +98,8 @@ _OPTIONS: Final = (
         r"[ ]-(?:store|key|srcstore|deststore|new|src|dest)pass[ ](?:pass:)?|[ ]-[pP][ ]",
     ),
     (
-        r"net[ ]use|cmdkey|xfreerdp|runas|winscp|psexec|schtasks|wmic",
-        r"[ ][/-](?:p|pass|password|rp):?[ ]?(?=[^\s/-])|[ ]\\\\[^\s]{1,200}[ ](?![/*])",
+        r"net[ ]use|cmdkey|xfreerdp|runas|winscp|(?i:psexec)(?:64)?(?:\.exe)?|schtasks|wmic",
+        r"[ ][/-](?:p|pass|password|rp):?[ ]?(?=[^\s/-])|[ ]\\\\[^\s]{1,200}[ ](?![/*-])",
     ),
     (
         r"curl|http|https|xh|aria2c",
@@ -196,7 +196,8 @@ _PIPED: Final = re.compile(
     r"(?:echo|printf|Write-Output)[ ](?:-\w+[ ]|['\"]?%s['\"]?[ ]){0,3}"
     r"(?:\"(?P<d>[^\"\n]{1,512})\"|'(?P<s>[^'\n]{1,512})'|(?P<b>[^\s\"'|;<>]{1,512}))[ ]?\|[ ]?"
     r"(?:sudo[ ](?:-\w+[ ]){0,3}-S|(?P<user>(?:sudo[ ])?chpasswd)|(?:sudo[ ])?passwd[ ]--"
-    r"stdin|[^\n|]{0,160}--(?:password|token|with|passphrase|api-key)[\w-]{0,12}(?:stdin|"
+    r"stdin|(?:sudo[ ])?(?:cryptsetup|kinit|smbpasswd|veracrypt|ssh-add|ansible-vault|restic|borg|su|net[ ]ads|"
+    r"realm|adcli|keyctl|pass|htpasswd)[ ]|[^\n|]{0,160}--(?:password|token|with|passphrase|api-key)[\w-]{0,12}(?:stdin|"
     r"-fd|token))"
 )
 _ORACLE: Final = re.compile(r"(?:sqlplus|expdp|impdp|exp|imp|sqlldr|rman)[ ]")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from proctor.redaction.model import API_KEY, PASSWORD, SECRET
+from proctor.redaction.recognizers.assignments import classify, keeps
 from proctor.redaction.recognizers.plausible import (
     is_password,
     is_placeholder,
@@ -37,10 +38,17 @@ _DEVICE: Final = re.compile(
     r"(?:(?P<level>[0-9])[ ]|ENC[ ])(?:\d[ ])?[\"']?(?P<value>[^\s\"']{4,256})"
 )
 _LINE: Final = re.compile(
-    r"(?i:password|passwd|passwort|passphrase|pass|requirepass|masterauth|"
+    r"(?i:password|passwd|passwort|passphrase|pass|requirepass|masterauth|(?:root)?bindpw|rootpw|"
     r"secret|insecure-password|credential|community|authtoken|apikey|"
     r"api-key|token)"
-    r"[ \t]{1,24}[\"']?(?P<value>[^\s\"']{4,512})[\"']?[ \t]{0,4}(?=[\r\n]|\\n|\Z)"
+    r"[ \t]{1,24}(?:--(?:plaintext|iscrypted)[ ])?[\"']?(?P<value>[^\s\"']{4,512})[\"']?[ \t]{0,4}(?=[\r\n]|\\n|\Z)"
+)
+_ALIGNED: Final = re.compile(
+    r"[ \t]*(?P<name>[\w.-]{2,64})(?:[ ]{2,40}|\t{1,4}[ ]{0,8})[\"']?(?P<value>[^\s\"'|]{4,512})[\"']?[ \t]{0,40}"
+    r"(?=[\r\n]|\\n|\Z)"
+)
+_LIST_LINE: Final = re.compile(
+    r"\n[ \t]{0,12}(?:-[ ])?[\w.-]{1,40}:(?P<value>[^\s:]{4,128})(?=\s|\Z)"
 )
 _NETRC: Final = re.compile(
     r"(?:machine\s{1,4}\S{1,253}|default)\s{1,8}(?:(?:login|account)\s{1,4}\S{1,256}\s"
@@ -80,6 +88,31 @@ def find_pgpass(text: str, at: int) -> Iterator[Found]:
     if match and match["host"].strip(".") and not is_placeholder(match["value"]):
         value = match["value"]
         if is_password(value, quoted=True) or is_token(value, quoted=True):
+            yield Found(match.start("value"), match.end("value"), PASSWORD)
+
+
+def _strong(value: str) -> bool:
+    return (
+        bool(re.search(r"\d", value))
+        and bool(re.search("[A-Za-z]", value))
+        and is_password(value, quoted=True)
+    )
+
+
+def find_aligned(text: str, at: int) -> Iterator[Found]:
+    """The last word of a line of two columns whose first one names a secret."""
+    match = _ALIGNED.match(text, text.rfind("\n", max(0, at - 80), at) + 1)
+    promise = classify(match["name"]) if match else None
+    if match and promise and re.search(r"\d", match["value"]) and keeps(match["value"], promise[1]):
+        yield Found(match.start("value"), match.end("value"), promise[0])
+
+
+def find_list(text: str, at: int) -> Iterator[Found]:
+    """Lines of `user:password` after the command or the key that reads them."""
+    stop = min(len(text), at + 800)
+    for match in _LIST_LINE.finditer(text, at, stop):
+        value = match["value"]
+        if value != "|" and _strong(value) and value not in {"RANDOM", "R"}:
             yield Found(match.start("value"), match.end("value"), PASSWORD)
 
 
@@ -210,7 +243,7 @@ SHAPES: Final = (
     ),
     Shape(
         name="password-line",
-        trigger=r"(?i)^[ \t]*(?:password|passwd|passwort|passphrase|pass|requirepass|"
+        trigger=r"(?i)^[ \t]*(?:(?:root)?bindpw|rootpw|password|passwd|passwort|passphrase|pass|requirepass|"
         r"masterauth|secret|insecure-password|authtoken|token)[ \t]",
         find=by_regex(
             r"[ \t]*" + _LINE.pattern,
@@ -220,6 +253,65 @@ SHAPES: Final = (
                 and bool(re.search(r"\d", value))
                 and is_password(value, quoted=True)
             ),
+        ),
+    ),
+    Shape(
+        name="directive",
+        # Names that mean nothing else, wherever the line begins.
+        trigger=r"\b(?:requirepass|masterauth|(?:root)?bindpw) ",
+        find=by_regex(r"\w{6,12}[ ]{1,8}[\"']?(?P<value>[^\s\"'\\]{4,512})", PASSWORD, _strong),
+    ),
+    Shape(
+        name="aligned-line",
+        # What shells print: a name, blanks, a value.
+        trigger=r"(?i)(?:pass|passw(?:or)?d|passphrase|pwd|pw|secret|token|key|credentials?)\w{0,8}"
+        r"(?: {2}|\t)",
+        find=find_aligned,
+    ),
+    Shape(
+        name="redis-auth",
+        trigger=r"(?:^|> |\n|n)(?i:auth) ",
+        find=by_regex(
+            r"(?:>[ ]|\n|n)?(?i:auth)[ ](?:[\w.-]{1,40}[ ])?[\"']?(?P<value>[^\s\"'\\]{6,512})[\"']?[ ]{0,4}(?=[\r\n]|\\|\Z)",
+            PASSWORD,
+            _strong,
+        ),
+    ),
+    Shape(
+        name="redis-user",
+        trigger=r"(?i)(?:setuser|^user) [\w.-]{1,40} ",
+        find=by_regex(
+            r"(?i:setuser|user)[ ][\w.-]{1,40}[ ](?:[\w~+@*%&:-]{1,40}[ ]){0,8}?>(?P<value>\S{4,512})",
+            PASSWORD,
+            lambda value: is_password(value, quoted=True),
+        ),
+    ),
+    Shape(
+        name="installer-answer",
+        trigger=r"\bd-i passwd/",
+        find=by_regex(
+            r"d-i[ ]passwd/[\w-]{1,40}[ ]password[ ](?P<value>\S{4,256})",
+            PASSWORD,
+            lambda value: is_password(value, quoted=True),
+        ),
+    ),
+    Shape(
+        name="config-statement",
+        trigger=r"(?i)(?:secret|passw(?:or)?d|passphrase|psk|token|key) \"[^\"\s]{8}",
+        find=by_regex(
+            r"\w{3,12}[ ]\"(?P<value>[^\"\s]{8,400})\"[ ]{0,2};",
+            SECRET,
+            lambda value: bool(re.search(r"\d", value)) and is_token(value, quoted=True),
+        ),
+    ),
+    Shape(name="password-list", trigger=r"\bchpasswd(?::|[ ]?<<)", find=find_list),
+    Shape(
+        name="relay-password",
+        trigger=r"^\[[\w.-]{4,80}\](?::\d{2,5})?[ \t]",
+        find=by_regex(
+            r"\[?[\w.-]{4,200}\]?(?::\d{2,5})?[ \t]{1,24}[^\s:]{1,80}:(?P<value>\S{4,256})",
+            PASSWORD,
+            _strong,
         ),
     ),
     Shape(name="login-blob", trigger=r"_?auth[\\\"']{0,4} {0,4}[:=]", find=find_docker_auth),

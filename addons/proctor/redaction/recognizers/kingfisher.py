@@ -27,6 +27,7 @@ from proctor.redaction.recognizers.results import (
     in_stand_in,
     narrowed,
     results,
+    specimen,
 )
 
 _NAME: Final = "Kingfisher"
@@ -66,6 +67,7 @@ class KingfisherRecognizer(EntityRecognizer):
     def load(self) -> None:
         """Compile the rules, or fetch them from the cache."""
         self._scanner = _scanner(self._cache_dir)
+        self._scanner.scan(specimen().encode())
 
     @override
     def analyze(

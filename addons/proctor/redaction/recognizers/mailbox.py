@@ -54,6 +54,11 @@ class Mailboxes(Gated):
         )
 
     @override
+    def load(self) -> None:
+        """Read the list of suffixes, so that the first address does not wait for it."""
+        _SUFFIXES("example.com")
+
+    @override
     def look(self, text: str, start: int, end: int, seconds: float) -> list[Match]:
         """Addresses that lie in the window."""
         found: list[Match] = []

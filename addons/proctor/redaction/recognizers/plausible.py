@@ -66,7 +66,7 @@ _CODE: Final = re.compile(
       \A[&*!]?[A-Za-z_$][\w$]*(?:(?:\?\.|\.|->|::|\?)[A-Za-z_$]?[\w$]*)*[(\[{<]
     | \A(?:new|await|typeof|lambda|function|return|not|std::|crate::)\b
     | \A[(\[{!*&]+[A-Za-z_]\w*(?:\.|->|::|\()\w
-    | \A[A-Za-z_]\w*(?:\.|->|::)[A-Za-z_]\w*(?:\.|->|::)?[\w.]*\Z              # attribute
+    | \A[A-Za-z_]\w*(?:(?:\.|->|::)\w+)*(?:\.|->|::)[A-Za-z_]\w*(?:\.|->|::)?\Z  # attribute
     | \A\\[dwsSDWbAZz(\[] | \A\^ | \[[aA0]-[zZ9] | \(\?[:=!<P] | \\d[+*{]                # a regex
     | => | \)[;}\])] | \}\) | \A[=<>!&|+]{1,3}\Z | \A[)\]};,]
     """,

@@ -33,7 +33,7 @@ _OPEN: Final = r"\"'`“”„«‹「『"
 _CLOSE: Final = r"\"'`“”»›」』’"
 # What links the name to the value: a sign, a verb, or an opening quote.
 _LINK: Final = (
-    r"(?P<by>\*{0,2}[ ]{0,2}(?::[ \n*]|：|->|→|[ ](?:–|—|-|=)[ ])\*{0,2}[ ]{0,2}(?:\n[ ]{0,4})?"
+    r"(?P<by>\*{0,2}[ ]{0,2}(?::[ \n*]|：|(?<=[\u3040-\ud7ff]):|->|→|[ ](?:–|—|-|=)[ ])\*{0,2}[ ]{0,2}(?:\n[ ]{0,4})?"
     rf"|[ ](?i:{_VERBS})"
     r"(?:[ ](?i:now|just|simply|still|einfach|jetzt|set[ ]to|changed[ ]to)){0,2}[ ]?:?[ ]"
     r"|[ ]{1,2}(?=[\"'`“„«*])|(?:は|是|为|：|이|는)[ ]?)"
@@ -63,10 +63,22 @@ _LOGIN: Final = re.compile(
     r"(?:[ ]?(?:/|\||:)[ ]?|,?[ ](?i:and|und|with|y|et|pass|pw|pwd)[ ])[\"'`]?(?P<value>"
     r"[^\s\"'`<>]{6,128})"
 )
+_MIXED: Final = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*\d.*\d)(?=.*[^A-Za-z0-9])")
 _NEXT: Final = re.compile(
     r"(?i:password|passwort|passwd|passphrase|kennwort|contraseña|mot "
     r"de passe|wachtwoord)[ ]{1,2}(?P<value>[^\s\"'`,;]{8,64})"
 )
+# Ends of commands and of lines that announce a secret; it stands on the next line alone.
+_ANNOUNCED: Final = (
+    r"base64 (?:-d|-D|--decode)|--reveal|(?:passw(?:or)?d|token|secret|key) for (?:the|user) |"
+    r"(?:following|initial|generated|temporary|new|root|admin) (?:\w{1,12} )?(?:passw(?:or)?d|token|secret)"
+)
+_PRINTED: Final = re.compile(
+    r"[^\n]{0,160}\r?\n(?:[ \t]{0,8}\r?\n)?"
+    r"(?:(?i:new[ ]value|value|password|generated|result):[ ]{1,4})?"
+    r"[ \t]{0,8}(?P<value>[^\s\"'<>]{8,128})[ \t]{0,4}(?=\r?\n|\Z)"
+)
+_SECRET_WORD: Final = re.compile(r"(?i)passw|passphrase|secret|token|credential|api[_-]?key")
 _AS: Final = re.compile(r"(?:\A|[\s\"'`*])(?P<value>[^\s\"'`*]{6,64})[\"'`*]{0,3}\Z")
 _WORDY: Final = 0.6
 _TECH: Final = re.compile(
@@ -158,8 +170,8 @@ def find_login(text: str, at: int) -> Iterator[Found]:
         if (
             is_password(value, quoted=True)
             and re.search(r"\d", value)
-            and wordiness(value) < _WORDY
             and re.search(r"[A-Za-z]", value)
+            and (wordiness(value) < _WORDY or _MIXED.match(value))
         ):
             yield Found(start, stop, PASSWORD)
 
@@ -211,11 +223,29 @@ def find_near(text: str, at: int) -> Iterator[Found]:
             yield Found(match.start(), match.start() + len(value), API_KEY)
 
 
+def _strong_literal(value: str) -> bool:
+    return bool(re.search(r"\d\W|\W\d|\d\d", value)) and is_password(value, quoted=True)
+
+
+def find_printed(text: str, at: int) -> Iterator[Found]:
+    """What a program printed right below the line that announces a secret."""
+    match = _PRINTED.match(text, at)
+    begin = text.rfind("\n", max(0, at - 200), at) + 1
+    if match is None or not _SECRET_WORD.search(text, begin, match.start("value")):
+        return
+    value = match["value"]
+    if not is_placeholder(value) and (is_random(value) or _strong_literal(value)):
+        yield Found(match.start("value"), match.end("value"), PASSWORD)
+
+
 def find_as(text: str, at: int) -> Iterator[Found]:
     """`use … as the password`: the word before."""
     begin = max(0, at - 80)
     match = _AS.search(text[begin:at])
-    if match and _unlike_words(match["value"], quoted=False):
+    marked = match is not None and text[begin + match.end("value")] in "\"'`*"
+    if match and (
+        _unlike_words(match["value"], quoted=False) or (marked and _strong_literal(match["value"]))
+    ):
         yield Found(begin + match.start("value"), begin + match.end("value"), PASSWORD)
 
 
@@ -229,7 +259,7 @@ SHAPES: Final = (
     Shape(
         name="told-before",
         trigger=r"(?i) (?:as|for|is|als|ist|comme|como) (?:the |your |my |our "
-        r"|a |new |das |dein |mein |le |la |tu |mi |root |admin ){0,2}(?:password|"
+        r"|a |new |das |dein |mein |le |la |tu |mi |root |admin |db |[a-z]{2,12} ){0,3}(?:password|"
         r"passwort|passphrase|mot de passe|contrase)",
         find=find_as,
         score=0.7,
@@ -242,9 +272,16 @@ SHAPES: Final = (
         score=0.7,
     ),
     Shape(
+        name="printed",
+        trigger=rf"(?i)(?:{_ANNOUNCED})",
+        find=find_printed,
+        score=0.7,
+    ),
+    Shape(
         name="near-key",
         trigger=r"(?i)\b(?:api|access|secret|private|auth|bearer|service|license|"
-        r"personal|deploy|refresh|bot|webhook|signing|encryption|admin)[ _-]?(?:key|"
+        r"personal|deploy|refresh|bot|webhook|signing|encryption|admin|setup|totp|otp|2fa|mfa|unseal|"
+        r"master|root|client|account|session|shared|write|project|customer)[ _-]?(?:key|"
         r"token|secret|credential)s?\b|\b(?:token|secret|credential)s?\b",
         find=find_near,
         score=0.7,

@@ -134,7 +134,7 @@ def _ipv4() -> Gated:
     return Patterns(
         _Addresses(patterns=patterns, name="IpV4"),
         detector="presidio:IpRecognizer",
-        triggers=(Trigger(expression=r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", before=12, after=6),),
+        triggers=(Trigger(expression=r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", before=14, after=6),),
         keep=harmless.ip,
     )
 

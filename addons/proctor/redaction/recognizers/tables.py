@@ -1,5 +1,5 @@
 # ruff: noqa: PLR2004 - lengths describe a kind of value
-"""Columns of tables whose header names a secret: CSV, TSV, Markdown."""
+"""Columns of tables whose header names a secret: CSV, TSV, Markdown, what database shells print."""
 
 import re
 from collections.abc import Iterator
@@ -9,11 +9,12 @@ from proctor.redaction.recognizers.assignments import classify, keeps
 from proctor.redaction.recognizers.shapes import Found, Shape
 
 _ROWS: Final = 2000
-_NAME: Final = re.compile(r"[\w .()/#-]{0,40}")
+_RULE: Final = re.compile(r"[-+=|: ─┼├┤│]{3,8192}\r?\Z")  # between the header and the rows
+_NAME: Final = re.compile(r"[\w ./#-]{0,40}(?:\([\w ./#-]{0,20}\))?[ ]{0,40}")
 
 
 def find_columns(text: str, at: int) -> Iterator[Found]:
-    """Columns of a table (CSV, TSV, Markdown) whose header names a secret.
+    """Columns of a table whose header names a secret.
 
     Args:
         text: The whole text.
@@ -24,7 +25,10 @@ def find_columns(text: str, at: int) -> Iterator[Found]:
     if stop < 0 or (start == 0 and at > 512):
         return
     header = text[start:stop].rstrip("\r")
-    delimiter = next((mark for mark in "|\t;," if mark in header), "")
+    delimiter = next((mark for mark in "|│\t;," if mark in header), "")
+    if '":"' in header or ': "' in header:  # the table is a string in JSON
+        start += header.rfind('"', 0, at - start) + 1
+        header = text[start:stop].rstrip("\r")
     names = [name.strip(" \"'") for name in header.split(delimiter)] if delimiter else []
     if len(names) < 2 or not all(map(_NAME.fullmatch, names)):
         return
@@ -36,9 +40,10 @@ def find_columns(text: str, at: int) -> Iterator[Found]:
     for _ in range(_ROWS):
         end = text.find("\n", position)
         row = text[position : end if end >= 0 else len(text)]
-        if row.count(delimiter) != len(names) - 1 or len(row) > 8192:
-            return
-        yield from _cells(row, position, delimiter, wanted)
+        if not _RULE.match(row):
+            if row.count(delimiter) != len(names) - 1 or len(row) > 8192:
+                return
+            yield from _cells(row, position, delimiter, wanted)
         if end < 0:
             return
         position = end + 1
@@ -48,7 +53,7 @@ def _cells(
     row: str, offset: int, delimiter: str, wanted: dict[int, tuple[str, int]]
 ) -> Iterator[Found]:
     for i, field in enumerate(row.split(delimiter)):
-        value = field.strip(" \"'\r")
+        value = field.strip(" \"'\r").partition('"')[0]
         if i in wanted and value and keeps(value, wanted[i][1]):
             begin = offset + field.index(value)
             yield Found(begin, begin + len(value), wanted[i][0])
@@ -58,7 +63,8 @@ def _cells(
 SHAPES: Final = (
     Shape(
         name="secret-column",
-        trigger=r"(?i)(?:passw(?:or)?[dt]|pwd|secret|token|key)[ \"']{0,2}[|,;\t\r\n]",
+        trigger=r"(?i)(?:passw(?:or)?[dt]|passphrase|pwd|secret|token|key|\bpass|kennwort|contrase|senha|"
+        r"wachtwoord|de passe)[\w\x80-\xff]{0,8}[ \"']{0,40}(?:[|,;\t\r\n]|\xe2\x94\x82)",
         find=find_columns,
     ),
 )
