@@ -190,7 +190,7 @@ def _commands(group: TyperGroup) -> Iterator[tuple[str, typer.core.TyperCommand]
         if isinstance(command, TyperGroup):
             for inner, found in _commands(command):
                 yield f"{name} {inner}", found
-        else:
+        elif isinstance(command, typer.core.TyperCommand):
             yield name, command
 
 
