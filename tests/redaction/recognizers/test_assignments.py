@@ -106,3 +106,44 @@ def test_what_is_no_value(text: str) -> None:
 
 def test_a_value_ends_where_the_next_begins() -> None:
     assert values(SHAPES, f"password={P}&secret_token={P[::-1]}") == [P, P[::-1]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"db_password": {"sensitive": true, "type": "string", "value": "@@"}',
+        "const k = env.JWT_SECRET || '@@';",
+        '<Key>Password</Key><Value Protected="True">@@</Value>',
+        "netlify env:set DB_PASSWORD @@",
+        "pulumi config set --secret dbPassword @@",
+        "ParameterKey: MasterUserPassword\n    ParameterValue: @@\n",
+        '["password"]=> string(12) "@@"',
+        "password_confirmation: '@@'",
+    ],
+)
+def test_notations_of_other_tools(text: str) -> None:
+    assert values(SHAPES, text.replace("@@", P)) == [P]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "STRIPE_PUBLISHABLE_KEY=pk_live_aZ4kLp0xRq8mB6nR1sD3gH5j",
+        "cat secret || ./gen-key2.sh",
+        "const t = o.token || 'anonymous';",
+        '"token": {"in": "header", "value": "string"}',
+        "git config set user.name alice2",
+    ],
+)
+def test_notations_without_secrets(text: str) -> None:
+    assert values(SHAPES, text) == []
+
+
+def test_both_sides_of_a_change() -> None:
+    other = P[::-1]
+    assert values(SHAPES, f'~ password = "{P}" -> "{other}"') == [P, other]
+
+
+def test_words_and_a_number_unquoted() -> None:
+    assert values(SHAPES, "PGPASSWORD=coffee.lemon_937 psql -h db") == ["coffee.lemon_937"]
+    assert values(SHAPES, "password = app.config.pass_2") == []

@@ -50,3 +50,33 @@ def test_noise_among_arguments(text: str) -> None:
 )
 def test_other_arguments(text: str) -> None:
     assert values(SHAPES, text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cy.get('#password').type('@@')",
+        "await page.fill('input[name=\"password\"]', '@@');",
+        "find(By.ID, 'pwd').send_keys(\"@@\")",
+        "Input Password    id=pass    @@\n",
+        "UPDATE settings SET value='@@' WHERE name='smtp_password';",
+        'bcrypt.hashpw(b"@@", salt)',
+        'child.expect("assword:"); child.sendline("@@")',
+    ],
+)
+def test_passwords_typed_hashed_and_set(text: str) -> None:
+    assert values(SHAPES, text.replace("@@", P)) == [P]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "page.fill('#username', 'alice2024')",
+        "fill_in 'Name', with: 'Project 2024'",
+        "hashlib.pbkdf2_hmac('sha256', password, salt)",
+        "SET value = '90' WHERE key = 'password.max_age'",
+        "bcrypt.hash(password, 10)",
+    ],
+)
+def test_other_fields_hashes_and_settings(text: str) -> None:
+    assert values(SHAPES, text) == []

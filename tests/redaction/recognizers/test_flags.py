@@ -69,3 +69,32 @@ def test_tokens_on_command_lines(text: str) -> None:
 )
 def test_other_options(text: str) -> None:
     assert values(SHAPES, text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "aws ssm put-parameter --name /db --type SecureString --value '@@'",
+        "az keyvault secret set --name db --value @@",
+        "echo '@@' | kinit alice@CORP",
+        "echo -n @@ | cryptsetup luksOpen /dev/sdb1 data",
+        "printf '@@' | gcloud secrets create smtp --data-file=-",
+        "keytool -importkeystore -srcstorepass @@",
+        "PsExec.exe \\\\srv -u corp\\a -p @@ cmd",
+        'sudo -S apt update <<< "@@"',
+    ],
+)
+def test_values_for_commands_about_secrets(text: str) -> None:
+    assert values(SHAPES, text.replace("@@", P)) == [P]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tool set --name color --value dark-blue-42",
+        "echo hello42 | tee /tmp/x",
+        "echo done2 | grep secret",
+    ],
+)
+def test_values_for_other_commands(text: str) -> None:
+    assert values(SHAPES, text) == []

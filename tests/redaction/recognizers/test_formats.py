@@ -87,3 +87,44 @@ def test_recovery_codes() -> None:
 )
 def test_other_lines(text: str) -> None:
     assert values(SHAPES, text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "api_key  x\ndb_pass     @@\n",
+        "password      | @@\ncreated | 1",
+        "bindpw @@\n",
+        "rootpw --plaintext @@\n",
+        '"requirepass @@\\nport 3"',
+        "> AUTH default @@\n",
+        "ACL SETUSER worker on >@@ ~jobs:* +@all",
+        "d-i passwd/user-password password @@",
+        'secret "@@";',
+        "chpasswd:\n  list: |\n    root:@@\n",
+        "[mx.acme.io]:587 a@acme.io:@@\n",
+        "a1 LOGIN alice @@\n",
+        "PASS @@\n",
+        "set vpn psksecret @@\n",
+    ],
+)
+def test_lines_of_other_programs(text: str) -> None:
+    assert values(SHAPES, text.replace("@@", P)) == [P]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token_ttl   3600",
+        "key_size  2048",
+        "password      | character varying(64)",
+        "250-AUTH LOGIN PLAIN\n",
+        "auth required pam_unix2.so\n",
+        "services:\n  - web:8080\n",
+        'key "rndc-key" { algorithm hmac-sha256; };',
+        "chpasswd: reads lines of user:password",
+        "set password reset\n",
+    ],
+)
+def test_lines_of_other_programs_without_secrets(text: str) -> None:
+    assert values(SHAPES, text) == []

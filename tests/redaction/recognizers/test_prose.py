@@ -79,3 +79,46 @@ def test_a_sign_at_the_end_may_belong_to_it() -> None:
 )
 def test_sentences_about_passwords(text: str) -> None:
     assert values(SHAPES, text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$ kubectl get secret db -o x | base64 -d\n@@\n",
+        "Please use the following password to proceed:\n\n@@\n",
+        "Password for the [elastic] user was reset.\nNew value: @@\n",
+        '127.0.0.1> GET session:token\n"@@"\n',
+        "do not use `@@` as the db password",
+        "Das WLAN-Passwort ist @@",
+        "Adminpasswort: @@",
+        "Heslo je @@",
+        "パスワード:@@",
+        "creds: svc-app // @@",
+    ],
+)
+def test_told_in_other_ways(text: str) -> None:
+    assert values(SHAPES, text.replace("@@", P)) == [P]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$ kubectl get secret db-password\nNAME   TYPE\ndb-password  Opaque\n",
+        "Reset your new password\nhttps://acme.io/reset\n",
+        "use `column_12` as the password column",
+        "The following secret is missing:\nDATABASE_PASSWORD_PROD\n",
+    ],
+)
+def test_told_about_nothing(text: str) -> None:
+    assert values(SHAPES, text) == []
+
+
+@pytest.mark.parametrize("value", ["badger.summit_227", "tiger-panda.501"])
+def test_words_and_a_number_are_a_password(value: str) -> None:
+    assert values(SHAPES, f"le mot de passe est {value} .") == [value]
+    assert values(SHAPES, f"Credentials: admin / {value}") == [value]
+
+
+def test_a_setup_key_is_noise_near_its_name() -> None:
+    assert values(SHAPES, f"my 2FA setup key is {N} for codes") == [N]
+    assert values(SHAPES, "the setup key is in the docs, chapter 2") == []

@@ -86,6 +86,7 @@ def test_windows_find_what_presidios_own_run_finds(
         ("US_ITIN", "912-70-1234", []),
         ("MAC_ADDRESS", "3c:22:fb:12:34:56", ["3c:22:fb:12:34:56"]),
         ("IP_ADDRESS", "10.20.30.40 and fd12::1", ["10.20.30.40", "fd12::1"]),
+        ("IP_ADDRESS", "x 212.158.216.248:443", ["212.158.216.248"]),
         ("IP_ADDRESS", "127.0.0.1 ::1 1.2.3", []),
         ("CRYPTO", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", ["1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"]),
         ("CRYPTO", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN3", []),

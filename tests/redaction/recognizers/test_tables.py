@@ -31,3 +31,31 @@ def test_a_table_may_end_anywhere() -> None:
     text = f"user,password,role\nalice,{P},x\n"
     for cut in range(len(text)):
         assert all(value in P for value in values(SHAPES, text[:cut]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  user  |   passwd    \n--------+------------\n alice  | @@\n bob    | %%\n(2 rows)\n",
+        "+---+-------+\n| u | token |\n+---+-------+\n| a | @@ |\n| b | %% |\n+---+-------+\n",
+        "│ user │ password │\n├──────┼──────────┤\n│ a │ @@ │\n│ b │ %% │\n",
+        "name;login;kennwort\nA;a;@@\nB;b;%%\n",
+        "|| User || Password ||\n| a | @@ |\n| b | %% |\n",
+        '{"out": "user,password\na,@@\nb,%%"}',
+    ],
+    ids=["psql", "mysql", "boxes", "german", "jira", "in JSON"],
+)
+def test_tables_of_other_programs(text: str) -> None:
+    assert values(SHAPES, text.replace("@@", P).replace("%%", Q)) == [P, Q]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " column   | type\n----------+------\n password | varchar64\n",
+        "def f(user, password, token):\n    return g(user, password2, token)\n",
+        "self.assertEqual(r.password,\nself.assertEqual(r.port2,\n",
+    ],
+)
+def test_code_and_descriptions_are_no_tables(text: str) -> None:
+    assert values(SHAPES, text) == []

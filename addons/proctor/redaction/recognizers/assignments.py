@@ -22,7 +22,17 @@ _PASSWORDS: Final = (
     "wachtwoord motdepasse parola haslo heslo losenord salasana adgangskode jelszo sifre pswd psswd"
 ).split()
 _PASSWORD_WORDS: Final = frozenset(
-    [*_PASSWORDS, "pass", "pw", "community", "requirepass", "masterauth", "storepass", "keypass"]
+    [
+        *_PASSWORDS,
+        "pass",
+        "pw",
+        "community",
+        "requirepass",
+        "masterauth",
+        "authtok",
+        "storepass",
+        "keypass",
+    ]
 )
 _JOINED: Final = (*_PASSWORDS, "storepass", "keypass", "bindpw", "rootpw")
 _KEYS: Final = tuple(
@@ -60,6 +70,7 @@ _ABOUT: Final = frozenset(
     "issuer host port user username email owner response request event action route view rules "
     "requirements char chars".split()
 )
+_AGAIN: Final = frozenset({"confirm", "confirmation", "repeat", "again"})
 # A name with one of these anywhere names no secret, whatever its value looks like.
 _NEVER: Final = frozenset(
     "public pub publishable page next continuation cancellation pagination cursor idempotency "
@@ -110,6 +121,7 @@ _VALUE: Final = re.compile(
         |credentials?|buffer|getenv)!?\((?=["'])
     | ConvertTo-SecureString[ ](?:-String[ ])?(?=["'])
     )?
+    (?:string\(\d{1,6}\)[ ](?=["]))?                  # PHP's var_dump
     (?:[bBrRuUfF@$LN]{1,2}(?=["']))?
     (?:
       (?P<quote>\\{0,3}(?:\"{3}|'{3}|["'`]))
@@ -132,7 +144,8 @@ _SETS: Final = (
     r"\bconfig[: ](?:set|add)|\bvariables? set"
 )
 _ENVIRONMENT: Final = re.compile(
-    rf"(?:{_SETS})[ \t]+(?P<name>[\w./-]{{3,64}})[ \t]+(?:--(?:body|value)[ =])?[\"']?(?P<value>"
+    rf"(?:{_SETS})[ \t]+(?:--?[a-z]+[ ])?(?P<name>[\w./-]{{3,64}})[ \t]+(?:--(?:body|value)[ =]"
+    rf")?[\"']?(?P<value>"
     rf"[^\s\"'$]{{4,4096}})"
 )
 _PART: Final = ('name="', "name='", "name=")
@@ -144,6 +157,9 @@ _LINE_START: Final = re.compile(
     r"(?:^|\n)[ \t]*(?:-[ ]|export[ ]|set[ ]|SET[ ]|setx[ ]|ENV[ ]|ARG[ ]|[#;/]{1,2}[ ]?|[+-])?\Z"
 )
 _LINE_REST: Final = re.compile(r"[ \t]*(?:[;,]|[ \t]#[^\n]*|\\[nr][^\n]*)?(?:[\r\n]|\Z)")
+_CHANGED: Final = re.compile(
+    r"[ ]{1,4}->[ ]{1,4}\"(?P<value>[^\"\s]{4,512})\""
+)  # Terraform's plans
 _PUBLISHED: Final = re.compile(r"(?:pk|pub)[_-](?:live|test|prod)[_-]")  # keys for browsers
 _TAIL: Final = re.compile(r"[,;.:)\]}>|'\\]+\Z")
 
@@ -180,7 +196,7 @@ def classify(name: str) -> tuple[str, int] | None:
         name: As written: `DB_PASSWORD`, `apiKey`, `spring.datasource.password`.
     """
     words = [word.lower() for word in _WORDS.findall(name)]
-    while words and words[-1].isdigit():
+    while words and (words[-1].isdigit() or (words[-1] in _AGAIN and len(words) > 1)):
         words.pop()
     if not words or len(words) > 12 or words[-1] in _ABOUT or not _NEVER.isdisjoint(words):
         return None
@@ -229,6 +245,9 @@ def find(text: str, at: int) -> Iterator[Found]:
     type_, proof = promise
     if _accept(text[begin:stop], proof, quoted=marked, alone=alone):
         yield Found(begin, stop, type_)
+        changed = _CHANGED.match(text, value.end())
+        if changed and _accept(changed["value"], proof, quoted=True, alone=True):
+            yield Found(changed.start("value"), changed.end("value"), type_)
 
 
 def _belongs(text: str, name: str, start: int, sign: re.Match[str], value: re.Match[str]) -> bool:
@@ -309,9 +328,9 @@ SHAPES: Final = (
             r"pw|psk|p(?:a)?sswd|pswd|kennwort|contrase|senha|"
             r"wachtwoord|mot_?de_?passe|parola|has[lł]o|heslo|salasana|adgangskode|sifre|"
             r"secret|token|api[_. -]?key|key|credential|bearer|jwt|auth|session|sid|cookie|"
-            r"license|salt|community|requirepass|connectionstring|pat(?:[_.$-]|(?-i:[A-Z0-9]))|pat\b)"
+            r"license|salt|authtok|totp|community|requirepass|connectionstring|pat(?:[_.$-]|(?-i:[A-Z0-9]))|pat\b)"
             r"[\w.$-]{0,40}[\\\"'`\])]{0,5}\s{0,12}(?:[:=,(>?!|{]|</|"
-            r"\r?\n\r?\n|-[^-]|<-|/>|string|str|char|value|default|\[)"
+            r"\r?\n\r?\n|-[^-]|<-|/>|string|str|char|value|parametervalue|default|\[)"
         ),
         find=find,
     ),

@@ -40,7 +40,8 @@ _ITEM: Final = re.compile(r"\s*(?:'(?P<value>[^'\n]*+)'|[^',]++(?:\([^()]*+\))?)
 
 
 _TYPED: Final = re.compile(
-    r"\.?[\w ]{2,20}(?:\(|[ ])[^\n]{0,120}?[bru]?(?:[\"'](?P<value>[^\"'\n]{6,128})[\"']\s{0,4}[,)}\n]"
+    r"\.?[\w ]{2,20}(?:\(|[ ])[^\n]{0,120}?[bru]?(?:[\"'](?P<value>[^\"'\n]{6,128})[\"']\s{0,4}"
+    r"[,)}\n]"
     r"|(?<=[ ]{2})(?P<bare>[^\s\"'=]{6,128})$)",
     re.MULTILINE,
 )
@@ -157,9 +158,14 @@ SHAPES: Final = (
         trigger=r"(?i)(?:bcrypt|argon2|scrypt|hashpw|hash_password|password_hash|make_password|"
         r"checkpw|check_password|verify_password|pbkdf2\w{0,8}|hasher)[\w.:>-]{0,24}\(",
         find=by_regex(
-            r"[\w.:>-]{4,64}\(\s{0,4}(?:[\"'][\w-]{3,8}[\"'],[ ])?[bru]?[\"'](?P<value>[^\"'\n]{6,128})[\"']",
+            r"[\w.:>-]{4,64}\(\s{0,4}(?:[\"'][\w-]{3,8}[\"'],[ ])?[bru]?[\"']"
+            r"(?P<value>[^\"'\n]{6,128})[\"']",
             PASSWORD,
-            lambda value: bool(re.search(r"\d", value)) and is_password(value, quoted=True),
+            lambda value: (
+                bool(re.search(r"\d", value))
+                and is_password(value, quoted=True)
+                and not re.match("(?i)sha|md5|argon|bcrypt|scrypt", value)
+            ),
         ),
     ),
     Shape(
@@ -206,7 +212,8 @@ SHAPES: Final = (
         name="expect-send",
         trigger=r"(?i)assword[:?]?[ *]{0,3}[\"'}]",
         find=by_regex(
-            r"(?i:assword)[:?]?[ *]{0,3}[\"'}]\)?[;{]?\s{1,12}(?:[\w.]{1,24}\.)?(?:exp_)?send(?:line)?[ (]"
+            r"(?i:assword)[:?]?[ *]{0,3}[\"'}]\)?[;{]?\s{1,12}(?:[\w.]{1,24}"
+            r"\.)?(?:exp_)?send(?:line)?[ (]"
             r"(?:--?[ ]\w?[ ]?)?[\"'{](?P<value>[^\"'\n\\}]{4,128})",
             PASSWORD,
             lambda value: is_password(value, quoted=True),

@@ -14,6 +14,7 @@ from proctor.redaction.recognizers.assignments import classify
 from proctor.redaction.recognizers.plausible import (
     is_code,
     is_noise,
+    is_numbered,
     is_password,
     is_placeholder,
     is_random,
@@ -161,7 +162,8 @@ _OPTIONS: Final = (
         (
             r"bw[ ]unlock|bw[ ]login[ ]\S{1,80}|pass[ ]insert|doctl[ ]auth[ ]init[ ]-t|"
             r"gh[ ]auth[ ]login[ ]--with-token[ ]<<<|travis[ ]login[ ]--github-token|"
-            r"surge[ ]token|pulumi[ ]login[ ]-t|fly[ ]auth[ ]token|sudo[ ]-S[ ]<<<|"
+            r"surge[ ]token|pulumi[ ]login[ ]-t|fly[ ]auth[ ]token|sudo[ ]-S[ ](?:[^\n|;<]{1,80}"
+            r"[ ])?<<<|"
             r"su[ ]-c"
         ),
         r"[ ]",
@@ -196,10 +198,16 @@ _PIPED: Final = re.compile(
     r"(?:echo|printf|Write-Output)[ ](?:-\w+[ ]|['\"]?%s['\"]?[ ]){0,3}"
     r"(?:\"(?P<d>[^\"\n]{1,512})\"|'(?P<s>[^'\n]{1,512})'|(?P<b>[^\s\"'|;<>]{1,512}))[ ]?\|[ ]?"
     r"(?:sudo[ ](?:-\w+[ ]){0,3}-S|(?P<user>(?:sudo[ ])?chpasswd)|(?:sudo[ ])?passwd[ ]--"
-    r"stdin|(?:sudo[ ])?(?:cryptsetup|kinit|smbpasswd|veracrypt|ssh-add|ansible-vault|restic|borg|su|net[ ]ads|"
-    r"realm|adcli|keyctl|pass|htpasswd)[ ]|[^\n|]{0,160}--(?:password|token|with|passphrase|api-key)[\w-]{0,12}(?:stdin|"
+    r"stdin|(?:sudo[ ])?(?:cryptsetup|kinit|smbpasswd|veracrypt|ssh-add|ansible-vault|restic|"
+    r"borg|su|net[ ]ads|"
+    r"realm|adcli|keyctl|pass|htpasswd|(?:gcloud|gh|fly|wrangler|podman|docker|az[ ]keyvault|"
+    r"openstack)"
+    r"[ ](?:secret|secrets))[ ]|[^\n|]{0,160}--(?:password|token|with|passphrase|api-key)"
+    r"[\w-]{0,12}(?:stdin|"
     r"-fd|token))"
 )
+_VALUE: Final = re.compile(r"[ ]--[a-z-]{4,16}[ =]" + _ARGUMENT)
+_ABOUT_SECRETS: Final = re.compile("(?i)secret|passw|securestring|credential|keyvault")
 _ORACLE: Final = re.compile(r"(?:sqlplus|expdp|impdp|exp|imp|sqlldr|rman)[ ]")
 _NUMERIC_PASSWORD: Final = re.compile(r"\d{4,}\Z")
 
@@ -226,6 +234,7 @@ def _typed(value: str, *, quoted: bool) -> bool:
         quoted
         or not is_code(value)
         or is_noise(value)
+        or is_numbered(value)
         or (is_random(value) and wordiness(value) < 0.3)
     )
 
@@ -266,6 +275,18 @@ def find_long(text: str, at: int) -> Iterator[Found]:
         yield Found(start, stop, type_)
 
 
+def find_value(text: str, at: int) -> Iterator[Found]:
+    """What a command about secrets is given as the value."""
+    match = _VALUE.match(text, at)
+    line = text[max(0, at - 200) : at].rpartition("\n")[2]
+    if match is None or not _ABOUT_SECRETS.search(line):
+        return
+    start, stop, quoted = _argument(match)
+    value = text[start:stop]
+    if _typed(value, quoted=quoted) and re.search(r"\d", value) and is_password(value, quoted=True):
+        yield Found(start, stop, PASSWORD)
+
+
 def find_piped(text: str, at: int) -> Iterator[Found]:
     """What is echoed into a command that reads a password."""
     match = _PIPED.match(text, at)
@@ -301,6 +322,11 @@ SHAPES: Final = (
             API_KEY,
             lambda value: is_random(value, 20) and wordiness(value) < 0.3,
         ),
+    ),
+    Shape(
+        name="value-option",
+        trigger=r" --(?:value|body|secret-string|secret-value|string-value)[ =]",
+        find=find_value,
     ),
     Shape(
         name="piped-password",

@@ -41,10 +41,12 @@ _LINE: Final = re.compile(
     r"(?i:password|passwd|passwort|passphrase|pass|requirepass|masterauth|(?:root)?bindpw|rootpw|"
     r"secret|insecure-password|credential|community|authtoken|apikey|"
     r"api-key|token)"
-    r"[ \t]{1,24}(?:--(?:plaintext|iscrypted)[ ])?[\"']?(?P<value>[^\s\"']{4,512})[\"']?[ \t]{0,4}(?=[\r\n]|\\n|\Z)"
+    r"[ \t]{1,24}(?:--(?:plaintext|iscrypted)[ ])?[\"']?(?P<value>[^\s\"']{4,512})"
+    r"[\"']?[ \t]{0,4}(?=[\r\n]|\\n|\Z)"
 )
 _ALIGNED: Final = re.compile(
-    r"[ \t]*(?P<name>[\w.-]{2,64})(?:[ ]{2,40}|\t{1,4}[ ]{0,8})[\"']?(?P<value>[^\s\"'|]{4,512})[\"']?[ \t]{0,40}"
+    r"[ \t]*(?P<name>[\w.-]{2,64})(?:[ ]{2,40}(?:[|][ ])?|[ ][|][ ]|\t{1,4}[ ]{0,8})"
+    r"[\"']?(?P<value>[^\s\"'|]{4,512})[\"']?[ \t]{0,40}"
     r"(?=[\r\n]|\\n|\Z)"
 )
 _LIST_LINE: Final = re.compile(
@@ -243,7 +245,8 @@ SHAPES: Final = (
     ),
     Shape(
         name="password-line",
-        trigger=r"(?i)^[ \t]*(?:(?:root)?bindpw|rootpw|password|passwd|passwort|passphrase|pass|requirepass|"
+        trigger=r"(?i)^[ \t]*(?:(?:root)?bindpw|rootpw|password|passwd|passwort|passphrase|pass|"
+        r"requirepass|"
         r"masterauth|secret|insecure-password|authtoken|token)[ \t]",
         find=by_regex(
             r"[ \t]*" + _LINE.pattern,
@@ -265,14 +268,38 @@ SHAPES: Final = (
         name="aligned-line",
         # What shells print: a name, blanks, a value.
         trigger=r"(?i)(?:pass|passw(?:or)?d|passphrase|pwd|pw|secret|token|key|credentials?)\w{0,8}"
-        r"(?: {2}|\t)",
+        r"(?: {2}|\t| [|])",
         find=find_aligned,
     ),
     Shape(
         name="redis-auth",
-        trigger=r"(?:^|> |\n|n)(?i:auth) ",
+        trigger=r"(?:^|\\n|[> ]|\")AUTH |> auth ",
         find=by_regex(
-            r"(?:>[ ]|\n|n)?(?i:auth)[ ](?:[\w.-]{1,40}[ ])?[\"']?(?P<value>[^\s\"'\\]{6,512})[\"']?[ ]{0,4}(?=[\r\n]|\\|\Z)",
+            r"(?:>[ ]|\\n|[> \"])?(?i:auth)[ ](?:[\w.-]{1,40}[ ]"
+            r")?[\"']?(?P<value>[^\s\"'\\]{6,512})[\"']?[ ]{0,4}(?=[\r\n]|\\|\Z)",
+            PASSWORD,
+            _strong,
+        ),
+    ),
+    Shape(
+        name="session-login",
+        # IMAP (RFC 9051 section 6.2.3), FTP (RFC 959 section 4.1.1), IRC services
+        trigger=r"^[\w.]{1,8} LOGIN |\bIDENTIFY |^PASS ",
+        find=by_regex(
+            r"(?:[\w.]{1,8}[ ]LOGIN[ ]\S{1,80}|IDENTIFY(?:[ ][\w|-]{1,30})?|PASS)[ ]"
+            r"[\"']?(?P<value>[^\s\"']{6,128})"
+            r"[\"']?[ ]{0,4}(?=[\r\n]|\Z)",
+            PASSWORD,
+            _strong,
+        ),
+    ),
+    Shape(
+        name="device-setting",
+        trigger=r"^[ \t]*set [a-z]",
+        find=by_regex(
+            r"[ \t]*set[ ](?:[\w./-]{1,40}[ ]){0,12}?[\w-]{0,40}(?:password|passwd|secret|psk|"
+            r"passphrase)[\w-]{0,16}"
+            r"[ ](?:ENC[ ])?[\"']?(?P<value>[^\s\"']{6,256})[\"']?[ \t]{0,4}(?=[\r\n]|\Z)",
             PASSWORD,
             _strong,
         ),
@@ -281,7 +308,8 @@ SHAPES: Final = (
         name="redis-user",
         trigger=r"(?i)(?:setuser|^user) [\w.-]{1,40} ",
         find=by_regex(
-            r"(?i:setuser|user)[ ][\w.-]{1,40}[ ](?:[\w~+@*%&:-]{1,40}[ ]){0,8}?>(?P<value>\S{4,512})",
+            r"(?i:setuser|user)[ ][\w.-]{1,40}[ ](?:[\w~+@*%&:-]{1,40}[ ]"
+            r"){0,8}?>(?P<value>\S{4,512})",
             PASSWORD,
             lambda value: is_password(value, quoted=True),
         ),

@@ -72,6 +72,10 @@ _CODE: Final = re.compile(
     """,
     re.VERBOSE,
 )
+# Words and a number, joined unlike each other: passphrases, no attributes.
+_NUMBERED: Final = re.compile(
+    r"\A[A-Za-z]+\.[A-Za-z]+[_-]\d{2,4}\Z|\A[A-Za-z]+[_-][A-Za-z]+\.\d{2,4}\Z"
+)
 _DOTTED_WORDS: Final = re.compile(
     r"\A[#.]?[A-Za-z][A-Za-z-]{1,30}(?:[.:/#][A-Za-z][\w-]{1,30}){1,6}\Z"
 )
@@ -153,6 +157,11 @@ def is_placeholder(value: str) -> bool:
     )
 
 
+def is_numbered(value: str) -> bool:
+    """Whether the value is two words and a number, such as people make passwords of."""
+    return bool(_NUMBERED.match(value))
+
+
 def is_code(value: str) -> bool:
     """Whether an unquoted value reads as an expression."""
     return bool(_CODE.search(value))
@@ -217,6 +226,7 @@ def is_password(  # noqa: PLR0911 - a list of reasons, each with its answer
         not quoted
         and is_code(value)
         and not is_noise(value)
+        and not is_numbered(value)
         and not (alone and re.search(r"\d.*[!@#$%^&*]|[!@#$%^&*].*\d", value))
     ):
         return False
@@ -265,7 +275,9 @@ def is_token(value: str, *, quoted: bool, alone: bool = False) -> bool:
         )
     if is_random(value):
         return quoted or not is_code(value) or (alone and wordiness(value) < 0.3)
-    if wordiness(value) > 0.45 and not re.search(r"[!@#$%^&*]", value):
+    if wordiness(value) > 0.45 and not (
+        re.search(r"[!@#$%^&*]", value) or (quoted and is_numbered(value))
+    ):
         return False
     return (
         bool(re.search(r"\d.*\d|\d.*[!@#$%^&*]", value))

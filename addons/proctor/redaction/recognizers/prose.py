@@ -9,6 +9,7 @@ from proctor.redaction.model import API_KEY, PASSWORD
 from proctor.redaction.recognizers.plausible import (
     is_code,
     is_noise,
+    is_numbered,
     is_password,
     is_placeholder,
     is_random,
@@ -26,14 +27,15 @@ _NAMES: Final = (
 )
 _VERBS: Final = (
     r"is(?:[ ]now|[ ]currently|[ ]still)?|was|are|will[ ]be|be|ist|lautet|"
-    r"war|wäre|heißt|est|es|é|è|är|er|to|jest|"
+    r"war|wäre|heißt|je|est|es|é|è|är|er|to|jest|"
     r"は|是|为|이|는|été|stands[ ]at|reads|became|equals|remains"
 )
 _OPEN: Final = r"\"'`“”„«‹「『"
 _CLOSE: Final = r"\"'`“”»›」』’"
 # What links the name to the value: a sign, a verb, or an opening quote.
 _LINK: Final = (
-    r"(?P<by>\*{0,2}[ ]{0,2}(?::[ \n*]|：|(?<=[\u3040-\ud7ff]):|->|→|[ ](?:–|—|-|=)[ ])\*{0,2}[ ]{0,2}(?:\n[ ]{0,4})?"
+    r"(?P<by>\*{0,2}[ ]{0,2}(?::[ \n*]|：|(?<=[\u3040-\ud7ff]):|->|→|[ ](?:–|—|-|=)[ ])\*{0,2}"
+    r"[ ]{0,2}(?:\n[ ]{0,4})?"
     rf"|[ ](?i:{_VERBS})"
     r"(?:[ ](?i:now|just|simply|still|einfach|jetzt|set[ ]to|changed[ ]to)){0,2}[ ]?:?[ ]"
     r"|[ ]{1,2}(?=[\"'`“„«*])|(?:は|是|为|：|이|는)[ ]?)"
@@ -60,25 +62,31 @@ _LOGIN: Final = re.compile(
     r"user(?:name)?|benutzer|identifiants|usuario)"
     r"(?:[ ](?:with|as|details)|[ ](?:for|zu|für|to|on)[ ](?:the[ ])?[\w.-]{1,40})?(?:[ ]"
     r"(?:are|is|sind|ist))?[ ]{0,2}[:=]?[ ]{1,2}[\"'`]?(?P<user>[\w.@+-]{2,64})[\"'`]?"
-    r"(?:[ ]?(?:/|\||:)[ ]?|,?[ ](?i:and|und|with|y|et|pass|pw|pwd)[ ])[\"'`]?(?P<value>"
+    r"(?:[ ]?(?:/{1,2}|\||:)[ ]?|,?[ ](?i:and|und|with|y|et|pass|pw|pwd)[ ])[\"'`]?(?P<value>"
     r"[^\s\"'`<>]{6,128})"
 )
+_COMPOUND: Final = re.compile("(?i:passwort|kennwort|wachtwoord)|(?i:l[oö]senord)")
 _MIXED: Final = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*\d.*\d)(?=.*[^A-Za-z0-9])")
 _NEXT: Final = re.compile(
     r"(?i:password|passwort|passwd|passphrase|kennwort|contraseña|mot "
-    r"de passe|wachtwoord)[ ]{1,2}(?P<value>[^\s\"'`,;]{8,64})"
+    r"de passe|wachtwoord|pwd|pw)[ ]{1,2}(?P<value>[^\s\"'`,;]{8,64})"
 )
 # Ends of commands and of lines that announce a secret; it stands on the next line alone.
 _ANNOUNCED: Final = (
-    r"base64 (?:-d|-D|--decode)|--reveal|(?:passw(?:or)?d|token|secret|key) for (?:the|user) |"
-    r"(?:following|initial|generated|temporary|new|root|admin) (?:\w{1,12} )?(?:passw(?:or)?d|token|secret)"
+    r"\bGET [\w:.-]{0,40}(?:token|secret|passw|session|requirepass)[\w:-]{0,8}|base64 (?:-d|-D|"
+    r"--decode)|--reveal|(?:passw(?:or)?d|token|secret|key) for (?:the|user) |"
+    r"(?:following|initial|generated|temporary|new|root|admin) (?:\w{1,12} )?(?:passw(?:or)?d|"
+    r"token|secret)"
 )
 _PRINTED: Final = re.compile(
     r"[^\n]{0,160}\r?\n(?:[ \t]{0,8}\r?\n)?"
     r"(?:(?i:new[ ]value|value|password|generated|result):[ ]{1,4})?"
-    r"[ \t]{0,8}(?P<value>[^\s\"'<>]{8,128})[ \t]{0,4}(?=\r?\n|\Z)"
+    r"(?:1\)[ ]\"[\w-]{1,40}\"\r?\n2\)[ ])?"
+    r"[ \t]{0,8}[\"']?(?P<value>[^\s\"'<>]{8,128})[\"']?[ \t]{0,4}(?=\r?\n|\Z)"
 )
-_SECRET_WORD: Final = re.compile(r"(?i)passw|passphrase|secret|token|credential|api[_-]?key")
+_SECRET_WORD: Final = re.compile(
+    r"(?i)passw|passphrase|secret|token|credential|api[_-]?key|session|requirepass"
+)
 _AS: Final = re.compile(r"(?:\A|[\s\"'`*])(?P<value>[^\s\"'`*]{6,64})[\"'`*]{0,3}\Z")
 _WORDY: Final = 0.6
 _TECH: Final = re.compile(
@@ -102,9 +110,17 @@ _NOT_NEAR: Final = re.compile(
 )
 
 
+def _within_word(text: str, at: int) -> bool:
+    before = text[at - 1]
+    if not text[at].isascii() or not (before.isalnum() or before in "_-$."):
+        return False
+    # German and Dutch write compounds as one word: Adminpasswort, WLAN-Passwort.
+    return not ((before.isalpha() or before == "-") and _COMPOUND.match(text, at))
+
+
 def find_told(text: str, at: int) -> Iterator[Found]:
     """The password that a sentence tells."""
-    if at and (text[at - 1].isalnum() or text[at - 1] in "_-$.") and text[at].isascii():
+    if at and _within_word(text, at):
         return
     phrase = _PHRASE.match(text, at)
     told = _TELLS.match(text, at)
@@ -132,7 +148,7 @@ def _from(told: re.Match[str]) -> Iterator[Found]:
             start -= 1
         tail = _TAIL.search(told["value"])
         if tail:
-            kept = tail.group()[0] in "!?"
+            kept = tail.group()[0] in "!?*"
             stop = told.start("value") + tail.start() + kept
     value, by = text[start:stop], told["by"].strip()
     strong = bool(_STRONG.match(told.group()))
@@ -148,13 +164,13 @@ def _unlike_words(value: str, *, quoted: bool) -> bool:
     """Whether a value right after the word "password" can be nothing else."""
     if quoted:
         return bool(re.search(r"\d", value))
-    return (
+    return is_numbered(value) or (
         bool(
             re.search(r"\d", value)
             and re.search("[a-z]", value)
             and re.search("[A-Z!#$%&*?@]", value)
         )
-        and wordiness(value) < 0.5
+        and wordiness(value) < _WORDY
         and not re.search(r"[(){}\[\]=<>;\\/:]", value)
     )
 
@@ -171,7 +187,7 @@ def find_login(text: str, at: int) -> Iterator[Found]:
             is_password(value, quoted=True)
             and re.search(r"\d", value)
             and re.search(r"[A-Za-z]", value)
-            and (wordiness(value) < _WORDY or _MIXED.match(value))
+            and (wordiness(value) < _WORDY or _MIXED.match(value) or is_numbered(value))
         ):
             yield Found(start, stop, PASSWORD)
 
@@ -181,7 +197,7 @@ def _told(value: str, *, quoted: bool, strong: bool) -> bool:
         len(value) < 4
         or is_placeholder(value)
         or _TECH.match(value)
-        or (not quoted and is_code(value) and not is_noise(value, 1))
+        or (not quoted and is_code(value) and not (is_noise(value, 1) or is_numbered(value)))
     ):
         return False
     if not strong:
@@ -224,7 +240,8 @@ def find_near(text: str, at: int) -> Iterator[Found]:
 
 
 def _strong_literal(value: str) -> bool:
-    return bool(re.search(r"\d\W|\W\d|\d\d", value)) and is_password(value, quoted=True)
+    marked = re.search(r"\d[^\w.-]|[^\w.-]\d", value) or _MIXED.match(value) or is_numbered(value)
+    return bool(marked) and is_password(value, quoted=True)
 
 
 def find_printed(text: str, at: int) -> Iterator[Found]:
@@ -234,7 +251,9 @@ def find_printed(text: str, at: int) -> Iterator[Found]:
     if match is None or not _SECRET_WORD.search(text, begin, match.start("value")):
         return
     value = match["value"]
-    if not is_placeholder(value) and (is_random(value) or _strong_literal(value)):
+    if not is_placeholder(value) and (
+        is_random(value) or _strong_literal(value) or _unlike_words(value, quoted=False)
+    ):
         yield Found(match.start("value"), match.end("value"), PASSWORD)
 
 
@@ -282,7 +301,7 @@ SHAPES: Final = (
         trigger=r"(?i)\b(?:api|access|secret|private|auth|bearer|service|license|"
         r"personal|deploy|refresh|bot|webhook|signing|encryption|admin|setup|totp|otp|2fa|mfa|unseal|"
         r"master|root|client|account|session|shared|write|project|customer)[ _-]?(?:key|"
-        r"token|secret|credential)s?\b|\b(?:token|secret|credential)s?\b",
+        r"token|secret|credential)s?\b|\b(?:token|secret|credential)s?\b|\bkey [\"'`]",
         find=find_near,
         score=0.7,
     ),

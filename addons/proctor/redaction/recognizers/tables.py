@@ -26,6 +26,8 @@ def find_columns(text: str, at: int) -> Iterator[Found]:
         return
     header = text[start:stop].rstrip("\r")
     delimiter = next((mark for mark in "|│\t;," if mark in header), "")
+    if "||" in header and header.startswith("||"):  # Jira and Confluence double the header's bars
+        header = header.replace("||", "|")
     if '":"' in header or ': "' in header:  # the table is a string in JSON
         start += header.rfind('"', 0, at - start) + 1
         header = text[start:stop].rstrip("\r")
@@ -34,7 +36,7 @@ def find_columns(text: str, at: int) -> Iterator[Found]:
         return
     wanted = {i: kind for i, name in enumerate(names) if (kind := classify(name.replace(" ", "_")))}
     # Asked once for each name in the header: the first one answers for all.
-    if not wanted or text.count(delimiter, start, at) != min(wanted):
+    if not wanted or _before(text[start:at], delimiter) != min(wanted):
         return
     position = stop + 1
     for _ in range(_ROWS):
@@ -47,6 +49,10 @@ def find_columns(text: str, at: int) -> Iterator[Found]:
         if end < 0:
             return
         position = end + 1
+
+
+def _before(row: str, delimiter: str) -> int:
+    return (row.replace("||", "|") if row.startswith("||") else row).count(delimiter)
 
 
 def _cells(
