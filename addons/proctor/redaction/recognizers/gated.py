@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from typing import Final, override
 
 import regex  # type: ignore[import-untyped]  # ships no types
-from presidio_analyzer import LocalRecognizer, Pattern, PatternRecognizer, RecognizerResult
+from presidio_analyzer import (
+    EntityRecognizer,
+    LocalRecognizer,
+    Pattern,
+    PatternRecognizer,
+    RecognizerResult,
+)
 from presidio_analyzer.nlp_engine import NlpArtifacts
 
 from proctor.redaction.model import Budget, RedactionError
@@ -129,6 +135,12 @@ class Gated(LocalRecognizer):
         return results
 
 
+def thresholds_of(recognizer: EntityRecognizer) -> dict[str, float]:
+    """Its own score thresholds; Presidio's recognizers have had any since 2.2.366."""
+    found: dict[str, float] = getattr(recognizer, "score_thresholds", {})
+    return found
+
+
 class Patterns(Gated):
     """A pattern recognizer of Presidio's, with its expressions, scores and checks, gated.
 
@@ -160,7 +172,7 @@ class Patterns(Gated):
             triggers=_derived(inner, patterns) if triggers is None else triggers,
             context=inner.context or (),
         )
-        self.score_thresholds = inner.score_thresholds
+        self.score_thresholds = thresholds_of(inner)
         self._keep = keep
         self._compiled = [
             (regex.compile(pattern.regex, flags=inner.global_regex_flags or 0), pattern.score)
