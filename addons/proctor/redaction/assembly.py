@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from proctor.redaction.exceptions import Exceptions
 from proctor.redaction.fields import Fields
@@ -21,6 +21,9 @@ from proctor.redaction.surrogates import digest
 from proctor.redaction.treatment import Treatments
 from proctor.redaction.vault import Vault
 from proctor.runtime.permissions import check_private, make_folder
+
+if TYPE_CHECKING:
+    from proctor.redaction.users import UsersRecognizers
 
 VAULT: Final = "vault.db"
 """Name of the vault's file in the folder `state`."""
@@ -39,6 +42,7 @@ def load_detector(
     cache: Path | None = None,
     where: Callable[..., str] = lambda *path: ".".join(map(str, path)),
     closing: ExitStack | None = None,
+    users: "UsersRecognizers | None" = None,
 ) -> Detector:
     """What finds things, as the settings ask for it. Takes seconds: Presidio is large.
 
@@ -47,6 +51,7 @@ def load_detector(
         cache: Where compiled rules are kept; None compiles them anew.
         where: Makes `file:line` of a path of keys, for errors.
         closing: Gets what ends the process that finds names; without it, that ends with this one.
+        users: One's own recognizers, where they were read before.
 
     Raises:
         ConfigurationError: A file cannot be read, a name means nothing, a model is not installed.
@@ -62,7 +67,7 @@ def load_detector(
     from proctor.redaction.recognizers.stock import stock_entities  # noqa: PLC0415
     from proctor.redaction.users import load_users  # noqa: PLC0415
 
-    users = load_users(settings.recognizers, settings.deny)
+    users = users or load_users(settings.recognizers, settings.deny)
     by_model = NAMES if model else frozenset()
     check_entities(settings, stock_entities() | users.entities | by_model, where)
     treated = Treatments(settings, users.entities).types
@@ -210,9 +215,14 @@ def open_screens(  # noqa: PLR0913 - what it is made of
     # Not at the top: as in `load_detector`.
     from proctor.redaction.users import load_users  # noqa: PLC0415
 
+    users = load_users(settings.recognizers, settings.deny)
     with ExitStack() as closing:
         detector = load_detector(
-            settings, cache=settings.cache or state / COMPILED, where=where, closing=closing
+            settings,
+            cache=settings.cache or state / COMPILED,
+            where=where,
+            closing=closing,
+            users=users,
         )
         vault = Vault(
             state / VAULT,
@@ -227,7 +237,7 @@ def open_screens(  # noqa: PLR0913 - what it is made of
             vault,
             listeners=listeners,
             exceptions=exceptions,
-            added=load_users(settings.recognizers, settings.deny).entities,
+            added=users.entities,
             phrases=_phrases(settings),
             closing=closing.pop_all(),
         )

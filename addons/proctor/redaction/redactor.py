@@ -30,15 +30,6 @@ _SIGHTS: Final = 131_072  # pieces and findings, at some hundred bytes
 _BODIES: Final = 64 * 2**20  # bytes of pieces already redacted
 
 
-class Paths(Protocol):
-    """A document whose leaves have paths."""
-
-    @property
-    def paths(self) -> Sequence[tuple[str | int, ...]]:
-        """The path of each leaf."""
-        ...
-
-
 class Piece(NamedTuple):
     """A part of a message that is looked at as one.
 

@@ -7,7 +7,7 @@ MessageCountTokensParams of the SDK). Members we do not know are let be.
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from proctor.errors import ClientError
 from proctor.protocols.anthropic import features
@@ -38,8 +38,7 @@ class ToolResult:
     is_error: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """A part of the body that is known again by its bytes: one element, or one other member.
 
     Attributes:
