@@ -152,6 +152,40 @@ def test_a_gateway_s_redaction_is_put_together(tmp_path: Path) -> None:
     assert not (state / COMPILED).exists()
 
 
+def test_what_ones_own_recognizers_lists_and_files_find_is_taken_out(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "recognizers:\n  - name: Badges\n    supported_entity: BADGE\n    patterns:\n"
+        "      - {name: badge, regex: 'BDG-[0-9]{6}', score: 0.9}\n"
+    )
+    known = tmp_path / "known.txt"
+    known.write_text("copper window river\n")
+    made = open_screens(
+        settings(
+            cache=str(CACHE),
+            recognizers=str(own),
+            known_values=(str(known),),
+            deny={"PROJECT": ("Blue Falcon",)},
+        ),
+        load_keys(state),
+        state=state,
+        listeners=["claude"],
+        exceptions=Exceptions,
+    )
+    assert made
+    claude = made.on("claude")
+    assert claude
+    out = sent(claude, body(user("BDG-123456 is on blue falcon: copper window river")))
+    made.close()
+    assert b"BADGE_" in out
+    assert b"PROJECT_" in out
+    assert b"<KNOWN_VALUE>" in out
+    for value in (b"BDG-123456", b"blue falcon", b"copper"):
+        assert value not in out
+
+
 def test_names_that_mean_nothing_are_errors(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_detector(settings(entities={"EMAIL_ADRESS": "mask"}), cache=tmp_path / "c")
