@@ -20,6 +20,7 @@ _BLAME = {
     "ConfigurationError": "operator",
     "problem": "operator",
     "ClientError": "caller",
+    "ApprovalError": "caller",
     "AuthenticationError": "caller",
     "refuse": "caller",
     "RefusedError": "caller",
@@ -48,10 +49,15 @@ class Code:
 
 def codes() -> list[Code]:
     """Every error code of the package with its message, found in the source."""
-    found: set[Code] = set()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        found |= set(_Module(ast.parse(path.read_text())).made())
-    return sorted(found)
+    modules = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): _Module(
+            ast.parse(path.read_text())
+        )
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+    for module in modules.values():
+        module.borrow(modules)
+    return sorted({code for module in modules.values() for code in module.made()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +84,20 @@ class _Maker:
         return given.get(inner.id, self.parameters[inner.id])
 
 
+# Codes that are put together as they are needed.
+_FILLED = {"…-unknown": ("approval-unknown", "grant-unknown", "kill-unknown")}
+# What happened, where the words are made anew in each case.
+_CASES = {
+    "approval-cancelled": "Nobody waited for it any more, or it was used or cancelled before",
+    "approval-denied": "Somebody who may decide said no; their words stand there",
+    "approval-expired": "Nobody decided in time",
+    "approval-pending": "It waits for a human, longer than the client could",
+    "approval-void": "The rules have changed since it was approved, and now ask for more",
+    "approvals-off": "A rule asks a human, and this proctor has nobody to ask",
+    "policy-denied": "A rule denies it, or none allows it",
+}
+# Where the kind of error does not say it.
+_BLAMED = {"approvals-unavailable": "proctor"}
 _PARTS = ("code", "message", "hint")
 _BASE = {
     name: _Maker(
@@ -93,7 +113,24 @@ class _Module:
     def __init__(self, tree: ast.Module) -> None:
         self._tree = tree
         self._makers = dict(_BASE)
-        for node in ast.walk(tree):
+        self._find()
+
+    def borrow(self, modules: Mapping[str, "_Module"]) -> None:
+        """Take over what is imported, and what makes errors by it."""
+        for node in self._tree.body:
+            if isinstance(node, ast.ImportFrom) and node.module in modules:
+                theirs = modules[node.module].own
+                names = {name.asname or name.name: theirs.get(name.name) for name in node.names}
+                self._makers |= {name: maker for name, maker in names.items() if maker}
+        self._find()
+
+    @property
+    def own(self) -> dict[str, _Maker]:
+        """What the functions of this module make, by their names."""
+        return {name: maker for name, maker in self._makers.items() if name not in _BASE}
+
+    def _find(self) -> None:
+        for node in ast.walk(self._tree):
             if isinstance(node, ast.FunctionDef) and (maker := self._wrapper(node)):
                 self._makers[node.name] = maker
 
@@ -102,13 +139,14 @@ class _Module:
             if not isinstance(call, ast.Call) or not (maker := self._makers.get(_name(call))):
                 continue
             code, message, hint = (maker.part(part, call) for part in _PARTS)
-            if isinstance(code, ast.Constant):
-                yield Code(
-                    code=str(code.value),
-                    blame=maker.blame,
-                    message=_words(message),
-                    hint=_words(hint),
-                )
+            if isinstance(code, ast.Constant | ast.JoinedStr):
+                for name in _FILLED.get(_words(code), (_words(code),)):
+                    yield Code(
+                        code=name,
+                        blame=_BLAMED.get(name, maker.blame),
+                        message=_words(message),
+                        hint=_words(hint),
+                    )
 
     def _wrapper(self, function: ast.FunctionDef) -> _Maker | None:
         """A function that hands its code or message on to one that makes an error."""
@@ -163,9 +201,9 @@ def errors_page(found: list[Code]) -> str:
     for code in sorted({each.code for each in found}):
         here = [each for each in found if each.code == code]
         blame = sorted({each.blame for each in here})
-        messages = sorted({each.message for each in here if each.message.strip("… ")})
-        if not all(each.message for each in here):
-            messages.append("depends on the case")
+        messages = sorted({each.message for each in here if each.message.strip("… ()")})
+        if not all(each.message.strip("… ()") for each in here):
+            messages.append(_CASES.get(code, "depends on the case"))
         hints = sorted({each.hint for each in here if each.hint.strip("… ")})
         cells = (", ".join(blame), _cell(messages), _cell(hints))
         lines.append(f"| `{code}` | {' | '.join(cells)} |")
@@ -184,11 +222,11 @@ def application() -> TyperGroup:
     return command
 
 
-def _commands(group: TyperGroup) -> Iterator[tuple[str, typer.core.TyperCommand]]:
+def all_commands(group: TyperGroup) -> Iterator[tuple[str, typer.core.TyperCommand]]:
     """Every command by its name, those of groups by both names."""
     for name, command in group.commands.items():
         if isinstance(command, TyperGroup):
-            for inner, found in _commands(command):
+            for inner, found in all_commands(command):
                 yield f"{name} {inner}", found
         elif isinstance(command, typer.core.TyperCommand):
             yield name, command
@@ -199,7 +237,7 @@ def commands_page() -> str:
     group = application()
     context = typer.Context(group, info_name="proctor")
     lines = ["# Commands", "", group.help or "", "", "Made by `python scripts/docs.py`.", ""]
-    for name, command in _commands(group):
+    for name, command in all_commands(group):
         own = typer.Context(command, info_name=name, parent=context)
         usage = " ".join(command.collect_usage_pieces(own))
         lines += [f"## proctor {name}", "", inspect.cleandoc(command.help or ""), ""]

@@ -101,7 +101,7 @@ def test_paths_are_absolute_by_default_too(tmp_path: Path, monkeypatch: pytest.M
         ("rules: rules/", "rules:", "wrong-value", 23, "got nothing"),
         ("rules: rules/", "rules: {a: 1}", "wrong-value", 23, "got keys and values"),
         ("rules: rules/", "rules: [a]", "wrong-value", 23, "got a list"),
-        ("rules: rules/", "roles: {}", "not-available", 23, "nothing may look guarded"),
+        ("rules: rules/", "roles: {boss: {groups: [x]}}", "unknown-key", 23, "reviewer"),
         ("listeners:", "listeners: []\nx:", "unknown-key", 3, "`x`"),
     ],
 )

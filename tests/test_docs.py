@@ -4,16 +4,21 @@ import asyncio
 import importlib.util
 import inspect
 import re
+import shlex
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import duckdb
 import pytest
 from pydantic import BaseModel
+from starlette.routing import Route
 
+from proctor.approval.model import ApprovalError
 from proctor.audit.recorder import Recorder
+from proctor.console.api import Api
 from proctor.policy import fields, rulefile
 from proctor.runtime.metrics import Metrics
 from proctor.settings import Config
@@ -22,6 +27,7 @@ from tests.support.shell import marked_blocks, run_block
 
 README = REPOSITORY / "README.md"
 REFERENCE = REPOSITORY / "docs/reference.md"
+APPROVALS = REPOSITORY / "docs/approvals.md"
 PAGES = sorted([README, REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").glob("*.md")])
 
 
@@ -78,13 +84,56 @@ def models(annotation: Any) -> Iterator[type[BaseModel]]:
 def test_every_key_of_the_configuration() -> None:
     documented = words(section("proctor.yaml"))
     # Where a secret comes from is said once, under credentials.
-    found = {key for key in keys(Config) if ".client_secret." not in key}
+    secrets = (".client_secret.", "notifications.url.", "notifications.secret.")
+    found = {key for key in keys(Config) if not any(part in key for part in secrets)}
     parents = {key.rpartition(".")[0] for key in found}
-    lists = {"audit", "limits", "limits.disk", "console"}  # their keys are all in tables
+    # Their keys are all in tables.
+    lists = {"audit", "limits", "limits.disk", "console", "approvals", "notifications"}
+    lists |= {key for key in parents if key.partition(".")[0] == "roles"}
     missing = found - documented - (parents & lists)
     assert not missing
     dotted = {word for word in documented if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", word)}
     assert dotted - found <= {"realm_access.roles", "act.sub", "proctor.yaml"}
+
+
+def test_every_error_of_an_approval() -> None:
+    """Some are put together where they are made."""
+    codes = set(re.findall(r"`((?:approval|grant|kill)[a-z-]+)`", ApprovalError.__doc__ or ""))
+    assert len(codes) > 10
+    assert not codes - words((REPOSITORY / "docs/errors.md").read_text())
+
+
+def test_every_request_of_the_api() -> None:
+    nothing = cast("Any", None)
+    api = Api(house=nothing, admit=nothing, failures=nothing, wishes=nothing, streams=nothing)
+    there = {
+        f"{method} {route.path.removeprefix('/api/v1').replace('{name}', '{id}')}"
+        for route in api.routes()
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    told = re.findall(r"^\| `([A-Z]+ /[^`?]+)", APPROVALS.read_text(), re.MULTILINE)
+    assert set(told) == there
+
+
+@pytest.mark.parametrize("page", [README, APPROVALS], ids=lambda page: page.name)
+def test_commands_that_are_shown_exist(page: Path) -> None:
+    commands = {
+        name: {option for parameter in command.params for option in parameter.opts}
+        for name, command in generator().all_commands(generator().application())
+    }
+    text = page.read_text().replace("\\\n", "")
+    shown = [
+        list(takewhile(lambda word: word not in {"|", "||", ">"}, shlex.split(line, comments=True)))
+        for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        for line in re.findall(r"^proctor .*", block, re.MULTILINE)
+    ]
+    assert len(shown) > 5
+    for each in shown:
+        name = " ".join(each[1:3]) if " ".join(each[1:3]) in commands else each[1]
+        assert name in commands, each
+        options = {word for word in each if word.startswith("--")}
+        assert not options - commands[name], each
 
 
 def test_every_key_of_a_rule() -> None:

@@ -13,6 +13,12 @@ def test_it_says_what_was_got_what_was_expected_and_what_to_do() -> None:
     assert str(errors.ProctorError("a-code", "It is wrong")) == "It is wrong"
 
 
+@pytest.mark.parametrize("end", [".", "!", "?"])
+def test_a_sentence_that_has_ended_is_not_ended_again(end: str) -> None:
+    error = errors.ProctorError("a-code", f"It is wrong{end}", hint="Do so.")
+    assert str(error) == f"It is wrong{end} Do so."
+
+
 def test_a_configuration_error_says_where() -> None:
     error = errors.ConfigurationError("a-code", "It is wrong", where="proctor.yaml:3")
     assert str(error) == "proctor.yaml:3: It is wrong"

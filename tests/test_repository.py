@@ -30,11 +30,15 @@ HOSTS = [
 MACHINE_PATHS = re.compile(r"(?<![\w.}~-])/(?:work|root|tmp/w)/")
 LONGEST = 550
 COVERED_ELSEWHERE = {
+    "approval/store.py": "tests/approval/test_sqlite.py",
     "cli/run.py": "tests/e2e",
+    "console/house.py": "tests/console/test_app.py",
     "runtime/gateway.py": "tests/e2e",
     "runtime/http1.py": "tests/runtime/test_mitm.py",
     "runtime/launcher.py": "tests/e2e",
     "runtime/quick.py": "tests/runtime/test_mitm.py",
+    "runtime/reception.py": "tests/e2e",
+    "runtime/streams.py": "tests/stages/test_toolgate.py",
 }
 
 

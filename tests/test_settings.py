@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from proctor.fields import SecretSource
 from proctor.settings import (
     AuditSettings,
-    Config,
     ConsoleSettings,
     CredentialSettings,
     DiskSettings,
@@ -16,7 +16,6 @@ from proctor.settings import (
     IssuerSettings,
     Limits,
     Listener,
-    SecretSource,
     Threshold,
     UpstreamTlsSettings,
 )
@@ -193,7 +192,8 @@ def test_limits_and_disk_defaults() -> None:
     ("data", "code"),
     [
         ({"listen": "0.0.0.0:9090"}, "plaintext-listener"),
-        ({"issuer": "https://idp"}, "not-available"),
+        ({"issuer": "https://idp"}, "wrong-value"),
+        ({"client_id": "proctor"}, "wrong-value"),
         ({"tls": {"cert": "a", "key": "b", "client_ca": "c"}}, "unknown-key"),
     ],
 )
@@ -203,8 +203,3 @@ def test_no_console(data: dict[str, Any], code: str) -> None:
 
 def test_retention_comes_later() -> None:
     assert codes(AuditSettings, {"path": "x", "retention": {}}) == ["not-available"]
-
-
-@pytest.mark.parametrize("section", ["roles", "approvals"])
-def test_sections_that_come_later(section: str) -> None:
-    assert codes(Config, {section: {}}) == ["not-available"]

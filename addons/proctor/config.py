@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from proctor.errors import ConfigurationError
-from proctor.fields import nearest
+from proctor.fields import SecretSource, nearest
 from proctor.redaction.fields import Fields
 from proctor.scrub import scrub
 from proctor.settings import (
@@ -23,7 +23,6 @@ from proctor.settings import (
     IssuerSettings,
     Limits,
     Listener,
-    SecretSource,
     ServerTlsSettings,
     Threshold,
     TlsSettings,
@@ -91,6 +90,7 @@ def build(document: Document, base: Path) -> Config:
     _check_introspection(config, document)
     _check_addresses(config, document)
     _check_redaction(config, document)
+    _check_console(config, document)
     return config
 
 
@@ -182,6 +182,28 @@ def _check_redaction(config: Config, document: Document) -> None:
         except ConfigurationError as error:
             error.where = document.where("redaction", "fields", index)
             raise
+
+
+def _check_console(config: Config, document: Document) -> None:
+    """Who signs in at the console is judged by what is said of their issuer."""
+    known = [item.issuer for item in config.identity.issuers]
+    if config.console.issuer is not None and config.console.issuer not in known:
+        raise ConfigurationError(
+            code="unknown-name",
+            message=f"No issuer is called {config.console.issuer!r}",
+            hint=nearest(config.console.issuer, known),
+            where=document.where("console", "issuer"),
+        )
+    agents = [item.audience for item in config.identity.issuers]
+    if config.console.audience in agents:
+        raise _wrong(
+            document,
+            ("console", "audience"),
+            "The console's audience is an agent's, too: an agent's token could then decide",
+            expected="another one than in identity.issuers",
+        )
+    names = [item.name for item in config.notifications]
+    _check_unique(names, "notifications", "name", document)
 
 
 def _check_unique(

@@ -40,7 +40,11 @@ class ProctorError(Exception):
         if self.expected:
             parts.append(f"expected {self.expected}")
         text = "; ".join(parts)
-        return f"{text}. {self.hint}" if self.hint else text
+        if not self.hint:
+            return text
+        # The message may be somebody's words, such as a rule's reason, with an end of their own.
+        ends = "" if text.endswith((".", "!", "?")) else "."
+        return f"{text}{ends} {self.hint}"
 
 
 @dataclass(slots=True, eq=False)

@@ -110,7 +110,8 @@ def _at_least_one(value: object) -> object:
     return value
 
 
-def _path(value: object, info: ValidationInfo) -> object:
+def absolute(value: object, info: ValidationInfo) -> object:
+    """A path, taken from the folder in the context where it is relative."""
     if isinstance(value, Path):
         return value
     if not isinstance(value, str) or not value or "\0" in value or value.startswith("~"):
@@ -146,7 +147,7 @@ def _command(value: object, info: ValidationInfo) -> object:
         raise ValueError(expected)
     if not words[0] or not all(isinstance(word, str) and "\0" not in word for word in words):
         raise ValueError(expected)
-    program = str(_path(words[0], info)) if "/" in words[0] else words[0]
+    program = str(absolute(words[0], info)) if "/" in words[0] else words[0]
     return (program, *words[1:])
 
 
@@ -200,7 +201,7 @@ def _text(value: object) -> str:
 AT_LEAST_ONE = BeforeValidator(_at_least_one)
 """For lists; pydantic's own length check also speaks up when an item is wrong."""
 
-type FilePath = Annotated[Path, BeforeValidator(_path)]
+type FilePath = Annotated[Path, BeforeValidator(absolute)]
 """Absolute once validated."""
 
 type Name = Annotated[
@@ -219,3 +220,24 @@ type UpstreamOrigin = Annotated[Origin, BeforeValidator(_origin)]
 type ProxyOrigin = Annotated[Origin, BeforeValidator(_proxy)]
 type Seconds = Annotated[float, BeforeValidator(_duration)]
 type Bytes = Annotated[int, BeforeValidator(_size)]
+
+
+class SecretSource(Settings):
+    """Where a secret comes from; exactly one. The secret itself never stands in the file."""
+
+    env: Variable | None = None
+    file: FilePath | None = None
+    command: Command | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_literal(cls, data: object) -> object:
+        if isinstance(data, cls):
+            return data
+        if isinstance(data, dict) and len(data) == 1 and None not in data.values():
+            return data
+        raise problem(
+            "secret-source",
+            "A secret does not stand in this file; say where it comes from",
+            expected="one of {env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT, …]}",
+        )

@@ -9,16 +9,22 @@ The order is the contract, and every door keeps it:
     admit    who asks?                      AuthenticationError, UpstreamError
     session  which run is this part of?
     decide   may it?                        a Ruling, never an error
+    killed   was it ended by hand?          a Kill, or None
+    hold     humans agree, and the rules still do     RefusedError, InternalError
     begin    durable before anything leaves InternalError: then nothing may leave
     end      durable before the end is passed on
     refuse   instead of begin and end, for what is not let through
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import hmac
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, Protocol
 
+from proctor.approval.holder import Desk, Held, Holder, Waiting
+from proctor.approval.model import Approval, Kill
 from proctor.model import (
     Action,
     Allow,
@@ -109,7 +115,7 @@ class _Run:
 class Gate:
     """One per process. Its parts are handed in, so that it can be asked without any of them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts
         self,
         *,
         authenticator: Authenticator,
@@ -117,8 +123,11 @@ class Gate:
         recorder: Recorder[Any],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         digest_key: bytes = b"",
+        desk: Desk | None = None,
     ) -> None:
         self._digest_key = digest_key
+        self._desk = desk
+        self._holder = Holder(desk, self._again, clock)
         self._authenticator = authenticator
         self._policies = policies
         self._recorder = recorder
@@ -138,13 +147,14 @@ class Gate:
         """Who is asking, where that was proved before and needs no waiting; else None."""
         return self._authenticator.recall(token)
 
-    def session(
+    def session(  # noqa: PLR0913 - what a run is known by
         self,
         principal: Principal,
         name: str,
         *,
         client: str = "",
         correlated_by: str = "",
+        repository: str = "",
         turn: bool = False,
     ) -> Session:
         """The run that `principal` calls `name`; two principals never share one.
@@ -154,6 +164,7 @@ class Gate:
             name: The client's own name for the run; asserted, never trusted.
             client: Product and version, as the client says.
             correlated_by: How the name came.
+            repository: The folder the agent says it works in; "" keeps what it said before.
             turn: This exchange is a request to the model, and counts.
         """
         key = (principal.key, name)
@@ -168,9 +179,11 @@ class Gate:
             client=seen.client,
             started=seen.started,
             turns=run.turns,
-            repository=seen.repository,
+            repository=repository or seen.repository,
             correlated_by=correlated_by,
         )
+        if session.repository != seen.repository:
+            run.session = replace(seen, repository=session.repository)
         run.turns += turn
         run.last_seen = now
         self._runs[key] = run  # the youngest stands last
@@ -211,6 +224,42 @@ class Gate:
                 else RecordMode.FULL
             ),
             policy_version=policy.version,
+        )
+
+    def killed(self, principal: Principal, session: Session | None) -> Kill | None:
+        """The kill in force for this run of this principal, or None."""
+        if self._desk is None:
+            return None
+        name = session.id if session else None
+        return self._desk.killed(principal.key, principal.subject, principal.human, name)
+
+    def hold(self, held: Held, asked: Callable[[Approval], None]) -> Waiting:
+        """Hold an action until humans have decided; await its `outcome`.
+
+        Args:
+            held: The action.
+            asked: Told the approval once humans are asked.
+        """
+        return self._holder.hold(held, asked)
+
+    def named(self, purpose: bytes, parts: Iterable[bytes]) -> str:
+        """A keyed name for something that must not be guessed from its name, hex."""
+        state = hmac.new(self._digest_key, purpose, sha256)
+        for part in parts:
+            state.update(b"%d:" % len(part))
+            state.update(part)
+        return state.hexdigest()
+
+    def _again(self, held: Held) -> Decision:
+        """What the rules say now."""
+        return self._policies.current.decide(
+            Case(
+                principal=held.principal,
+                session=held.session,
+                action=held.action,
+                findings=held.findings,
+                now=self._clock(),
+            )
         )
 
     async def begin(
@@ -353,11 +402,15 @@ class Gate:
                             if keep and call.input
                             else None
                         ),
-                        "verdict": "allow",
-                        "rule_id": None,
+                        "verdict": call.verdict,
+                        "rule_id": call.rule_id,
+                        "approval_id": call.approval_id,
                     }
                     for call in reply.tools
                 ]
+        if closing.rulings:
+            # The request's own stand in flow.begin.
+            fields["decisions"] = [item for ruling in closing.rulings for item in ruling.as_json()]
         fields["turn"] = turn
         fields["tools"] = tools
 
@@ -367,10 +420,13 @@ def _strongest(decisions: Sequence[Decision]) -> Verdict:
     strongest: Verdict | None = None
     for decision in decisions:
         match decision.verdict:
-            case Deny():
+            case Deny(appeal=()):
                 return decision.verdict
+            case Deny():
+                if not isinstance(strongest, Deny):
+                    strongest = decision.verdict
             case Hold():
-                if not isinstance(strongest, Hold):
+                if not isinstance(strongest, Hold | Deny):
                     strongest = decision.verdict
             case Allow():
                 strongest = strongest or decision.verdict

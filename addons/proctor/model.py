@@ -204,18 +204,24 @@ class ApprovalTerms:
     """What a holding rule asks of humans.
 
     Attributes:
+        rule_id: The rule.
+        rule_reason: Its own words.
         from_groups: Groups whose members may decide.
         count: Distinct humans needed.
         wait: How long the connection is held.
         ttl: The approval's absolute end, counted from the request.
         reason_required: Whether a decision needs words.
+        grant: The longest grant that may be given; None where none may be.
     """
 
+    rule_id: str = ""
+    rule_reason: str = ""
     from_groups: tuple[str, ...]
     count: int = 1
     wait: timedelta = timedelta(minutes=4)
     ttl: timedelta = timedelta(minutes=30)
     reason_required: bool = False
+    grant: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,10 +243,14 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deny:
-    """It may not happen. `rule_id` is `default` where no rule allowed it."""
+    """It may not happen. `rule_id` is `default` where no rule allowed it.
+
+    `appeal` is what humans are asked where the rules let the denial be appealed, else empty.
+    """
 
     rule_id: str
     reason: str
+    appeal: tuple[ApprovalTerms, ...] = ()
 
 
 type Verdict = Allow | Hold | Deny

@@ -99,12 +99,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """A tool call the model made."""
+    """A tool call the model made, and what was said of it."""
 
     id: str
     name: str
     input: bytes
     source: str = "llm"
+    verdict: str = "allow"
+    rule_id: str | None = None
+    approval_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +163,7 @@ class Opening:
         started_at: When the request's first byte came.
         findings: What was found in the request.
         receipt: How the request was looked at; None where it was not.
+        approval_id: The approval that let it pass, or None.
     """
 
     flow_id: str
@@ -177,6 +181,7 @@ class Opening:
     question: Question | None = None
     findings: tuple[Finding, ...] = ()
     receipt: Receipt | None = None
+    approval_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +195,7 @@ class Closing:
         body: The response's content: exact bytes, a stream to be closed, or None.
         findings: What was found in the response.
         receipt: How the response was looked at; None where it was not.
+        rulings: What the rules said of the model's tool calls.
     """
 
     status: int | None
@@ -200,6 +206,7 @@ class Closing:
     reply: Reply | None = None
     findings: tuple[Finding, ...] = ()
     receipt: Receipt | None = None
+    rulings: tuple[Ruling, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -252,6 +259,7 @@ def common(
         "correlated_by": session.correlated_by if session else None,
         "client": session.client if session else opening.client,
         "policy_version": ruling.policy_version if ruling else "",
+        "approval_id": opening.approval_id,
         "decisions": ruling.as_json() if ruling else [],
         "findings": _findings(opening.findings),
         "receipt": {"request": opening.receipt.as_json()} if opening.receipt else {},

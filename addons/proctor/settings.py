@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from proctor.approval.settings import ApprovalSettings, NotifierSettings, RolesSettings
 from proctor.fields import (
     AT_LEAST_ONE,
     Bytes,
-    Command,
     FilePath,
     HeaderName,
     IssuerName,
@@ -17,10 +17,10 @@ from proctor.fields import (
     ProxyOrigin,
     Scheme,
     Seconds,
+    SecretSource,
     SecureUrl,
     Settings,
     UpstreamOrigin,
-    Variable,
     problem,
 )
 from proctor.redaction.settings import RedactionSettings
@@ -36,27 +36,6 @@ type Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
 """Signatures only: with a shared key (HS256 …) every verifier could also issue."""
-
-
-class SecretSource(Settings):
-    """Where a secret comes from; exactly one. The secret itself never stands in the file."""
-
-    env: Variable | None = None
-    file: FilePath | None = None
-    command: Command | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_literal(cls, data: object) -> object:
-        if isinstance(data, cls):
-            return data
-        if isinstance(data, dict) and len(data) == 1 and None not in data.values():
-            return data
-        raise problem(
-            "secret-source",
-            "A secret does not stand in this file; say where it comes from",
-            expected="one of {env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT, …]}",
-        )
 
 
 class TlsSettings(Settings):
@@ -325,25 +304,46 @@ class Limits(Settings):
 
 
 class ConsoleSettings(Settings):
-    """Where /healthz, /readyz and /metrics are.
+    """The reviewer's page, the API of the command line, /healthz, /readyz and /metrics.
 
     Attributes:
         listen: Where; off loopback it has `tls`, or says `plaintext: true`.
         tls: Certificate and key.
         plaintext: Other machines may ask in the clear.
+        url: The address by which people reach it, where that is another one; the issuer sends them
+            back to it, and notifications point at it.
         audience: What a token for the console is for; never an agent's.
+        issuer: Who people sign in with; one of `identity.issuers`. None: nobody can decide.
+        client_id: Who the console is to that issuer.
+        client_secret: Its secret; None where PKCE alone is asked for (RFC 7636).
+        scopes: Asked for on top of `openid` and `profile`.
+        acr: Classes of authentication that are good enough (OpenID Connect Core 2); empty for any.
+        max_age: How long a sign-in lets its person decide, seconds.
+        idle: After this long without a click a session ends, seconds.
     """
-
-    not_built: ClassVar = {"issuer": None, "client_id": None}
 
     listen: ListenAddress = Address(host="127.0.0.1", port=9090)
     tls: ServerTlsSettings | None = None
     plaintext: bool = False
+    url: SecureUrl | None = None
     audience: str = Field(default="proctor-console", min_length=1, max_length=512)
+    issuer: IssuerName | None = None
+    client_id: str | None = Field(default=None, min_length=1, max_length=256)
+    client_secret: SecretSource | None = None
+    scopes: tuple[str, ...] = ()
+    acr: tuple[str, ...] = ()
+    max_age: Seconds = 28800.0
+    idle: Seconds = 3600.0
 
     @model_validator(mode="after")
     def _sides(self) -> Self:
         _require_tls(self.listen, has_tls=self.tls is not None, plaintext=self.plaintext)
+        if (self.issuer is None) != (self.client_id is None) and self.issuer != "local":
+            raise problem(
+                "wrong-value",
+                "`issuer` and `client_id` come together or not at all",
+                key="issuer" if self.issuer else "client_id",
+            )
         return self
 
 
@@ -363,9 +363,10 @@ class Config(Settings):
         limits: Bounds.
         console: Health and figures.
         state: What proctor itself keeps, such as the local issuer's keys; 0700.
+        roles: Who may do what to proctor itself.
+        approvals: Where what is held is kept.
+        notifications: Who is told of what is held.
     """
-
-    not_built: ClassVar = {"roles": None, "approvals": None}
 
     schema_version: int
     listeners: Annotated[tuple[Listener, ...], AT_LEAST_ONE]
@@ -378,4 +379,7 @@ class Config(Settings):
     audit: AuditSettings = Field(default={}, validate_default=True)
     limits: Limits = Limits()
     console: ConsoleSettings = ConsoleSettings()
+    roles: RolesSettings = RolesSettings()
+    approvals: ApprovalSettings = Field(default={}, validate_default=True)
+    notifications: tuple[NotifierSettings, ...] = ()
     state: FilePath = Field(default=".proctor/", validate_default=True)

@@ -20,7 +20,7 @@ VIEWS = {
     " input_tokens output_tokens",
     "turns": "model stop_reason input_tokens output_tokens cache_read_tokens cache_write_tokens"
     " prompt output request_body response_body",
-    "tool_calls": "tool_use_id source name input verdict rule_id result is_error",
+    "tool_calls": "tool_use_id source name input verdict rule_id result is_error approval_id",
     "statements": "sql parameters fingerprint verbs tables verdict rule_id rows masked_columns"
     " duration_ms error",
     "findings": "direction location entity_type detector action digest",

@@ -51,7 +51,9 @@ def test_without_questions(tmp_path: Path) -> None:
     for words in (
         f"cd {folder}",
         "export ANTHROPIC_API_KEY=",
-        "proctor run",
+        "proctor run --dev",
+        "another person at http://127.0.0.1:9090",
+        "--group reviewers --audience proctor-console",
         "ANTHROPIC_BASE_URL=http://127.0.0.1:8080",
         "$(proctor token --local --subject me)",
     ):
@@ -85,6 +87,8 @@ def test_answers_by_option(tmp_path: Path) -> None:
     assert str(config.listeners[0].listen) == "[::1]:0"
     assert str(config.console.listen) == "[::1]:9"
     assert "a token of https://idp.internal/realms/corp" in output
+    assert "--dev" not in output
+    assert "a reviewer at http://[::1]:9." in output
 
 
 def test_a_person_is_asked_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

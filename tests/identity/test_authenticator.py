@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proctor.errors import AuthenticationError, ConfigurationError, ProctorError, UpstreamError
+from proctor.fields import SecretSource
 from proctor.identity.authenticator import Authenticator
 from proctor.identity.fetch import HttpFetch
 from proctor.identity.local import FILE, make
 from proctor.identity.refreshed import Timing
 from proctor.model import Principal
-from proctor.settings import Introspection, IssuerSettings, SecretSource
+from proctor.settings import Introspection, IssuerSettings
 from proctor.testing.issuer import CLIENT_ID, CLIENT_SECRET, Failure, Signer, StandInIssuer
 from tests.support.identity import (
     ISSUER,

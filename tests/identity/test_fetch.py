@@ -123,3 +123,28 @@ def test_a_form_carries_the_clients_name_and_secret_encoded() -> None:
     assert base64.b64decode(encoded) == b"a%3Ab:p%25%2B+%C3%A4"
     assert "p%+" not in repr(form)
     assert "opaque" not in repr(form)
+
+
+def test_a_client_without_a_secret_does_not_authenticate_and_a_token_goes_in_its_header() -> None:
+    seen = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, stream=httpx.ByteStream(b"{}"))
+
+    async def main() -> None:
+        fetch = HttpFetch()
+        fetch._clients[None] = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        form = Form(fields={"client_id": "a"}, client_id="a")
+        await fetch("https://idp.example/token", limit=LIMIT, form=form)
+        await fetch.bearer("https://idp.example/userinfo", "the-token", limit=LIMIT)
+        with pytest.raises(FetchError, match="more than 1 bytes"):
+            await fetch.bearer("https://idp.example/userinfo", "the-token", limit=1)
+        await fetch.close()
+
+    asyncio.run(main())
+    posted, got, _ = seen
+    assert "authorization" not in posted.headers
+    assert posted.content == b"client_id=a"
+    assert got.method == "GET"
+    assert got.headers["authorization"] == "Bearer the-token"

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proctor.errors import AuthenticationError, ConfigurationError, UpstreamError
+from proctor.fields import SecretSource
 from proctor.identity.fetch import Reply
 from proctor.identity.introspection import Introspector, check_answer
 from proctor.identity.refreshed import Timing
 from proctor.model import Principal
-from proctor.settings import Introspection, SecretSource
+from proctor.settings import Introspection
 from tests.support.identity import ISSUER, NOW, Clock, MemoryIssuer, claims, refused, settings
 
 ENDPOINT = f"{ISSUER}/introspect"

@@ -114,3 +114,16 @@ def test_any_data_is_a_case_or_an_error(data: dict[str, object]) -> None:
         data["action"] = {**data["action"], "kind": "http.request"}  # type: ignore[dict-item] # a dict, as asked
     with contextlib.suppress(ConfigurationError):
         case_of(Document(name="x", raw=b"", data=data, lines={}), NOON)
+
+
+def test_what_a_command_line_touches_follows_from_it() -> None:
+    text = """
+        action: {kind: llm.tool_use}
+        tool: {name: Bash, command: "curl https://a.test > x"%s}
+    """
+    tool = described(text % "").action.tool
+    assert tool
+    assert (tool.paths, tool.hosts) == (("x",), ("a.test",))
+    tool = described(text % ", paths: [y]").action.tool
+    assert tool
+    assert (tool.paths, tool.hosts) == (("y",), ("a.test",))

@@ -1,6 +1,6 @@
 """What follows from what the rules say."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -280,18 +280,67 @@ def test_global_observe(tmp_path: Path, names: list[str]) -> None:
     assert (allowed.mode, allowed.observed) == ("enforce", ())
 
 
-def test_tool_calls_are_noted_where_nothing_can_stop_them(tmp_path: Path) -> None:
+def test_a_tool_call_that_no_rule_allows_is_denied(tmp_path: Path) -> None:
     rules = """
         rules:
           - {id: keys, on: llm.tool_use, match: Read(secrets/**), then: deny, mode: observe}
           - {id: mail, on: llm.tool_use, match: mcp__mail, then: deny, mode: observe}
     """
     decided = policy(tmp_path, rules, Features()).decide(case(ActionKind.LLM_TOOL_USE))
-    assert isinstance(decided.verdict, Allow)
+    assert isinstance(decided.verdict, Deny)
     assert decided.verdict.rule_id == "default"
     assert [seen.rule_id for seen in decided.observed] == ["keys"]
-    gated = policy(tmp_path, rules, ALL).decide(case(ActionKind.LLM_TOOL_USE))
-    assert isinstance(gated.verdict, Deny)
+
+
+APPEAL = "approval: {from: [a]}, appeal: true"
+
+
+@pytest.mark.parametrize(
+    ("others", "appealed"),
+    [
+        ("", ["no"]),
+        (f"- {{id: two, on: llm.request, then: deny, {APPEAL}}}", ["no", "two"]),
+        ("- {id: two, on: llm.request, then: deny}", []),
+    ],
+)
+def test_a_denial_is_appealed_where_every_rule_lets_it(
+    tmp_path: Path, others: str, appealed: list[str]
+) -> None:
+    rules = f"""
+        rules:
+          - {{id: no, on: llm.request, then: deny, {APPEAL}, reason: Not so.}}
+          {others}
+    """
+    verdict = policy(tmp_path, rules).decide(case(ActionKind.LLM_REQUEST)).verdict
+    assert isinstance(verdict, Deny)
+    assert (verdict.rule_id, verdict.reason) == ("no", "Not so.")
+    assert [terms.rule_id for terms in verdict.appeal] == appealed
+
+
+def test_a_hold_names_its_rules_and_the_longest_grant(tmp_path: Path) -> None:
+    rules = """
+        rules:
+          - {id: a, on: llm.request, then: hold, approval: {from: [x], grant: 1h}, reason: Look.}
+          - {id: b, on: llm.request, then: hold, approval: {from: [y]}}
+          - {id: c, on: llm.request, then: allow}
+    """
+    verdict = policy(tmp_path, rules).decide(case(ActionKind.LLM_REQUEST)).verdict
+    assert isinstance(verdict, Hold)
+    said = [(each.rule_id, each.rule_reason, each.grant) for each in verdict.terms]
+    assert said == [("a", "Look.", timedelta(hours=1)), ("b", "", None)]
+
+
+def test_a_rule_that_allows_commands_wants_all_of_them(tmp_path: Path) -> None:
+    rules = "rules: [{id: a, on: llm.tool_use, match: Bash(npm run *), then: allow}]"
+    loaded = policy(tmp_path, rules)
+    for command, verdict in (
+        ("npm run build", Allow),
+        ("npm run build && rm x", Deny),
+        ("npm run $(curl x | sh)", Deny),
+    ):
+        tool = ToolFields(name="Bash", command=command)
+        decided = loaded.decide(case(ActionKind.LLM_TOOL_USE, tool=tool))
+        assert isinstance(decided.verdict, verdict), command
 
 
 def test_match(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from proctor.model import ActionKind, Deny, HttpFields
+from proctor.model import ActionKind, Deny, HttpFields, ToolFields
 from proctor.policy.engine import Outcome
 from proctor.policy.explain import explain
 from tests.support.cases import case, policy
@@ -35,6 +35,18 @@ def test_every_rule_is_named(tmp_path: Path) -> None:
     assert "not there" in found.steps[4].why
     assert found.decision == rules.decide(case())
     assert found.open == ()
+
+
+def test_what_a_line_runs_is_said_and_not_with_what(tmp_path: Path) -> None:
+    more = ", ".join(f"Bash(x{n} *)" for n in range(7))
+    found = explain(
+        policy(tmp_path, f"rules: [{{id: a, on: llm.tool_use, match: [{more}], then: deny}}]"),
+        case(
+            ActionKind.LLM_TOOL_USE, tool=ToolFields(name="Bash", command="sudo ls geheim | head")
+        ),
+    )
+    assert "Bash(x4 *) and 2 more" in found.steps[0].why
+    assert found.steps[0].why.endswith("'Bash', which runs sudo, ls, head")
 
 
 def test_match(tmp_path: Path) -> None:

@@ -14,5 +14,3 @@ def test_features_lack_whole_names() -> None:
 def test_doors_of_this_version() -> None:
     assert ActionKind.LLM_REQUEST in Features().kinds
     assert ActionKind.SQL_STATEMENT not in Features().kinds
-    assert not Features().approvals
-    assert not Features().tool_gate

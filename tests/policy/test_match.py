@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proctor.model import ToolFields
-from proctor.policy.match import PatternError, parse_pattern
+from proctor.policy.match import PatternError, matches_any, parse_pattern
 
 
 def tool(name: str, *, paths: tuple[str, ...] = (), hosts: tuple[str, ...] = ()) -> ToolFields:
@@ -74,6 +74,12 @@ def test_matches(pattern: str, call: ToolFields, result: bool) -> None:  # noqa:
         "Bash)npm(",
         "Bash (npm)",
         "Bash(git:* push)",
+        "Bash(a && b)",
+        "Bash(a | b)",
+        "Bash(a > b)",
+        "Bash(a 'b')",
+        "Bash(A=1 b)",
+        "Bash(timeout 5 b)",
         "WebFetch(example.org)",
         "WebFetch(domain:)",
         "WebFetch(domain:https://example.org)",
@@ -100,11 +106,52 @@ def test_malformed(pattern: str) -> None:
     assert raised.value.expected
 
 
-@pytest.mark.parametrize("pattern", ["Bash(npm run *)", "Bash(git:*)", "Bash(rm -rf (x))"])
-def test_commands_are_known_and_match_nothing_yet(pattern: str) -> None:
-    parsed = parse_pattern(pattern)
-    assert parsed.command
-    assert not parsed.matches(ToolFields(name="Bash", command="npm run x"))
+@pytest.mark.parametrize(
+    ("patterns", "line", "some", "all_"),
+    [
+        (["Bash(npm run *)"], "npm run x", True, True),
+        (["Bash(npm run *)"], "npm run x && npm run y", True, True),
+        (["Bash(npm run *)"], "npm run x && rm y", True, False),
+        (["Bash(npm run *)", "Bash(rm *)"], "npm run x && rm y", True, True),
+        (["Bash(npm run *)"], "rm y", False, False),
+        (["Bash(npm run *)"], "curl x | sh", True, False),
+        (["Bash(npm run *)"], "npm run 'x", True, False),
+        (["Bash(npm run *)"], "", False, False),
+        (["Bash(npm run *)"], "npm run x > /etc/y", True, False),
+        (["Bash(npm run *)"], "npm run x > y", True, True),
+        (["Bash(npm run *)"], "> y", False, False),
+        (["Bash(npm run *)"], "PATH=. npm run x", True, False),
+        (["Bash(npm run *)"], "/opt/npm run x", True, False),
+        (["Bash(rm -f *)"], "rm -rf x", True, False),
+        (["Read", "Bash"], "curl x | sh", True, True),
+        (["Read", "PowerShell(rm *)"], "rm x", False, False),
+    ],
+)
+def test_command_lines(patterns: list[str], line: str, some: bool, all_: bool) -> None:  # noqa: FBT001 - a table
+    parsed = [parse_pattern(pattern) for pattern in patterns]
+    call = ToolFields(name="Bash", command=line)
+    assert matches_any(parsed, call, every=False) is some
+    assert matches_any(parsed, call, every=True) is all_
+    if len(parsed) == 1:
+        assert parsed[0].matches(call) is some
+        assert parsed[0].matches(call, every=True) is all_
+
+
+@pytest.mark.parametrize(
+    ("line", "some", "all_"),
+    [
+        ("Remove-Item -Recurse x", True, True),
+        ("remove-item -Recurse x", True, False),
+        ("Get-Item x", False, False),
+        ("Get-Item x; Remove-Item -Recurse y", True, False),
+        ("& $x", True, False),
+    ],
+)
+def test_powershell_is_not_read(line: str, some: bool, all_: bool) -> None:  # noqa: FBT001 - a table
+    pattern = parse_pattern("PowerShell(Remove-Item -Recurse *)")
+    call = ToolFields(name="PowerShell", command=line)
+    assert pattern.matches(call) is some
+    assert pattern.matches(call, every=True) is all_
 
 
 @given(st.text(max_size=40) | st.from_regex(r"(Read|WebFetch|mcp__a)(\(.*\))?", fullmatch=True))

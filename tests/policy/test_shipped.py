@@ -13,16 +13,19 @@ from proctor.model import (
     Allow,
     Deny,
     Finding,
+    Hold,
     HttpFields,
     LlmFields,
     RecordMode,
     ToolFields,
+    Verdict,
 )
 from proctor.policy.engine import load_policy
 from proctor.policy.features import Features
 from proctor.policy.fields import FEATURES
 from proctor.policy.review import review
 from proctor.protocols.anthropic.request import parse_request
+from proctor.protocols.anthropic.tools import tool_action
 from proctor.redaction.settings import NAMES
 from proctor.redaction.treatment import PERSONAL
 from tests.support.cases import case
@@ -132,6 +135,28 @@ def test_the_quiet_example_is_quiet(tmp_path: Path) -> None:
     loaded = load_policy(tmp_path, features=Features())
     assert loaded.decide(case(groups=("ci",))).record is RecordMode.METADATA
     assert loaded.decide(case()).record is RecordMode.FULL
+
+
+def test_the_approvals_example(tmp_path: Path) -> None:
+    for file in (*SHIPPED.glob("*.yaml"), SHIPPED / "examples" / "approvals.yaml"):
+        shutil.copy(file, tmp_path)
+    loaded = load_policy(tmp_path, features=Features())
+
+    def asked(tool: str, **values: str) -> Verdict:
+        action = tool_action("claude", tool, json.dumps(values))
+        return loaded.decide(case(ActionKind.LLM_TOOL_USE, tool=action.tool)).verdict
+
+    two = asked("Bash", command="kubectl -n x --context prod apply -f y")
+    assert isinstance(two, Hold)
+    assert (two.terms[0].count, two.terms[0].reason_required) == (2, True)
+    assert asked("mcp__mail__send").rule_id == "mail-goes-out-read"
+    assert asked("Bash", command="git push origin main").rule_id == "pushes-to-main"
+    assert isinstance(asked("Bash", command="git push origin feature"), Allow)
+    denied = asked("Read", file_path="/home/alice/.ssh/id_ed25519")
+    assert isinstance(denied, Deny)
+    assert denied.appeal
+    post = case(ActionKind.HTTP_REQUEST, http=HttpFields(method="POST"))
+    assert loaded.decide(post).verdict.rule_id == "writes-over-http"
 
 
 def test_the_findings_example(tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
-"""A small `Handling`: secrets are masked, personal data becomes surrogates, mail comes back."""
+"""A small `Handling`: secrets are masked, personal data becomes surrogates, mail comes back.
+
+It is a `Judge`, too, who lets every call pass.
+"""
 
 from collections.abc import Mapping
 
+from proctor.protocols.anthropic.calls import Call, Outcome, Pass
 from proctor.redaction.handling import Path, Rewritten, Text
 from proctor.redaction.model import SECRETS, Change, Spot
 from proctor.redaction.stream import Taken, TextStream
@@ -20,6 +24,7 @@ class Small:
     def __init__(self) -> None:
         self.found: list[tuple[str, str, bool]] = []
         self.asked: list[tuple[str, str]] = []
+        self.calls: list[Call] = []
         self.looked: list[str] = []
         self.types: frozenset[str] = frozenset()
         self.detector = SmallDetector()
@@ -60,9 +65,13 @@ class Small:
                     client.setdefault(index, []).append(Change(*token.span(), value))
         return Rewritten(raw if signed else document.splice(client), document.splice(record))
 
-    def restored_types(self, tool: str, arguments: str) -> frozenset[str]:
-        self.asked.append((tool, arguments))
+    def restored(self, name: str, arguments: str) -> frozenset[str]:
+        self.asked.append((name, arguments))
         return self.types
+
+    def judge(self, call: Call) -> Outcome | None:
+        self.calls.append(call)
+        return Pass()
 
 
 def put(spot: Spot) -> str:

@@ -5,12 +5,29 @@ from typing import Any
 
 import pytest
 
-from proctor.errors import ClientError, ProctorError
+from proctor.errors import ClientError, InternalError, ProctorError
+from proctor.protocols.anthropic.calls import Call, Instead, Outcome, Pass
 from proctor.redaction.answering import Answering
+from proctor.redaction.handling import Rewritten
 from proctor.redaction.model import RedactionError
+from proctor.redaction.passing import Passing
 from tests.redaction.test_answers import JANE, KEY, TOKEN, made
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+
+
+class Undecided:
+    """Leaves every call to humans, and has mail turned back in it."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def restored(self, name: str, arguments: str) -> frozenset[str]:
+        return frozenset({"EMAIL_ADDRESS"})
+
+    def judge(self, call: Call) -> Outcome | None:
+        self.calls.append(call)
+        return None
 
 
 def answering(kind: str, *, model: bool = False, media: bool = True, **more: Any) -> Answering:
@@ -20,11 +37,17 @@ def answering(kind: str, *, model: bool = False, media: bool = True, **more: Any
         answer,
         content_type=kind,
         encoding="",
-        model=model,
+        judge=Undecided() if model else None,
         media=media,
         detectors=("a", "b"),
         clock=lambda: float(next(ticks)),
     )
+
+
+def whole(used: Answering, data: bytes) -> Rewritten:
+    used.body(data)
+    used.ask()
+    return used.result()
 
 
 def fed(made_by: Answering, data: bytes, size: int = 3) -> bytes:
@@ -87,17 +110,17 @@ def test_a_binary_beside_texts_is_refused_like_one_by_itself(*, media: bool) -> 
     body = part % (b"text/plain", KEY.encode()) + part % (b"image/png", PNG) + b"--x--"
     used = answering("multipart/mixed; boundary=x", media=media)
     if media:
-        out = used.body(body)
+        out = whole(used, body)
         assert out.client == body.replace(KEY.encode(), b"<API_KEY>")
         assert dict(used.receipt.skipped).keys() & {"image", "binary"}
     else:
         with pytest.raises(RedactionError, match="binaries"):
-            used.body(body)
+            whole(used, body)
 
 
 def test_an_answer_of_the_model_is_read_as_one() -> None:
     said = {"id": KEY, "content": [{"type": "text", "text": f"{TOKEN} {KEY}"}]}
-    out = answering("application/json", model=True).body(json.dumps(said).encode())
+    out = whole(answering("application/json", model=True), json.dumps(said).encode())
     assert json.loads(out.client)["content"][0]["text"] == f"{JANE} <API_KEY>"
     assert json.loads(out.client)["id"] == "<API_KEY>"  # only what looks like an id is one
     assert json.loads(out.record)["content"][0]["text"] == f"{TOKEN} <API_KEY>"
@@ -107,7 +130,7 @@ def test_an_answer_of_the_model_is_read_as_one() -> None:
 
 def test_a_page_in_the_model_s_place_is_a_page() -> None:
     page = f"<html><h1>Bad Gateway {KEY}</h1></html>".encode()
-    out = answering("text/html", model=True).body(page)
+    out = whole(answering("text/html", model=True), page)
     assert out.client == page.replace(KEY.encode(), b"&lt;API_KEY&gt;")
 
 
@@ -142,3 +165,137 @@ def test_a_header_is_looked_at() -> None:
     )
     assert used.header(b"Location", b"") == b""
     assert {finding.location for finding in used.findings} == {"header.location"}
+
+
+SAID: dict[str, Any] = {
+    "content": [{"type": "tool_use", "id": "toolu_1", "name": "send", "input": {"to": TOKEN}}],
+    "stop_reason": "tool_use",
+}
+STREAM = (
+    b'event: content_block_start\ndata: {"type": "content_block_start", "index": 0, '
+    b'"content_block": {"type": "tool_use", "id": "toolu_1", "name": "send", "input": {}}}\n\n'
+    b'event: content_block_delta\ndata: {"type": "content_block_delta", "index": 0, '
+    b'"delta": {"type": "input_json_delta", "partial_json": "{\\"a\\": 1}"}}\n\n'
+    b'event: content_block_stop\ndata: {"type": "content_block_stop", "index": 0}\n\n'
+)
+
+
+def test_a_whole_body_waits_for_its_calls() -> None:
+    used = answering("application/json", model=True)
+    used.body(json.dumps(SAID).encode())
+    for _ in range(2):
+        with pytest.raises(InternalError) as caught:
+            used.result()
+        assert caught.value.code == "call-waits"
+        used.ask()
+    (call,) = used.waiting
+    assert (call.name, call.arguments, call.record) == (
+        "send",
+        f'{{"to":"{JANE}"}}',
+        f'{{"to":"{TOKEN}"}}',
+    )
+    used.settle(0, Pass())
+    assert used.waiting == ()
+    assert json.loads(used.result().client)["content"][0]["input"] == {"to": JANE}
+    assert used.result().record == json.dumps(SAID).encode()
+    with pytest.raises(InternalError):
+        used.settle(0, Instead("no"))
+
+
+def waits(used: Answering) -> bool:
+    return not used.idle
+
+
+def test_a_stream_waits_for_its_calls() -> None:
+    used = answering("text/event-stream", model=True)
+    assert not waits(used)
+    assert used.ping() == b""
+    assert used.feed(STREAM) == Rewritten()
+    assert waits(used)
+    assert [call.number for call in used.waiting] == [0]
+    assert used.finish() == Rewritten()
+    assert used.released() == Rewritten()
+    assert any(used.ping() for _ in range(20))  # its clock leaps at each look
+    used.settle(0, Pass())
+    assert used.released() == Rewritten(STREAM, STREAM)
+    assert used.idle
+
+
+def test_what_breaks_waits_no_more() -> None:
+    used = answering("text/event-stream", model=True)
+    used.feed(STREAM)
+    assert used.broken(RedactionError("x", "y"))
+    assert used.waiting == ()
+    assert used.idle
+    used.settle(0, Pass())  # the answer of humans came too late
+    assert used.released() == Rewritten()
+
+
+def test_what_is_no_answer_of_the_model_s_has_no_calls() -> None:
+    used = answering("application/json")
+    assert json.loads(whole(used, json.dumps(SAID).encode()).record) == SAID
+    used.check(200)
+    assert (used.waiting, used.idle, used.ping()) == ((), True, b"")
+    assert used.released() == Rewritten()
+    with pytest.raises(InternalError):
+        used.settle(0, Pass())
+    with pytest.raises(InternalError) as caught:
+        answering("application/json").result()
+    assert caught.value.code == "no-body"
+
+
+@pytest.mark.parametrize(
+    "kind", ["", "text/plain", "application/octet-stream", "image/png", "application/problem+json"]
+)
+def test_a_model_s_answer_of_another_kind_cannot_be_judged(kind: str) -> None:
+    used = answering(kind, model=True)
+    for status in (200, 201, 206):
+        with pytest.raises(RedactionError) as caught:
+            used.check(status)
+        assert caught.value.code == "answer-unknown"
+    for status in (302, 400, 529):
+        used.check(status)
+    answering(kind).check(200)
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Text/Event-Stream"])
+def test_a_model_s_answer_of_these_kinds_can(kind: str) -> None:
+    answering(kind, model=True).check(200)
+
+
+def test_an_answer_that_is_not_what_it_says_never_passes() -> None:
+    for said in (STREAM, b"event: ping\n\n", b""):
+        with pytest.raises(RedactionError):
+            whole(answering("application/json", model=True), said)
+    raw = json.dumps(SAID).encode()
+    for said in (raw, raw + b"\n\n", b"\n\n" + raw, json.dumps(SAID, indent=1).encode() + b"\n\n"):
+        with pytest.raises(RedactionError):
+            fed(answering("text/event-stream", model=True), said, 7)
+
+
+def test_where_redaction_is_off_calls_are_judged() -> None:
+    judge = Undecided()
+    for kind, data in (
+        ("text/event-stream", STREAM),
+        ("application/json", json.dumps(SAID).encode()),
+    ):
+        used = Answering(
+            Passing(),
+            content_type=kind,
+            encoding="",
+            judge=judge,
+            media=True,
+            detectors=(),
+            clock=lambda: 0.0,
+        )
+        if used.whole:
+            used.body(data)
+            used.ask()
+        else:
+            assert used.feed(data) == Rewritten()
+        used.settle(0, Pass())
+        out = used.result() if used.whole else used.released()
+        assert out == Rewritten(data, data)
+        assert used.findings == ()
+        assert (used.receipt.looked, used.receipt.skipped) == (0, ())
+    assert [call.arguments for call in judge.calls] == ['{"a": 1}', f'{{"to":"{TOKEN}"}}']

@@ -126,10 +126,10 @@ def test_an_answer_that_is_too_large_is_an_error(tmp_path: Path) -> None:
             redact={},
             principal=ALICE,
             session=None,
-            restored=None,
+            judge=None,
         )
         with pytest.raises(RedactionError):
-            asyncio.run(used.rewrite(made, json.dumps(["x" * 5000]).encode()))
+            asyncio.run(used.read(made, json.dumps(["x" * 5000]).encode()))
         assert made.receipt.failure == "redaction-size"
 
 

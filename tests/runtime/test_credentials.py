@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from proctor.errors import ConfigurationError, InternalError
+from proctor.fields import SecretSource
 from proctor.runtime.credentials import RERUN, Credentials
-from proctor.settings import CredentialSettings, SecretSource
+from proctor.settings import CredentialSettings
 
 
 class Clock:

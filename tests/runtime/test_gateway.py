@@ -11,6 +11,7 @@ from proctor.errors import ConfigurationError, InternalError
 from proctor.runtime.gateway import Gateway
 from proctor.runtime.launcher import load_gateway
 from proctor.stages import suite
+from proctor.stages.exchange import Exchange
 from tests.support.houses import house
 
 RULES = "rules:\n  - {id: all, on: llm.request, then: allow}\n"
@@ -77,7 +78,7 @@ def test_a_chain_without_exit_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 def test_draining_waits_for_what_is_open_and_no_longer_than_it_may(tmp_path: Path) -> None:
     async def work(gateway: Gateway) -> None:
         gateway.opened({})
-        gateway.suite._exchanges["open"] = object()  # type: ignore[assignment]  # only counted
+        gateway.suite._exchanges["open"] = Exchange(listener="claude")
         before = asyncio.get_running_loop().time()
         await gateway.settle()
         assert 0.9 < asyncio.get_running_loop().time() - before < 5

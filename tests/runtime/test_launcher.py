@@ -31,7 +31,7 @@ async def _make(*arguments: Any) -> Any:
 def test_the_sidecar_s_chain_is_short_and_ends_with_ours(tmp_path: Path) -> None:
     master = asyncio.run(_make(gateway(tmp_path, 0)))
     names = [type(addon).__name__ for addon in master.addons.chain]
-    assert names == ["Core", "Proxyserver", "ErrorCheck", "Wall", "ProctorAddon"]
+    assert names == ["Core", "Proxyserver", "ErrorCheck", "Wall", "ProctorAddon", "Commands"]
     assert master.options.mode == ["proctor:n0@127.0.0.1:0"]
     assert master.options.connection_strategy == "lazy"
 

@@ -15,6 +15,7 @@ import pytest
 from mitmproxy import http, options, optmanager
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
+from proctor.errors import ProctorError
 from proctor.runtime.door import Refusal, Site, Stage
 from proctor.runtime.http1 import MAX_HEAD
 from proctor.runtime.quick import quicken
@@ -35,6 +36,8 @@ class StubDoor:
         self.instead: dict[str, http.Response] = {}
         self.failed: list[BaseException] = []
         self.heard: list[str] = []
+        self.left: list[http.HTTPFlow] = []
+        self.ends: ProctorError | None = None
 
     def site(self, listener: str) -> Site:
         return Site(
@@ -62,6 +65,15 @@ class StubDoor:
     def refuse(self, flow: http.HTTPFlow, error: BaseException) -> None:
         self.failed.append(error)
         flow.response = http.Response.make(503, b"refused")
+
+    def gone(self, flow: http.HTTPFlow) -> None:
+        self.left.append(flow)
+
+    def words(self, flow: http.HTTPFlow) -> Refusal | None:
+        return None
+
+    def ending(self, flow: http.HTTPFlow) -> ProctorError | None:
+        return self.ends
 
     def refusal(self, listener: str, status: int, message: str) -> Refusal:
         self.heard.append(message)

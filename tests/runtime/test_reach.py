@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proctor.fields import SecretSource
 from proctor.identity.fetch import HttpFetch
 from proctor.runtime import reach
 from proctor.runtime.checkup import Finding, State
@@ -19,7 +20,6 @@ from proctor.settings import (
     Introspection,
     IssuerSettings,
     Listener,
-    SecretSource,
 )
 from proctor.testing import tls
 from proctor.testing.issuer import Failure, StandInIssuer

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proctor.errors import ConfigurationError
+from proctor.fields import SecretSource
 from proctor.runtime.secrets import MAX_BYTES, Secret, _from_output, file_version, read_secret
-from proctor.settings import SecretSource
 
 NAME = "the credential 'a'"
 VALUE = "sk-ant-Zx9"

@@ -78,6 +78,8 @@ class Twice:
     def __init__(self, said: bytes | None = None) -> None:
         self._said = said
         self._held = b""
+        self.idle = True
+        self.decided: list[Rewritten] = []
 
     def feed(self, data: bytes) -> Rewritten:
         data = self._held + data
@@ -92,6 +94,12 @@ class Twice:
 
     def broken(self, _error: ProctorError) -> bytes | None:
         return self._said
+
+    def released(self) -> Rewritten:
+        return self.decided.pop() if self.decided else Rewritten()
+
+    def ping(self) -> bytes:
+        return b"ping"
 
 
 @given(st.lists(st.binary(min_size=1, max_size=8).filter(lambda b: b"!" not in b)), st.booleans())

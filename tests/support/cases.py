@@ -25,7 +25,7 @@ from proctor.yamlfile import parse
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 """A Wednesday."""
 
-ALL = Features(kinds=frozenset(ActionKind), approvals=True, tool_gate=True, unfilled=frozenset())
+ALL = Features(kinds=frozenset(ActionKind), unfilled=frozenset())
 
 
 def case(

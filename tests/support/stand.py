@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from proctor.approval.holder import Desk
 from proctor.errors import InternalError
 from proctor.gate import Gate
 from proctor.model import Finding
+from proctor.runtime.modes import nudge
 from proctor.settings import Listener, TlsSettings, UpstreamTlsSettings
 from proctor.stages.suite import Screens, Suite
 from proctor.units import Address, Origin
@@ -37,6 +39,10 @@ class Counted:
         self.seen: list[tuple[str, str]] = []
         self.found: list[Finding] = []
         self.failures = 0
+        self.waiting = 0
+
+    def waits(self, listener: str, change: int) -> None:
+        self.waiting += change
 
     def exchange(self, listener: str, verdict: str, seconds: float) -> None:
         assert seconds >= 0
@@ -84,12 +90,20 @@ def listener(
     )
 
 
-def house(*listeners: Listener, screens: Screens | None = None) -> Stand:
+def house(*listeners: Listener, screens: Screens | None = None, desk: Desk | None = None) -> Stand:
     """A suite for these listeners, taking traffic."""
     store, rules, keys, metrics = Store(), Rules(), Keys(), Counted()
-    gate = Gate(authenticator=Tokens(), policies=rules, recorder=store)
+    gate = Gate(authenticator=Tokens(), policies=rules, recorder=store, desk=desk)
     suite = Suite(
-        listeners, gate, keys, metrics, screens=screens, first_request=5, connections=1000
+        listeners,
+        gate,
+        keys,
+        metrics,
+        screens=screens,
+        first_request=5,
+        connections=1000,
+        sealing=bytes(32),
+        nudge=nudge,
     )
     suite.accepting = True
     return Stand(suite=suite, store=store, rules=rules, keys=keys, metrics=metrics)

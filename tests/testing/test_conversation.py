@@ -77,3 +77,18 @@ def test_usage_counts_history_as_cached() -> None:
     assert later.usage["input_tokens"] == first.usage["input_tokens"]
     assert later.usage["cache_read_input_tokens"] > first.usage["cache_read_input_tokens"] + 900
     assert count_tokens(request) > 1000
+
+
+@pytest.mark.parametrize("prompt", ["why", "why?"])
+def test_it_says_why_it_was_stopped(prompt: str) -> None:
+    request = ask("run: ls")
+    turns = ["[proctor: Denied by alice: no.]", "Then this:\n[proctor: Denied by bob: not now.]"]
+    for text in turns:
+        request["messages"] += [
+            {"role": "assistant", "content": [{"type": "text", "text": text}]},
+            {"role": "user", "content": prompt},
+        ]
+    (said,) = converse(request).content
+    assert said["text"] == "I did not do it, since I was told this: “Denied by bob: not now.”"
+    (said,) = converse(ask(prompt)).content
+    assert said["text"] == "Nothing that I wanted to do was stopped."

@@ -69,7 +69,14 @@ _FLOWS = f"""SELECT {_who("f")}, listener, protocol, method, scheme, host, port,
     request_bytes, response_bytes, started_at, ended_at, verdict, rule_id, reason, error,
     record, coverage, correlated_by FROM _flows f"""
 
-_SESSIONS = """SELECT arg_max(writer, ts) AS writer, arg_max(seq, ts) AS seq, max(ts) AS ts,
+
+def _judged(verdict: str) -> str:
+    """How many tool calls in the rows of a group the rules said this of."""
+    return f"""CAST(coalesce(sum(len(list_filter(json_extract_string(tools, '$[*].verdict'),
+        v -> v = '{verdict}'))) FILTER (tools LIKE '%"verdict":"{verdict}"%'), 0) AS BIGINT)"""
+
+
+_SESSIONS = f"""SELECT arg_max(writer, ts) AS writer, arg_max(seq, ts) AS seq, max(ts) AS ts,
     arg_max(flow_id, ts) AS flow_id, session_id, principal, any_value(subject) AS subject,
     arg_max("groups", ts) AS "groups", arg_max(client, ts) AS client,
     coalesce(session_started, min(started_at)) AS started_at,
@@ -77,7 +84,8 @@ _SESSIONS = """SELECT arg_max(writer, ts) AS writer, arg_max(seq, ts) AS seq, ma
     count(*) FILTER (kind <> 'statement') AS flows, count(turn) AS turns,
     CAST(sum(coalesce(json_array_length(tools), 0)) AS BIGINT) AS tool_calls,
     count(*) FILTER (kind = 'statement') AS statements,
-    count(*) FILTER (verdict = 'hold') AS held, count(*) FILTER (verdict = 'deny') AS denied,
+    count(*) FILTER (verdict = 'hold') + {_judged("hold")} AS held,
+    count(*) FILTER (verdict = 'deny') + {_judged("deny")} AS denied,
     CAST(sum(coalesce(json_array_length(findings), 0)) AS BIGINT) AS findings,
     CAST(sum(turn.input_tokens) AS BIGINT) AS input_tokens,
     CAST(sum(turn.output_tokens) AS BIGINT) AS output_tokens
@@ -151,7 +159,8 @@ def _tool_calls() -> str:
     # Two joins: a session named in a query narrows the one, and has no rows in the other.
     return f"""SELECT {_who("f")}, tool_use_id, f.t.source AS source, f.t.name AS name,
         {_text("f.t.input", "f.s")} AS input, coalesce(f.t.verdict, 'allow') AS verdict,
-        f.t.rule_id AS rule_id, {_text("f.result", "f.rs")} AS result, is_error
+        f.t.rule_id AS rule_id, {_text("f.result", "f.rs")} AS result, is_error,
+        f.t.approval_id AS approval_id
         FROM (SELECT *, {_content("k.sc")} AS s, {_content("k.rsc")} AS rs FROM (
             SELECT *, {_scope("t.input")} AS sc, {_scope("result")} AS rsc FROM (
                 SELECT c.*, coalesce(a.content, b.content) AS result,
@@ -159,7 +168,7 @@ def _tool_calls() -> str:
                 FROM (SELECT *, t.id AS tool_use_id FROM (
                     SELECT *, unnest(from_json(tools, '[{{"id":"VARCHAR","source":"VARCHAR",
                         "name":"VARCHAR","input":{_REF},"verdict":"VARCHAR",
-                        "rule_id":"VARCHAR"}}]')) AS t
+                        "rule_id":"VARCHAR","approval_id":"VARCHAR"}}]')) AS t
                     FROM _flows WHERE tools <> '[]')) c
                 LEFT JOIN {results("IS NOT NULL")} a ON a.session_id = c.session_id
                     AND a.principal = c.principal AND a.tool_use_id = c.tool_use_id

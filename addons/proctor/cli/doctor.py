@@ -15,6 +15,7 @@ from proctor.errors import ConfigurationError
 from proctor.identity.fetch import HttpFetch
 from proctor.runtime import checkup
 from proctor.runtime.checkup import Finding, State, failed
+from proctor.runtime.deciders import approvals_findings
 from proctor.runtime.probe import redaction
 from proctor.runtime.reach import look_around
 
@@ -40,6 +41,7 @@ def examine(file: Path) -> list[Finding]:
     findings += [
         checkup.rules(config),
         *redaction(config),
+        *approvals_findings(config),
         *checkup.names(config),
         *checkup.trust(config),
         *checkup.permissions(config, file),

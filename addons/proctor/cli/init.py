@@ -59,7 +59,21 @@ redaction:                      # secrets are masked, personal data gets surroga
 
 audit: {{path: recordings/}}      # the record; `proctor query` asks it in SQL
 limits: {{body: 64MiB, drain: 30s}}
-console: {{listen: {console}}}   # /healthz, /readyz, /metrics
+
+# Who may do what to proctor itself. Rules that hold name the groups that decide (`from`); whoever
+# decides has the role reviewer, too.
+roles:
+  reviewer: {{groups: [reviewers]}}
+  auditor: {{groups: [auditors]}}            # sees everything, decides nothing
+  admin: {{groups: [admins]}}                # kills, lifts, revokes
+  # break_glass: {{groups: [oncall]}}        # approves alone, with an alert and a review afterwards
+  # reveal: {{groups: [reviewers]}}          # sees, on record, a value that was taken out
+approvals: {{store: sqlite:///recordings/approvals.db}}
+console:                        # the reviewer's page; /healthz, /readyz, /metrics
+  listen: {console}
+{signin}
+# notifications:                # who is told: slack, teams, jira, or a signed webhook
+#   - {{name: ops, kind: slack, url: {{env: SLACK_URL}}, secret: {{env: SLACK_SIGNING_SECRET}}}}
 """
 
 _LOCAL_ISSUER = """\
@@ -70,6 +84,22 @@ _LOCAL_ISSUER = """\
     #   groups: realm_access.roles    # path to the claim
     #   human: act.sub                # the person behind a bot's token
     - {issuer: local, audience: proctor}
+"""
+
+_LOCAL_SIGNIN = """\
+  # Under `proctor run --dev` tokens of the local issuer may decide: make one with
+  #   proctor token --local --subject bob --group reviewers --audience proctor-console
+  # In earnest, people sign in with your identity provider:
+  # issuer: https://idp.internal/realms/corp   # one of identity.issuers
+  # client_id: proctor-console                 # redirect URI: …/login/callback
+"""
+
+_OWN_SIGNIN = """\
+  # To let people decide, make a client for the console at your issuer (authorization code, PKCE;
+  # redirect URI: this address and /login/callback), and name it here:
+  # issuer: {issuer}
+  # client_id: proctor-console
+  # client_secret: {{file: /run/secrets/console}}   # where it has one
 """
 
 _OWN_ISSUER = """\
@@ -94,7 +124,9 @@ def init(  # noqa: PLR0913 - one for each question
     audience: Annotated[str, typer.Option(help="What an agent's token is for.")] = "proctor",
     upstream: Annotated[str | None, typer.Option(help="The service behind proctor.")] = None,
     listen: Annotated[str | None, typer.Option(help="Where clients come in.")] = None,
-    console: Annotated[str, typer.Option(help="Where health and metrics are.")] = "127.0.0.1:9090",
+    console: Annotated[
+        str, typer.Option(help="Where reviewers, health and metrics are.")
+    ] = "127.0.0.1:9090",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; take defaults.")] = False,
 ) -> None:
     """Write proctor.yaml, rules and folders to start from.
@@ -112,6 +144,7 @@ def init(  # noqa: PLR0913 - one for each question
         issuer=_LOCAL_ISSUER
         if issuer == _LOCAL
         else _OWN_ISSUER.format(issuer=_quoted(issuer), audience=_quoted(audience)),
+        signin=_LOCAL_SIGNIN if issuer == _LOCAL else _OWN_SIGNIN.format(issuer=_quoted(issuer)),
     )
     file = folder / "proctor.yaml"
     config = build(parse(text.encode(), name=str(file)), folder.absolute())
@@ -183,18 +216,34 @@ def _tell_next(folder: Path, config: Config) -> None:
         else f"…   # a token of {issuer.issuer} for {issuer.audience}"
     )
     there = "" if folder == Path() else f"  cd {folder}\n"
+    run = "proctor run --dev" if issuer.issuer == _LOCAL else "proctor run"
     typer.echo(f"""
 Next:
 {there}  export ANTHROPIC_API_KEY=…       # the service's real key, for proctor alone
-  proctor run
+  {run}
 
 and where Claude Code runs, in another terminal:
 {there}  export ANTHROPIC_BASE_URL=http://{listener.listen}
   export ANTHROPIC_AUTH_TOKEN={token}
   claude
 
+{_review(config)}
+
 `proctor sessions` and `proctor show` then tell what was said; where nothing was, `proctor doctor`
 says why.""")
+
+
+def _review(config: Config) -> str:
+    """Where and how a human decides."""
+    page = f"http://{config.console.listen}"
+    if config.identity.issuers[0].issuer != _LOCAL:
+        return f"""\
+What the rules hold, such as `rm -r`, waits for a reviewer at {page}. So that people
+can sign in there, name `issuer` and `client_id` under `console` in proctor.yaml."""
+    return f"""\
+What the rules hold, such as `rm -r`, waits for another person at {page}.
+To be that person, paste this token there, or set it as PROCTOR_TOKEN for `proctor approvals`:
+  proctor token --local --subject bob --group reviewers --audience proctor-console"""
 
 
 def _ask(question: str, default: str) -> str:

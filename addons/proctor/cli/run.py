@@ -29,6 +29,12 @@ def run(
     ui_port: Annotated[
         int, typer.Option(help="Port of mitmweb's live view, on loopback.", min=1, max=65535)
     ] = 8081,
+    dev: Annotated[
+        bool,
+        typer.Option(
+            "--dev", help="For one's own machine: tokens of the local issuer may decide, too."
+        ),
+    ] = False,
     log_format: Annotated[
         LogFormat | None,
         typer.Option(help="Left out: text for a person in a terminal, else JSON lines."),
@@ -42,5 +48,5 @@ def run(
     from proctor.runtime import launcher  # noqa: PLC0415 - said above
 
     configure_logs(log_format)
-    gateway = launcher.load_gateway(config)
+    gateway = launcher.load_gateway(config, dev=dev)
     asyncio.run(launcher.run(gateway, ui.value, ui_port=ui_port))

@@ -29,11 +29,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What is posted to an issuer, in a client's name (RFC 6749, 2.3.1)."""
+    """What is posted to an issuer, in a client's name (RFC 6749, 2.3.1).
+
+    Without a secret the client does not authenticate, and `fields` say who it is (RFC 6749, 3.2.1).
+    """
 
     fields: Mapping[str, str] = field(repr=False)
     client_id: str
-    client_secret: str = field(repr=False)
+    client_secret: str | None = field(default=None, repr=False)
 
 
 class Fetch(Protocol):
@@ -74,14 +77,11 @@ class HttpFetch:
         self, url: str, *, limit: int, ca: Path | None = None, form: Form | None = None
     ) -> Reply:
         """See Fetch."""
-        try:
-            async with asyncio.timeout(self._total):
-                return await self._ask(self._client(ca), url, limit, form)
-        except TimeoutError:
-            raise FetchError(f"no whole answer within {self._total:g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            # Its text may hold what was sent; its type says enough. ValueError: no name of a host.
-            raise FetchError(f"{type(error).__name__}{_cause(error)}") from None
+        return await self._within(url, limit, ca, form, None)
+
+    async def bearer(self, url: str, token: str, *, limit: int, ca: Path | None = None) -> Reply:
+        """GET `url` with an access token (RFC 6750, 2.1); see Fetch."""
+        return await self._within(url, limit, ca, None, token)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -90,17 +90,36 @@ class HttpFetch:
         for client in clients:
             await client.aclose()
 
+    async def _within(
+        self, url: str, limit: int, ca: Path | None, form: Form | None, token: str | None
+    ) -> Reply:
+        try:
+            async with asyncio.timeout(self._total):
+                return await self._ask(self._client(ca), url, limit, form, token)
+        except TimeoutError:
+            raise FetchError(f"no whole answer within {self._total:g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            # Its text may hold what was sent; its type says enough. ValueError: no name of a host.
+            raise FetchError(f"{type(error).__name__}{_cause(error)}") from None
+
     async def _ask(
-        self, client: httpx.AsyncClient, url: str, limit: int, form: Form | None
+        self,
+        client: httpx.AsyncClient,
+        url: str,
+        limit: int,
+        form: Form | None,
+        token: str | None,
     ) -> Reply:
         # Not compressed: a small answer must not become a large one.
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
         if form is None:
             request = client.build_request("GET", url, headers=headers)
         else:
             request = client.build_request("POST", url, headers=headers, data=dict(form.fields))
         auth = None
-        if form is not None:
+        if form is not None and form.client_secret is not None:
             # RFC 6749, 2.3.1: both halves are form-encoded before they are joined.
             auth = httpx.BasicAuth(quote_plus(form.client_id), quote_plus(form.client_secret))
         response = await client.send(request, auth=auth, stream=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from proctor.errors import AuthenticationError, ConfigurationError, UpstreamError
+from proctor.fields import SecretSource
 from proctor.identity.claims import check_claims
 from proctor.identity.fetch import Fetch, FetchError, Form, Reply
 from proctor.identity.jose import strict_object
@@ -15,7 +16,7 @@ from proctor.identity.refreshed import Refreshed, Timing
 from proctor.identity.refusals import refuse, shown, unreachable, unusable
 from proctor.model import Principal
 from proctor.runtime.tasks import spawn, stop
-from proctor.settings import IssuerSettings, SecretSource
+from proctor.settings import IssuerSettings
 
 _MAX_ANSWER = 64 * 1024
 _MAX_REFUSED = 4096

@@ -27,6 +27,7 @@ from proctor.model import (
 )
 from proctor.policy.celtypes import NUMBERS, STRING, Type
 from proctor.policy.fields import TABLE, fills, nearest
+from proctor.protocols.shell.touched import touched
 from proctor.yamlfile import Document, Key
 
 _MORE = {"action": {"target": STRING}}
@@ -54,6 +55,15 @@ def case_of(document: Document, now: datetime) -> Case:
         ConfigurationError: A field is unknown, of another type, or not there for this kind.
     """
     return _Reader(document).case(now)
+
+
+def _tool(values: dict[str, Any]) -> ToolFields:
+    """A shell's paths and hosts follow from its command, unless they are described."""
+    tool = ToolFields(**values)
+    if tool.name != "Bash":
+        return tool
+    paths, hosts = touched(tool.command)
+    return replace(tool, paths=tool.paths or paths, hosts=tool.hosts or hosts)
 
 
 class _Reader:
@@ -95,7 +105,7 @@ class _Reader:
                 **action,
                 http=HttpFields(**http) if "http" in values else None,
                 llm=LlmFields(**values["llm"]) if "llm" in values else None,
-                tool=ToolFields(**values["tool"]) if "tool" in values else None,
+                tool=_tool(values["tool"]) if "tool" in values else None,
             ),
             findings=self._findings(),
             now=now,

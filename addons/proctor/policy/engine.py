@@ -6,8 +6,10 @@ others, and what they would have done is noted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from proctor.model import (
 )
 from proctor.policy.expression import EvaluationError
 from proctor.policy.features import Features
+from proctor.policy.match import matches_any
 from proctor.policy.rulefile import read_rules
 from proctor.policy.rules import Rule
 from proctor.policy.values import Plan, View
@@ -123,7 +126,8 @@ class Policy:
                     records.add(rule.record)
                 redact.append(rule.redact)
                 if rule.then == "deny":
-                    denies.append(Deny(rule_id=rule.id, reason=_reason(rule, case)))
+                    appeal = (rule.terms,) if rule.appeal and rule.terms else ()
+                    denies.append(Deny(rule_id=rule.id, reason=_reason(rule, case), appeal=appeal))
                 else:
                     (holds if rule.then == "hold" else allows).append(rule)
         restore = frozenset[str]().union(*(rule.restore for rule in allows if not denies))
@@ -151,7 +155,9 @@ class Policy:
         self, case: Case, denies: list[Deny], holds: list[Rule], allows: list[Rule]
     ) -> Verdict:
         if denies:
-            return denies[0]
+            # An appeal has to meet all of them; where one cannot be appealed, none can.
+            appeal = [deny.appeal for deny in denies]
+            return replace(denies[0], appeal=tuple(chain(*appeal)) if all(appeal) else ())
         if holds:
             return Hold(
                 rule_id=holds[0].id,
@@ -161,9 +167,6 @@ class Policy:
         if allows:
             return Allow(rule_id=allows[0].id, reason=allows[0].reason)
         action = case.action
-        if action.kind is ActionKind.LLM_TOOL_USE and not self.features.tool_gate:
-            # No door can stop it: the record must not say otherwise.
-            return Allow(rule_id=DEFAULT, reason="Tool calls are recorded, not judged.")
         target = action.target.partition("?")[0][:MAX_TARGET]  # a query can hold secrets
         what = f"{action.kind.value} ({target})" if target else action.kind.value
         return Deny(rule_id=DEFAULT, reason=f"No rule allows {what}.")
@@ -292,7 +295,7 @@ def _matches(rule: Rule, case: Case, hidden: Mapping[str, str] | None) -> bool:
     if hidden and not hidden.keys().isdisjoint({"tool.name", "tool.hosts", "tool.paths"}):
         raise EvaluationError("the tool call is not known")
     tool = case.action.tool
-    return tool is not None and any(pattern.matches(tool) for pattern in rule.match)
+    return tool is not None and matches_any(rule.match, tool, every=rule.then == "allow")
 
 
 def _failure(

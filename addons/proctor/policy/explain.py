@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from proctor.model import Case, Decision
 from proctor.policy.engine import Outcome, Policy
 from proctor.policy.rules import Rule
+from proctor.protocols.shell.reader import read_command
+
+_SHOWN = 5
+"""Patterns of a rule that an explanation lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,15 @@ def explain(policy: Policy, case: Case, hidden: Mapping[str, str] | None = None)
     )
 
 
+def _runs(rule: Rule, case: Case) -> str:
+    """The programs that a command line was read to run; never their arguments."""
+    tool = case.action.tool
+    if tool is None or not any(each.command and each.fits(tool) for each in rule.match):
+        return ""
+    commands = read_command(tool.command).commands
+    return f", which runs {', '.join(each.program for each in commands) or 'nothing'}"
+
+
 def _why(rule: Rule, outcome: Outcome, detail: str, case: Case) -> str:
     match outcome:
         case Outcome.MATCHED:
@@ -68,8 +81,10 @@ def _why(rule: Rule, outcome: Outcome, detail: str, case: Case) -> str:
             return f"it is about {', '.join(sorted(rule.on))}"
         case Outcome.MATCH:
             name = case.action.tool.name if case.action.tool else ""
-            patterns = ", ".join(pattern.source for pattern in rule.match)
-            return f"no pattern of {patterns} fits the tool {name!r}"
+            patterns = ", ".join(pattern.source for pattern in rule.match[:_SHOWN])
+            if (more := len(rule.match) - _SHOWN) > 0:
+                patterns += f" and {more} more"
+            return f"no pattern of {patterns} fits the tool {name!r}{_runs(rule, case)}"
         case Outcome.WHEN:
             return f"`when` is false: {rule.when.source if rule.when else ''}"
         case Outcome.UNLESS:

@@ -11,8 +11,6 @@ class Features:
 
     Attributes:
         kinds: Actions that some door makes.
-        approvals: Humans can be asked, so that rules may hold.
-        tool_gate: The model's tool calls can be stopped.
         unfilled: Fields, or whole names, that nothing fills yet.
         listeners: Names of the listeners in proctor.yaml, so that a rule about another one is found
             out; None where they are not known.
@@ -22,8 +20,6 @@ class Features:
     kinds: frozenset[ActionKind] = frozenset(
         {ActionKind.LLM_REQUEST, ActionKind.LLM_TOOL_USE, ActionKind.HTTP_REQUEST}
     )
-    approvals: bool = False
-    tool_gate: bool = False
     unfilled: frozenset[str] = frozenset({"novelty", "budget", "action.tainted", "http.operation"})
     listeners: frozenset[str] | None = None
     entities: frozenset[str] | None = None

@@ -6,9 +6,11 @@
     mcp__server              every tool of a server, as does mcp__server__*
     mcp__server__tool        one of them
 
-The gateway knows neither the agent's working folder nor its home, so a relative path matches below
-any folder and `~` is any home. `Bash(npm run *)` needs a parsed command line, since a match must
-see each of its commands; that is not part of this version.
+    Bash(npm run *)          a command line, each of its commands by itself: `policy.commands`
+
+The gateway does not know the agent's home, so `~` is any home, and a relative path matches below
+any folder. `PowerShell(…)` is compared with the whole text: nothing here reads its language, and a
+line with anything in it but words cannot be told.
 """
 
 import re
@@ -17,11 +19,16 @@ from dataclasses import dataclass, field
 from posixpath import normpath
 
 from proctor.model import ToolFields
+from proctor.policy.commands import CommandPattern, parse_command, written
+from proctor.protocols.shell.model import Command, opaque
+from proctor.protocols.shell.reader import read_command
 
 _SHAPE = re.compile(r"(?P<tool>[^()\s]+)(?:\((?P<what>.*)\))?", re.DOTALL)
 _TOOL = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _MCP = re.compile(r"mcp__(?P<server>[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*)(?:__(?P<tool>[\w-]*\*?))?")
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*")
+
+_POWERSHELL = re.compile(r"[\w ./:\\=+,-]+")
 
 _READS = frozenset({"Read", "Grep", "Glob"})
 _EDITS = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
@@ -44,24 +51,70 @@ class Pattern:
 
     Attributes:
         source: As the rule has it.
-        command: It is about what a shell runs.
+        command: What a shell runs, if it is about that.
     """
 
     source: str
-    command: bool = False
+    command: CommandPattern | None = None
     _tools: re.Pattern[str] = field(repr=False)
     _hosts: re.Pattern[str] | None = field(default=None, repr=False)
     _paths: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
 
-    def matches(self, tool: ToolFields) -> bool:
-        """Whether this tool call is meant."""
+    def matches(self, tool: ToolFields, every: bool = False) -> bool:  # noqa: FBT001, FBT002 - which way to be careful
+        """Whether this tool call is meant.
+
+        Args:
+            tool: The call.
+            every: All that a command line runs must be meant, as for a rule that allows; otherwise
+                one of its commands is enough.
+        """
+        return matches_any((self,), tool, every=every)
+
+    def fits(self, tool: ToolFields) -> bool:
+        """Whether the call is meant, as far as that does not depend on a command line."""
+        if self.command:
+            return tool.name == self.source.partition("(")[0]
         if not self._tools.fullmatch(tool.name):
             return False
         if self._hosts is not None:
             return any(map(self._hosts.fullmatch, tool.hosts))
         if self._paths:
             return any(_within(path, self._paths) for path in tool.paths)
-        return not self.command
+        return True
+
+
+def matches_any(patterns: Sequence[Pattern], tool: ToolFields, *, every: bool) -> bool:
+    """Whether a call is meant by one of these patterns.
+
+    Args:
+        patterns: Of one rule.
+        tool: The call.
+        every: Each command that the line runs must be met by one of the patterns, and none may be
+            unreadable: for rules that allow. Otherwise one command that is met, or that cannot be
+            read, is enough: for rules that hold or deny.
+    """
+    wanted: list[CommandPattern] = []
+    for pattern in patterns:
+        if pattern.fits(tool):
+            if pattern.command is None:
+                return True
+            wanted.append(pattern.command)
+    if not wanted:
+        return False
+    commands = _commands(tool)
+    if every:
+        return bool(commands) and all(
+            any(pattern.covers(command) for pattern in wanted) for command in commands
+        )
+    return any(pattern.met(each) for each in map(written, commands) for pattern in wanted)
+
+
+def _commands(tool: ToolFields) -> tuple[Command, ...]:
+    if tool.name != "PowerShell":
+        return read_command(tool.command).commands
+    if _POWERSHELL.fullmatch(tool.command):
+        return (Command(words=tuple(tool.command.split())),)
+    return (opaque("nothing here reads PowerShell"),)
 
 
 def parse_pattern(source: str) -> Pattern:
@@ -88,7 +141,10 @@ def parse_pattern(source: str) -> Pattern:
     if tool in _COMMANDS:
         if ":*" in what[:-2]:
             raise PatternError("':*' stands within the command", "':*' at its end")
-        return Pattern(source=source, command=True, _tools=tools)
+        command = parse_command(what)
+        if isinstance(command, str):
+            raise PatternError("No command line can be matched as a whole", command)
+        return Pattern(source=source, command=command, _tools=tools)
     raise PatternError(f"{tool} takes nothing in brackets", f"{tool}, with `when` for the rest")
 
 

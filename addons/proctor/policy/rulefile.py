@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from proctor.errors import ConfigurationError
 from proctor.model import ActionKind, ApprovalTerms, RecordMode
+from proctor.policy.commands import UNREADABLE
 from proctor.policy.expression import Expression, compile_condition
 from proctor.policy.features import Features
 from proctor.policy.fields import fills, nearest
@@ -26,9 +27,9 @@ from proctor.yamlfile import Document, Key
 FILE_KEYS = ("rules", "mode", "timezone")
 RULE_KEYS = (
     "id", "on", "when", "unless", "match", "then",
-    "approval", "reason", "mode", "record", "redact", "restore",
+    "approval", "appeal", "reason", "mode", "record", "redact", "restore",
 )  # fmt: skip
-APPROVAL_KEYS = ("from", "count", "wait", "ttl", "reason")
+APPROVAL_KEYS = ("from", "count", "wait", "ttl", "reason", "grant")
 TOOL_KINDS = frozenset({ActionKind.LLM_TOOL_USE, ActionKind.MCP_CALL})
 
 MAX_RULES = 1000
@@ -37,6 +38,7 @@ MAX_REASON = 500
 MAX_TYPES = 100
 MAX_WAIT = timedelta(minutes=9)
 MAX_TTL = timedelta(days=1)
+MAX_GRANT = timedelta(days=7)
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 
@@ -90,6 +92,15 @@ class _File:
         record = data.get("record")
         if record is not None:
             self._choice(record, tuple(RecordMode), (*at, "record"))
+        reason = self._text(data.get("reason", ""), (*at, "reason"))
+        appeal = data.get("appeal", False)
+        if not isinstance(appeal, bool) or (appeal and then != "deny"):
+            self._fail(
+                (*at, "appeal"),
+                "`appeal` says whether a denial may be appealed",
+                got=f"{_kind(appeal)}, then: {then}",
+                expected="true or false, with then: deny",
+            )
         rule = Rule(
             id=identifier,
             where=self._document.where(*at),
@@ -98,8 +109,9 @@ class _File:
             when=self._condition(data, "when", at),
             unless=self._condition(data, "unless", at),
             match=self._patterns(data.get("match"), (*at, "match")),
-            terms=self._terms(data, then, at),
-            reason=self._text(data.get("reason", ""), (*at, "reason")),
+            terms=self._terms(data, identifier, reason, at, asked=then == "hold" or appeal),
+            appeal=appeal,
+            reason=reason,
             observe=self._mode(data, at) if "mode" in data else self._observe,
             record=RecordMode(record) if record else None,
             redact=self._redact(data.get("redact", {}), (*at, "redact")),
@@ -160,31 +172,14 @@ class _File:
 
     def _check_features(self, rule: Rule, at: tuple[Key, ...]) -> None:
         """Nothing may look guarded that is not."""
+        if rule.then == "allow" and any(UNREADABLE in each.source for each in rule.match):
+            self._fail(
+                (*at, "match"),
+                "A rule that allows wants every command to be readable: this can never match",
+                expected="then: hold or deny",
+            )
         for kind in sorted(rule.on - self._features.kinds):
             self._absent((*at, "on"), f"A door for {kind}")
-        if any(pattern.command for pattern in rule.match):
-            self._absent((*at, "match"), "Matching what a shell command line runs")
-        if rule.observe:
-            return
-        if rule.then == "hold" and not self._features.approvals:
-            self._absent(
-                (*at, "then"),
-                "Holding for approval",
-                "Use `deny`, or `mode: observe` to see what it would hold.",
-            )
-        if ActionKind.LLM_TOOL_USE in rule.on and not self._features.tool_gate:
-            if rule.then != "allow":
-                self._absent(
-                    (*at, "then"),
-                    "Stopping the model's tool calls",
-                    "Use `mode: observe` to see what it would stop.",
-                )
-            if rule.conditional and not (rule.redact or rule.restore):
-                self._absent(
-                    at,
-                    "Stopping the model's tool calls, which allowing only some of them amounts to,",
-                    "Allow all, or use `mode: observe`.",
-                )
 
     def _fail(  # noqa: PLR0913 - each is one part of the error
         self, keys: tuple[Key, ...], message: str, *, got: str = "", expected: str = "",
@@ -297,13 +292,23 @@ class _File:
         return tuple(patterns)
 
     def _terms(
-        self, data: Mapping[str, Any], then: str, at: tuple[Key, ...]
+        self,
+        data: Mapping[str, Any],
+        rule_id: str,
+        rule_reason: str,
+        at: tuple[Key, ...],
+        *,
+        asked: bool,
     ) -> ApprovalTerms | None:
         at = (*at, "approval")
         terms = data.get("approval")
-        if then != "hold":
+        if not asked:
             if terms is not None:
-                self._fail(at, "Only a rule that holds asks for approval", expected="then: hold")
+                self._fail(
+                    at,
+                    "Only a rule that holds asks for approval",
+                    expected="then: hold, or then: deny with appeal: true",
+                )
             return None
         if not isinstance(terms, dict):
             self._fail(at, "A rule that holds says who may approve", expected="approval: {from: …}")
@@ -320,12 +325,16 @@ class _File:
             self._fail((*at, "count"), "So many cannot approve", expected=f"1 to {MAX_COUNT}")
         reason = terms.get("reason", "optional")
         self._choice(reason, ("required", "optional"), (*at, "reason"))
+        grant = terms.get("grant")
         return ApprovalTerms(
+            rule_id=rule_id,
+            rule_reason=rule_reason,
             from_groups=tuple(groups),
             count=count,
             wait=self._duration(terms.get("wait", "4m"), MAX_WAIT, (*at, "wait")),
             ttl=self._duration(terms.get("ttl", "30m"), MAX_TTL, (*at, "ttl")),
             reason_required=reason == "required",
+            grant=(None if grant is None else self._duration(grant, MAX_GRANT, (*at, "grant"))),
         )
 
     def _redact(self, value: object, at: tuple[Key, ...]) -> dict[str, Method]:

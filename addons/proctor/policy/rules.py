@@ -18,6 +18,8 @@ class Rule:
         where: `file:line`.
         on: The kinds of action it speaks about.
         then: `allow`, `hold` or `deny`.
+        terms: What humans are asked, where it holds, or where its denial may be appealed.
+        appeal: Its denial may be appealed.
         observe: It only records what it would have done.
         redact: What is done with findings of a type where it matches.
         restore: Types whose surrogates are put back into the tool's input.
@@ -31,6 +33,7 @@ class Rule:
     unless: Expression | None = None
     match: tuple[Pattern, ...] = ()
     terms: ApprovalTerms | None = None
+    appeal: bool = False
     reason: str = ""
     observe: bool = False
     record: RecordMode | None = None

@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final, Protocol
 
-from proctor.errors import ProctorError
+from proctor.errors import InternalError, ProctorError
 from proctor.model import Finding
+from proctor.protocols.anthropic.calls import Call, Judge, Outcome
 from proctor.protocols.anthropic.rewrite import AnswerRewriter
-from proctor.protocols.anthropic.rewritejson import rewrite_json
+from proctor.protocols.anthropic.rewritejson import JsonRewriter
 from proctor.record import Receipt
-from proctor.redaction.answers import Answer
 from proctor.redaction.cutting import MEDIA
-from proctor.redaction.handling import Rewritten
+from proctor.redaction.handling import Handling, Rewritten
 from proctor.redaction.lines import BodyStream
-from proctor.redaction.model import RedactionError
+from proctor.redaction.model import Document, RedactionError
 from proctor.redaction.structure.body import read_body
 from proctor.redaction.structure.headers import read_headers
 from proctor.redaction.structure.media import is_binary, parse_media
@@ -22,6 +23,26 @@ _STREAMS: Final = re.compile(
     r"text/(?:event-stream|plain)|application/(?:(?:x-)?ndjson|(?:x-)?jsonl(?:ines)?|json-seq"
     r"|stream\+json|octet-stream)|(?:image|audio|video|font)/.*|"
 )
+_EVENTS: Final = "text/event-stream"
+_JSON: Final = "application/json"
+
+
+class Work(Handling, Protocol):
+    """Does the work on one answer: `Answer`, or `Passing` where nothing is looked at.
+
+    Attributes:
+        findings: What was found, each once.
+        looked: Characters that were looked at.
+        skipped: Bytes that were not, by reason.
+    """
+
+    findings: dict[tuple[str, str, str], Finding]
+    looked: int
+    skipped: dict[str, int]
+
+    def body(self, document: Document) -> Rewritten:
+        """A whole document, redacted."""
+        ...
 
 
 class _Rewriter(Protocol):
@@ -39,13 +60,13 @@ class _Rewriter(Protocol):
 
 
 class Answering:
-    """Looks at one answer, streamed or whole.
+    """Looks at one answer, streamed or whole, and has the tool calls in it judged.
 
     Args:
         answer: Does the work, and remembers what was found.
         content_type: Of the answer.
         encoding: Its `Content-Encoding`; what is fed is decoded.
-        model: It is the model's answer to a request for one.
+        judge: Says what becomes of tool calls; None where it is no answer of the model's.
         media: Whether binaries pass.
         detectors: Names of the recognizers, for the receipt.
         clock: Monotonic, seconds.
@@ -53,11 +74,11 @@ class Answering:
 
     def __init__(  # noqa: PLR0913 - what an answer is known by
         self,
-        answer: Answer,
+        answer: Work,
         *,
         content_type: str,
         encoding: str,
-        model: bool,
+        judge: Judge | None,
         media: bool,
         detectors: tuple[str, ...],
         clock: Callable[[], float],
@@ -68,7 +89,8 @@ class Answering:
         """It is looked at once it is complete."""
         self._answer = answer
         self._content_type = content_type
-        self._model = model and not kind.startswith("text/")  # a proxy on the way says HTML
+        self._judge = judge
+        self._readable = judge is None or kind in (_EVENTS, _JSON)
         self._media = media
         self._detectors = detectors
         self._clock = clock
@@ -76,8 +98,29 @@ class Answering:
         self._failure = ""
         self._passed = 0
         self._rewriter: _Rewriter | None = None
-        if model and kind == "text/event-stream":
-            self._rewriter = AnswerRewriter(answer, clock=clock)
+        self._events: AnswerRewriter | None = None
+        self._json: JsonRewriter | None = None
+        self._out: Rewritten | None = None
+        if judge and kind == _EVENTS:
+            self._rewriter = self._events = AnswerRewriter(answer, judge, clock=clock)
+        # A proxy on the way says HTML; what it says is no answer of the model's.
+        self._model = judge is not None and not kind.startswith("text/")
+
+    def check(self, status: int) -> None:
+        """See that the tool calls of a model's answer can be judged.
+
+        Args:
+            status: Of the answer; what is no success, no client takes for an answer.
+
+        Raises:
+            RedactionError: `answer-unknown`: it is neither JSON nor events.
+        """
+        if not self._readable and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            raise RedactionError(
+                "answer-unknown",
+                "The model's answer is of a kind whose tool calls cannot be judged",
+                expected=f"Content-Type {_JSON} or {_EVENTS}",
+            )
 
     def feed(self, data: bytes) -> Rewritten:
         """Take the next bytes of a stream.
@@ -100,15 +143,66 @@ class Answering:
         self._failure = error.code
         return self._rewriter.broken(error) if self._rewriter else None
 
-    def body(self, data: bytes) -> Rewritten:
-        """A whole body.
+    def body(self, data: bytes) -> None:
+        """Take a whole body; this may be done in another thread. Then `ask`, then `result`.
 
         Raises:
             RedactionError: It cannot be looked at.
             RefusedError: Something in it blocks it.
-            ClientError: It is no answer of the model's.
+            ClientError: It cannot be read.
         """
-        return self._timed(lambda: self._body(data))
+        self._timed(lambda: self._body(data))
+
+    def ask(self) -> None:
+        """Have the tool calls of a whole body judged.
+
+        Raises:
+            RedactionError: Too many wait for humans.
+        """
+        if self._json:
+            self._json.ask()
+
+    def result(self) -> Rewritten:
+        """The whole body as it may go, once nothing waits.
+
+        Raises:
+            InternalError: `call-waits`: a tool call in it is not decided; `no-body`.
+        """
+        if self._json:
+            return self._json.result()
+        if self._out is None:
+            raise InternalError("no-body", "An answer is to go on before it was looked at")
+        return self._out
+
+    @property
+    def waiting(self) -> tuple[Call, ...]:
+        """The tool calls that are not decided, in order."""
+        calls = self._events or self._json
+        return calls.waiting if calls else ()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of a stream is kept back for a tool call that waits."""
+        return self._events is None or self._events.idle
+
+    def settle(self, number: int, outcome: Outcome) -> None:
+        """Say what becomes of a tool call that waits; of a stream, `released` then has more.
+
+        Raises:
+            InternalError: `call-not-waiting`: there is none of this number, or it was decided.
+        """
+        calls = self._events or self._json
+        if calls is None:
+            raise InternalError("call-not-waiting", "A tool call was decided where there is none")
+        calls.settle(number, outcome)
+
+    def released(self) -> Rewritten:
+        """What of a stream may go now."""
+        return self._events.released() if self._events else Rewritten()
+
+    def ping(self) -> bytes:
+        """What keeps a waiting client patient; b"" where it need not, or heard something lately."""
+        return self._events.ping() if self._events else b""
 
     def header(self, name: bytes, value: bytes) -> bytes:
         """A header's value, changed.
@@ -144,9 +238,11 @@ class Answering:
         )
 
     def _body(self, data: bytes) -> Rewritten:
-        if self._model:
-            return rewrite_json(data, self._answer)
-        return self._answer.body(read_body(data, self._content_type))
+        if self._judge and self._model:
+            self._json = JsonRewriter(data, self._answer, self._judge)
+        else:
+            self._out = self._answer.body(read_body(data, self._content_type))
+        return Rewritten()
 
     def _chosen(self, first: bytes) -> _Rewriter:
         """By its first bytes: what is called an image and is none is text."""

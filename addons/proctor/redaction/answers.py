@@ -41,7 +41,6 @@ class Means:
         budget: What one look may cost.
         digest: Keyed digest of a type and a value.
         allowed: Whether a finding was marked as harmless: detector, digest, location.
-        restored: The types that a rule turns back in a tool's input.
         configured: Whether a path is one of the configured fields.
         phrases: Known texts that reach over white space.
         sentences: Texts are let go by the sentence.
@@ -54,7 +53,6 @@ class Means:
     budget: Callable[[], Budget]
     digest: Callable[[str, str], str]
     allowed: Callable[[str, str, str], bool]
-    restored: Callable[[str, str], frozenset[str]] = lambda _tool, _arguments: frozenset()
     configured: Callable[[tuple[str | int, ...]], bool] | None = None
     phrases: Phrases = field(default_factory=Phrases)
     sentences: bool = False
@@ -111,10 +109,6 @@ class Answer:
         document = read_json(raw, prefix=location, exempt=exempt)
         restorer = self._means.restorer(restore) if self._means.restorer else None
         return self.body(document, restorer, signed=signed)
-
-    def restored_types(self, tool: str, arguments: str) -> frozenset[str]:
-        """The types that a rule turns back in this tool's input."""
-        return self._means.restored(tool, arguments)
 
     def body(
         self, document: Document, restorer: Restorer | None = None, *, signed: bool = False

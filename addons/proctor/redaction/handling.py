@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from proctor.redaction.stream import Piece, Taken, TextStream
+from proctor.redaction.stream import Piece, Taken
 
 type Path = tuple[str | int, ...]
 
@@ -35,10 +35,27 @@ def joined(parts: Sequence[Rewritten]) -> Rewritten:
     )
 
 
+class Texts(Protocol):
+    """One text, taken apart while it comes; `stream.TextStream` looks at it."""
+
+    @property
+    def held(self) -> int:
+        """Characters that came and were not let go."""
+        ...
+
+    def pieces(self, text: str) -> list[Piece]:
+        """Take the next text; returns what may go on, and what was found in it."""
+        ...
+
+    def rest(self) -> list[Piece]:
+        """The rest, at the text's end."""
+        ...
+
+
 class Handling(Protocol):
     """Looks, decides and remembers for one answer. All may raise RedactionError or RefusedError."""
 
-    def stream(self) -> TextStream:
+    def stream(self) -> Texts:
         """A stream for one more text."""
         ...
 
@@ -78,15 +95,6 @@ class Handling(Protocol):
 
         Raises:
             ClientError: `body-not-json`.
-        """
-        ...
-
-    def restored_types(self, tool: str, arguments: str) -> frozenset[str]:
-        """The entity types whose surrogates a rule turns back in this tool's input.
-
-        Args:
-            tool: The tool's name.
-            arguments: Its input, as the model wrote it.
         """
         ...
 

@@ -34,6 +34,7 @@ class RedactionKeys:
         index: For names of the vault's rows.
         vault: Seals what stands in the vault.
         action: For digests of actions.
+        approval: Seals what is hidden on a reviewer's card.
     """
 
     surrogate: bytes = field(repr=False)
@@ -41,6 +42,7 @@ class RedactionKeys:
     index: bytes = field(repr=False)
     vault: bytes = field(repr=False)
     action: bytes = field(repr=False)
+    approval: bytes = field(repr=False)
 
 
 def derive(master: bytes) -> RedactionKeys:
@@ -49,7 +51,7 @@ def derive(master: bytes) -> RedactionKeys:
     Args:
         master: 32 random bytes.
     """
-    labels = ("surrogate", "digest", "index", "vault", "action")
+    labels = ("surrogate", "digest", "index", "vault", "action", "approval")
     return RedactionKeys(*(_expand(master, label) for label in labels))
 
 

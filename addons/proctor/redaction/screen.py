@@ -11,11 +11,11 @@ from typing import Final
 
 from proctor.errors import ProctorError, RefusedError
 from proctor.model import Finding, Principal, Session
+from proctor.protocols.anthropic.calls import Judge
 from proctor.record import Receipt
 from proctor.redaction.answering import Answering
 from proctor.redaction.answers import Answer, Means
 from proctor.redaction.cutting import MEDIA, decoded, read_field
-from proctor.redaction.handling import Rewritten
 from proctor.redaction.holdback import Phrases
 from proctor.redaction.keys import RedactionKeys
 from proctor.redaction.model import Budget, Direction, Method, RedactionError
@@ -296,7 +296,7 @@ class Screen:
         redact: Mapping[str, str],
         principal: Principal,
         session: Session | None,
-        restored: Callable[[str, str], frozenset[str]] | None,
+        judge: Judge | None,
     ) -> Answering:
         """What an answer is looked at with.
 
@@ -306,19 +306,18 @@ class Screen:
             redact: What matching rules say of findings.
             principal: Whose surrogates.
             session: What they are kept for.
-            restored: The types that a rule turns back in a tool's input, by the tool's name and
-                its input; None where it is no answer of the model's, and nothing is turned back.
+            judge: Says what becomes of tool calls; None where it is no answer of the model's, and
+                nothing is turned back.
         """
         parts = self.parts
         means = Means(
             detector=parts.redactor.detector,
             methods=self.methods(Direction.RESPONSE, redact),
             operators=self.operators(principal, session),
-            restorer=partial(self._restorer, principal) if restored else None,
+            restorer=partial(self._restorer, principal) if judge else None,
             budget=parts.budget,
             digest=parts.redactor.digest,
             allowed=parts.redactor.allowed,
-            restored=restored or (lambda _tool, _arguments: frozenset()),
             configured=parts.redactor.configured,
             phrases=parts.phrases,
             sentences=parts.settings.ner is not None,
@@ -327,7 +326,7 @@ class Screen:
             Answer(means),
             content_type=content_type,
             encoding=encoding,
-            model=restored is not None,
+            judge=judge,
             media=parts.settings.media == "pass",
             detectors=parts.redactor.detector.detectors,
             clock=parts.clock,
@@ -337,8 +336,8 @@ class Screen:
         text = self.parts.treatments.restored
         return Restorer(self.parts.vault, principal.key, text if types is None else types)
 
-    async def rewrite(self, answering: Answering, body: bytes) -> Rewritten:
-        """Change a whole answer.
+    async def read(self, answering: Answering, body: bytes) -> None:
+        """Look at a whole answer.
 
         Raises:
             RedactionError: It cannot be looked at.
@@ -350,8 +349,9 @@ class Screen:
             self._bound(len(plain))
             if len(plain) > self.parts.inline:
                 loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self.parts.pool, answering.body, plain)
-            return answering.body(plain)
+                await loop.run_in_executor(self.parts.pool, answering.body, plain)
+            else:
+                answering.body(plain)
         except ProctorError as error:
             answering.failed(error)
             raise

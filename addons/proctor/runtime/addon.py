@@ -9,8 +9,8 @@ from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from proctor.runtime.mitm import ProctorServer, handlers
-from proctor.runtime.modes import ProctorMode
+from proctor.runtime.mitm import ProctorServer
+from proctor.runtime.modes import ProctorMode, handlers
 
 if TYPE_CHECKING:
     from proctor.runtime.gateway import Gateway

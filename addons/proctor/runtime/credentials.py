@@ -15,9 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from proctor.errors import ConfigurationError, InternalError
+from proctor.fields import SecretSource
 from proctor.runtime.secrets import Secret, file_version, read_secret
 from proctor.runtime.tasks import spawn, stop
-from proctor.settings import CredentialSettings, SecretSource
+from proctor.settings import CredentialSettings
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,8 @@ from typing import Any, Literal, Protocol
 
 from mitmproxy import http
 
+from proctor.errors import ProctorError
+
 type Stage = Callable[[Any], Awaitable[None] | None]
 
 
@@ -74,4 +76,16 @@ class Door(Protocol):
 
     def refusal(self, listener: str, status: int, message: str) -> Refusal:
         """The refusal for what never became a flow, in the listener's protocol."""
+        ...
+
+    def gone(self, flow: http.HTTPFlow) -> None:
+        """The client has given an exchange up."""
+        ...
+
+    def words(self, flow: http.HTTPFlow) -> Refusal | None:
+        """What to answer a flow that was stopped before anything of its answer was passed on."""
+        ...
+
+    def ending(self, flow: http.HTTPFlow) -> ProctorError | None:
+        """Why an exchange has to end here and now, or None."""
         ...

@@ -8,12 +8,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mitmproxy.master import Master
 
 from proctor import __version__
+from proctor.approval.cards import unseal
+from proctor.approval.desk import Desk
+from proctor.approval.model import Approval, Change, Grant, Kill
+from proctor.approval.records import envelope
+from proctor.approval.sqlite import SqliteStore
 from proctor.audit.recorder import Recorder
 from proctor.config import Config
 from proctor.errors import ConfigurationError, InternalError
@@ -25,15 +31,16 @@ from proctor.policy.engine import Policy
 from proctor.policy.watch import PolicyWatch
 from proctor.redaction.assembly import Screens, open_screens
 from proctor.redaction.exceptions import FILE as EXCEPTIONS
-from proctor.redaction.exceptionswatch import Change, ExceptionsWatch
+from proctor.redaction.exceptionswatch import Change as ExceptionsChange
+from proctor.redaction.exceptionswatch import ExceptionsWatch
 from proctor.redaction.keys import load_keys
 from proctor.runtime.credentials import Credentials
 from proctor.runtime.disk import DiskWatch
 from proctor.runtime.features import features_of
 from proctor.runtime.health import Health, Metrics
-from proctor.runtime.mitm import handlers
-from proctor.runtime.modes import open_door
+from proctor.runtime.modes import handlers, nudge, open_door
 from proctor.runtime.permissions import prepare
+from proctor.runtime.reception import Reception
 from proctor.runtime.tasks import spawn, stop
 from proctor.stages.exit import Exit
 from proctor.stages.suite import Suite
@@ -52,14 +59,16 @@ FIGURES = 5.0
 class Gateway:
     """All of proctor in one process, but for mitmproxy's master."""
 
-    def __init__(self, config: Config, file: Path) -> None:
+    def __init__(self, config: Config, file: Path, *, dev: bool = False) -> None:
         """Nothing is opened before `start`.
 
         Args:
             config: As loaded.
             file: Where it was loaded from.
+            dev: Tokens of the local issuer may decide what is held.
         """
         self.config = config
+        self._dev = dev
         self._file = file
         self._fetch = HttpFetch()
         self._recorder: Recorder | None = None
@@ -81,6 +90,9 @@ class Gateway:
             report=self._reloaded,
             observe=config.observe,
         )
+        self._store: SqliteStore | None = None
+        self._desk: Desk | None = None
+        self._reception: Reception | None = None
         self._health: Health | None = None
         self._disk: DiskWatch | None = None
         self._tasks: list[asyncio.Task[Any]] = []
@@ -111,6 +123,12 @@ class Gateway:
             ConfigurationError: Something is missing, wrong or open to others.
         """
         prepare(self.config, self._file)
+        if self._dev:
+            logger.warning(
+                "dev: tokens of the local issuer decide here, and anybody who reads its key makes "
+                "them: this is for your own machine",
+                extra={"event": "dev"},
+            )
         await self._credentials.start()
         self._recorder = recorder = await Recorder.open(
             self.config.audit.path, report=self._record_trouble
@@ -120,6 +138,14 @@ class Gateway:
             self.config.state / EXCEPTIONS, report=self._exceptions_changed
         )
         keys = load_keys(self.config.state)
+        self._store = await asyncio.to_thread(SqliteStore, self.config.approvals.store)
+        self._desk = desk = Desk(
+            self._store,
+            clock=_now,
+            record=self._change,
+            open_sealed=lambda sealed: unseal(sealed, keys.approval),
+            keep=self.config.approvals.keep,
+        )
         logger.info("getting ready to look at traffic", extra={"event": "redaction.loading"})
         self._screens = await asyncio.to_thread(
             open_screens,
@@ -135,6 +161,7 @@ class Gateway:
             policies=self._policies,
             recorder=recorder,
             digest_key=keys.action,
+            desk=desk,
         )
         self._suite = Suite(
             self.config.listeners,
@@ -144,7 +171,11 @@ class Gateway:
             screens=self._screens,
             first_request=limits.head,
             connections=limits.connections,
+            sealing=keys.approval,
+            nudge=nudge,
         )
+        desk.on_kill.append(self._suite.kill)
+        await desk.start()
         if not isinstance(self._suite.stages_in_order[-1], Exit):
             raise ConfigurationError(
                 "exit-missing",
@@ -154,8 +185,24 @@ class Gateway:
         for name in self.listener_names:
             open_door(name, self._suite)
         self._disk = DiskWatch(self.config.audit.path, limits.disk, report=self._disk_changed)
-        self._health = Health(self.config.console, self._metrics, lacking=self._lacking)
+        self._reception = reception = Reception(
+            self.config,
+            desk=desk,
+            store=self._store,
+            policy=lambda: self._policies.current,
+            credentials=self._credentials,
+            fetch=self._fetch,
+            admit=self._authenticator.authenticate,
+            lacking=self._lacking,
+            count=self._metrics.notified,
+            clock=_now,
+            dev=self._dev,
+        )
+        self._health = Health(
+            self.config.console, self._metrics, lacking=self._lacking, console=reception.open
+        )
         self.console = await self._health.start()
+        await reception.start()
         self._tasks = [
             spawn(self._policies.run(), name="rules"),
             spawn(self._disk.run(), name="disk"),
@@ -171,6 +218,7 @@ class Gateway:
                 "policy_version": self._policies.current.version,
                 "listeners": self.listener_names,
                 "observe": self.config.observe,
+                "dev": self._dev,
                 "exceptions": [item.id for item in watch.current.items],
             },
         )
@@ -207,6 +255,7 @@ class Gateway:
         if self._suite is None:
             return
         suite = self._suite
+        suite.stop_waiting()
         logger.info("draining", extra={"event": "draining", "open_exchanges": suite.open_exchanges})
         deadline = time.monotonic() + self.config.limits.drain
         while suite.open_exchanges and time.monotonic() < deadline:  # noqa: ASYNC110 - rare and bounded
@@ -224,14 +273,18 @@ class Gateway:
         """Flush and close everything; nothing acknowledged is lost."""
         self.shut()
         await stop(*(task for task in self._tasks if task is not asyncio.current_task()))
+        if self._health:
+            await self._health.stop()
+        if self._reception:
+            await self._reception.close()
+        if self._desk:
+            await self._desk.close()
         if self._recorder:
             try:
                 await self._recorder.append("event", {"event_kind": "stop", "detail": {}})
             except InternalError:
                 logger.exception("the stop was not recorded", extra={"event": "record.failed"})
             await self._recorder.close()
-        if self._health:
-            await self._health.stop()
         if self._screens:
             self._screens.close()
         await self._authenticator.close()
@@ -251,7 +304,7 @@ class Gateway:
             self._metrics.policy_loaded(found.version)
             self._note("rules.reloaded", {"policy_version": found.version})
 
-    def _exceptions_changed(self, change: Change | ConfigurationError) -> None:
+    def _exceptions_changed(self, change: ExceptionsChange | ConfigurationError) -> None:
         if isinstance(change, ConfigurationError):
             self._note("exceptions.broken", {"error": str(change)})
             return
@@ -259,6 +312,13 @@ class Gateway:
             self._note("exception.added", item.as_json())
         for item in change.removed:
             self._note("exception.removed", item.as_json())
+
+    async def _change(self, change: Change, item: Approval | Grant | Kill | None) -> None:
+        """Put on record what has happened to an approval, a grant or a kill."""
+        if self._recorder is None:
+            raise InternalError("not-started", "The gateway has not been started")
+        kind, fields = envelope(change, item)
+        await self._recorder.append(kind, fields)
 
     def _record_trouble(self, error: Exception) -> None:
         self._note("record.trouble", {"error": f"{type(error).__name__}: {error}"})
@@ -293,6 +353,10 @@ class Gateway:
             for issuer in self._authenticator.status():
                 self._metrics.issuer(issuer.issuer, issuer.age, issuer.failures)
             await asyncio.sleep(FIGURES)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _quietly(work: Coroutine[Any, Any, None]) -> None:

@@ -1,4 +1,4 @@
-"""The console's address: /healthz, /readyz and /metrics, served in the gateway's own loop."""
+"""The console's address, served in the gateway's own loop: /healthz, /readyz, /metrics, pages."""
 
 import asyncio
 import contextlib
@@ -12,13 +12,14 @@ from prometheus_client import exposition
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from proctor import __version__
 from proctor.errors import ConfigurationError
 from proctor.runtime.metrics import Metrics
 from proctor.runtime.tasks import spawn
-from proctor.settings import ConsoleSettings
+from proctor.settings import ConsoleSettings, ServerTlsSettings
 from proctor.units import Address
 
 __all__ = ["Health", "Metrics", "make_app"]
@@ -29,12 +30,15 @@ _GRACE = 2  # seconds
 _NO_STORE = {"cache-control": "no-store"}
 
 
-def make_app(metrics: Metrics, lacking: Callable[[], Sequence[str]]) -> Starlette:
+def make_app(
+    metrics: Metrics, lacking: Callable[[], Sequence[str]], console: ASGIApp | None = None
+) -> Starlette:
     """The application behind the console's address.
 
     Args:
         metrics: What /metrics shows.
         lacking: What keeps the gateway from taking traffic; empty once it does.
+        console: Pages and API, behind what monitoring asks for.
     """
 
     def healthz(_: Request) -> Response:
@@ -60,6 +64,7 @@ def make_app(metrics: Metrics, lacking: Callable[[], Sequence[str]]) -> Starlett
             Route("/healthz", _quick(healthz)),
             Route("/readyz", _quick(readyz)),
             Route("/metrics", _quick(figures)),
+            *([Mount("/", console)] if console else []),
         ]
     )
 
@@ -98,6 +103,7 @@ class Health:
         metrics: Metrics,
         *,
         lacking: Callable[[], Sequence[str]],
+        console: Callable[[str], ASGIApp] | None = None,
     ) -> None:
         """Nothing is opened yet.
 
@@ -105,9 +111,12 @@ class Health:
             settings: Where.
             metrics: What /metrics shows.
             lacking: As for `make_app`.
+            console: Makes pages and API, given the address at which people reach them.
         """
         self._settings = settings
-        self._app = make_app(metrics, lacking)
+        self._make: Callable[[str], Starlette] = lambda address: make_app(
+            metrics, lacking, console(address) if console else None
+        )
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -121,8 +130,19 @@ class Health:
             ConfigurationError: It is taken, or the TLS files do not fit.
         """
         tls = self._settings.tls
+        opened = listen(self._settings.listen)
+        host, port = opened.getsockname()[:2]
+        place = str(Address(host=host, port=port))
+        try:
+            return await self._serve(opened, place, tls)
+        except BaseException:
+            opened.close()
+            raise
+
+    async def _serve(self, opened: socket.socket, place: str, tls: ServerTlsSettings | None) -> str:
+        address = self._settings.url or f"{'https' if tls else 'http'}://{place}"
         config = uvicorn.Config(
-            self._app,
+            self._make(address.rstrip("/")),
             http="h11",
             ws="none",
             lifespan="off",
@@ -145,16 +165,14 @@ class Health:
                 got=type(error).__name__,
                 expected="readable PEM files, the key fitting the certificate",
             ) from None
-        opened = listen(self._settings.listen)
         self._server = server = _Server(config)
         self._task = spawn(server.serve(sockets=[opened]), name="console")
-        host, port = opened.getsockname()[:2]
         up = spawn(server.up.wait(), name="console start")
         await asyncio.wait({up, self._task}, return_when=asyncio.FIRST_COMPLETED)
         up.cancel()
         if self._task.done():
             await self._task
-        return str(Address(host=host, port=port))
+        return place
 
     async def stop(self) -> None:
         """Close the address; answers under way have two seconds."""

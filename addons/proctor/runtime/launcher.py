@@ -11,8 +11,10 @@ from mitmproxy import exceptions, options
 from mitmproxy.addons import core, errorcheck, proxyserver
 from mitmproxy.master import Master
 
+from proctor.cli.console import Place, place_of
 from proctor.errors import ConfigurationError
 from proctor.runtime.addon import ProctorAddon, Wall, settings_for
+from proctor.runtime.commands import Commands
 from proctor.runtime.logs import leave_terminal
 from proctor.runtime.quick import quicken
 
@@ -63,8 +65,17 @@ def make_master(gateway: "Gateway", ui: str = "none", ui_port: int = 0) -> Maste
         raise ConfigurationError(
             "start-failed", "The listeners cannot be opened", got=str(error)
         ) from error
-    master.addons.add(ProctorAddon(gateway))
+    master.addons.add(ProctorAddon(gateway), Commands(lambda: _place(gateway)))
     return master
+
+
+def _place(gateway: "Gateway") -> Place:
+    """The console as people at this machine reach it, who have signed in with `proctor login`."""
+    settings = gateway.config.console
+    if settings.url or settings.listen.port:
+        return place_of(gateway.config)
+    cert = settings.tls.cert if settings.tls else None
+    return Place(url=f"{'https' if cert else 'http'}://{gateway.console}", ca=cert)
 
 
 async def run(
@@ -123,9 +134,14 @@ async def _serve(gateway: "Gateway", master: Master, ready: Any, *, in_terminal:
             loop.remove_signal_handler(number)
 
 
-def load_gateway(file: Path) -> "Gateway":
-    """The gateway a proctor.yaml describes."""
+def load_gateway(file: Path, *, dev: bool = False) -> "Gateway":
+    """The gateway a proctor.yaml describes.
+
+    Args:
+        file: The configuration.
+        dev: Tokens of the local issuer may decide what is held.
+    """
     from proctor.config import load  # noqa: PLC0415 - the command line asks for help without it
     from proctor.runtime.gateway import Gateway  # noqa: PLC0415 - the same
 
-    return Gateway(load(file), file)
+    return Gateway(load(file), file, dev=dev)

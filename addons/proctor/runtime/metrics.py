@@ -93,6 +93,17 @@ class Metrics:
             ["listener"],
             registry=registry,
         )
+        self._waiting = Gauge(
+            "proctor_waiting", "Actions that wait for a human.", ["listener"], registry=registry
+        )
+        for listener in listeners:
+            self._waiting.labels(listener)
+        self._notified = Counter(
+            "proctor_notifications",
+            "Notifications, by whose and what came of them.",
+            ["notifier", "outcome"],
+            registry=registry,
+        )
         self._open = Gauge("proctor_open_exchanges", "Exchanges under way.", registry=registry)
         self._pending = self._gauge("journal_pending_bytes", "Bytes on their way to the disk.")
         self._sync = self._gauge(
@@ -132,6 +143,14 @@ class Metrics:
     def unseen(self, listener: str) -> None:
         """One exchange could not be looked at."""
         self._unseen.labels(listener).inc()
+
+    def waits(self, listener: str, change: int) -> None:
+        """One action more, or less, waits for a human."""
+        self._waiting.labels(listener).inc(change)
+
+    def notified(self, notifier: str, outcome: str) -> None:
+        """One message was sent, tried again, refused, dropped for its age or for lack of room."""
+        self._notified.labels(notifier, outcome).inc()
 
     def exchange(self, listener: str, verdict: str, seconds: float) -> None:
         """One exchange has ended.

@@ -29,10 +29,8 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import ClientTLSLayer
 from mitmproxy.proxy.layers import http as http_layers
 from mitmproxy.proxy.layers.http import (
-    DropStream,
     HttpLayer,
     HTTPMode,
-    HttpResponseHook,
     HttpStream,
     RequestData,
     RequestHeaders,
@@ -42,20 +40,18 @@ from mitmproxy.proxy.layers.http import (
     ResponseEndOfMessage,
     ResponseHeaders,
     ResponseProtocolError,
-    SendHttp,
 )
 from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent
 from mitmproxy.proxy.layers.http._events import ErrorCode
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 from mitmproxy.proxy.server import ConnectionIO
-from mitmproxy.utils import human
 
-from proctor.errors import ProctorError
 from proctor.runtime.dispatch import Plan, dispatch_of, run_foreign
 from proctor.runtime.door import Door, Refusal, Stage
 from proctor.runtime.flows import resumed
-from proctor.runtime.http1 import MAX_HEAD, BoundedHttp1Client, BoundedHttp1Server
-from proctor.runtime.modes import ProctorMode, doors
+from proctor.runtime.http1 import BoundedHttp1Client, BoundedHttp1Server
+from proctor.runtime.modes import ProctorMode, doors, handlers
+from proctor.runtime.streams import GateStream, Nudged
 from proctor.runtime.wording import MESSAGES, told
 
 logger = logging.getLogger(__name__)
@@ -173,6 +169,10 @@ class GateHandler(mode_servers.ProxyConnectionHandler):
         transport = self.transports.get(self.client)
         if transport and transport.handler:
             transport.handler.cancel("abandoned")
+
+    def nudge(self, nudged: http.HTTPFlow) -> None:
+        """Tell the layer of a flow that something has happened outside."""
+        self._spawn(self.server_event(Nudged(nudged)))
 
     def linger(self) -> None:
         """Close the connection once the client has had time to read a refusal."""
@@ -326,10 +326,6 @@ class GateHandler(mode_servers.ProxyConnectionHandler):
                 self.abandon()
 
 
-handlers: dict[Client, GateHandler] = {}
-"""The handler of each live client connection of ours."""
-
-
 class GateHttpLayer(HttpLayer):
     """HTTP between a client and one upstream; the wall at which the door has the last word."""
 
@@ -351,11 +347,16 @@ class GateHttpLayer(HttpLayer):
                 else BoundedHttp1Server(context, self._refusal)
             )
             self.connections[self.context.client] = speaker
+        elif isinstance(event, Nudged):
+            for stream in list(self.streams.values()):
+                if getattr(stream, "flow", None) is event.flow:
+                    yield from self.event_to_child(stream, event)
+            return
         yield from super()._handle_event(event)
 
     def make_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
         """Start a stream of ours."""
-        stream = GateStream(self.context.fork(), stream_id)
+        stream = GateStream(self.context.fork(), stream_id, self._door)
         self.streams[stream_id] = stream
         if handler := handlers.get(self.context.client):
             handler.patient()
@@ -368,7 +369,11 @@ class GateHttpLayer(HttpLayer):
 
         Not a generator itself: what is passed on as it is costs no further frame.
         """
-        if not isinstance(event, HttpEvent) or isinstance(child, HttpStream):
+        if isinstance(child, HttpStream):
+            if isinstance(event, RequestProtocolError) and hasattr(child, "flow"):
+                self._door.gone(child.flow)  # it may be waiting for a human, and would not notice
+            return super().event_to_child(child, event)
+        if not isinstance(event, HttpEvent):
             return super().event_to_child(child, event)
         if child is self.connections.get(self.context.client):
             return self._to_client(child, event)
@@ -411,6 +416,9 @@ class GateHttpLayer(HttpLayer):
             and stream_id not in self._answered
             and self.context.client.state & ConnectionState.CAN_WRITE
         ):
+            stream = self.streams.get(stream_id)
+            if stream and (words := self._door.words(stream.flow)):
+                return self._answer(child, stream_id, words)
             if event.code is ErrorCode.KILL:
                 refusal = self._refusal(503, "proctor stopped this exchange.")
                 return self._answer(child, stream_id, refusal)
@@ -468,74 +476,6 @@ class GateHttpLayer(HttpLayer):
 
 def _nothing() -> layer.CommandGenerator[None]:
     yield from ()
-
-
-class GateStream(HttpStream):
-    """One exchange. Differs from its parent in how a refusal and a body's end are sent."""
-
-    def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:  # noqa: FBT001
-        """Also answer at once what was refused by its headers, instead of reading a large body."""
-        if self.client_state == self.state_wait_for_request_headers:
-            response = self.flow.response
-            if response and self._large():
-                yield from self._refuse_now(response)
-                return True
-        return (yield from super().check_killed(emit_error_hook))
-
-    def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:  # noqa: FBT001
-        """Bound what is kept in memory; of an answer that streams the length is no matter."""
-        if request:
-            return (yield from super().check_body_size(request))
-        most = human.parse_size(self.context.options.body_size_limit)
-        if most is None or len(self.response_body_buf) <= most:
-            return False
-        self.response_body_buf.clear()
-        code = ErrorCode.RESPONSE_TOO_LARGE
-        enough = RequestProtocolError(self.stream_id, MESSAGES[code], code)
-        yield SendHttp(enough, self.context.server)
-        yield from self.handle_protocol_error(
-            ResponseProtocolError(self.stream_id, MESSAGES[code], code)
-        )
-        return True
-
-    def _large(self) -> bool:
-        length = self.flow.request.headers.get("content-length", "")
-        chunked = "transfer-encoding" in self.flow.request.headers
-        expects = "expect" in self.flow.request.headers
-        return chunked or expects or (length.isdigit() and int(length) > MAX_HEAD)
-
-    def _refuse_now(self, response: http.Response) -> layer.CommandGenerator[None]:
-        client = self.context.client
-        if client.alpn != b"h2":
-            response.headers["connection"] = "close"
-            if handler := handlers.get(client):
-                handler.linger()
-        self.flow.request.data.content = b""
-        yield HttpResponseHook(self.flow)
-        yield SendHttp(ResponseHeaders(self.stream_id, response), client)
-        yield SendHttp(ResponseData(self.stream_id, response.raw_content or b""), client)
-        yield SendHttp(ResponseEndOfMessage(self.stream_id), client)
-        self.flow.live = False
-        self.client_state = self.server_state = self.state_errored
-        yield DropStream(self.stream_id)
-
-    def state_stream_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
-        """Cut off an answer that must not go on; other streams of the connection do."""
-        try:
-            yield from super().state_stream_response_body(event)
-        except ProctorError as error:
-            enough = RequestProtocolError(self.stream_id, error.message, ErrorCode.CANCEL)
-            yield SendHttp(enough, self.context.server)
-            code = ErrorCode.GENERIC_SERVER_ERROR
-            cut = ResponseProtocolError(self.stream_id, error.message, code)
-            yield from self.handle_protocol_error(cut)
-
-    def flow_done(self) -> layer.CommandGenerator[None]:
-        """The record is durable by now: what was kept of the body may go."""
-        tail = getattr(self.flow.response.stream, "tail", b"") if self.flow.response else b""
-        if tail:
-            yield SendHttp(ResponseData(self.stream_id, tail), self.context.client)
-        yield from super().flow_done()
 
 
 http_layers.Http1Client = BoundedHttp1Client  # type: ignore[misc]  # where mitmproxy looks it up

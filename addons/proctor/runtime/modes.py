@@ -1,11 +1,45 @@
 """How mitmproxy names a listener of ours, and the door behind each; belongs to mitm.py."""
 
+from typing import Protocol
+
+from mitmproxy import http
+from mitmproxy.connection import Client
 from mitmproxy.proxy import mode_specs
 
 from proctor.runtime.door import Door
 
 doors: dict[str, Door] = {}
 """Listener → what stands behind it."""
+
+
+class Handler(Protocol):
+    """What is asked of a live connection's handler."""
+
+    def patient(self) -> None:
+        """A request has come: the connection may idle as long as any."""
+        ...
+
+    def linger(self) -> None:
+        """Close the connection once the client has had time to read a refusal."""
+        ...
+
+    def abandon(self) -> None:
+        """Close the connection, whatever it is doing."""
+        ...
+
+    def nudge(self, nudged: http.HTTPFlow) -> None:
+        """Tell the layer of a flow that something has happened outside."""
+        ...
+
+
+handlers: dict[Client, Handler] = {}
+"""The handler of each live client connection of ours."""
+
+
+def nudge(nudged: http.HTTPFlow) -> None:
+    """Have an exchange look whether something was decided, or it was ended by hand."""
+    if handler := handlers.get(nudged.client_conn):
+        handler.nudge(nudged)
 
 
 def open_door(listener: str, door: Door) -> None:

@@ -140,6 +140,10 @@ def _named(config: Config, file: Path) -> Iterator[_Check]:
     if config.state.is_dir():
         for path in sorted(item for item in config.state.iterdir() if item.is_file()):
             yield check_private, path, "proctor's own keys"
+    store = config.approvals.store
+    for path in (store.parent, store):
+        if path.exists() and path not in {config.state, config.audit.path}:
+            yield check_private, path, "the approvals"
     for path in config.redaction.known_values:
         yield check_private, path, "the known values"
     if config.redaction.recognizers is not None:
@@ -165,6 +169,11 @@ def _secret_sources(config: Config) -> Iterator[_Check]:
         for item in config.identity.issuers
         if item.introspection is not None
     ]
+    if config.console.client_secret is not None:
+        sources.append((config.console.client_secret, "the console's client secret"))
+    for item in config.notifications:
+        what = f"the notification {item.name!r}"
+        sources += [(each, what) for each in (item.url, item.secret) if each is not None]
     for source, what in sources:
         if source.file is not None:
             yield check_private, source.file, what

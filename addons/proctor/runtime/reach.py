@@ -12,13 +12,14 @@ import httpx
 
 from proctor.config import Config
 from proctor.errors import ConfigurationError, ProctorError
+from proctor.fields import SecretSource
 from proctor.identity.fetch import Fetch
 from proctor.identity.jwks import load_keys
 from proctor.identity.metadata import discover
 from proctor.runtime.checkup import Finding, State, failed
 from proctor.runtime.health import listen
 from proctor.runtime.secrets import read_secret
-from proctor.settings import ConsoleSettings, IssuerSettings, Listener, SecretSource
+from proctor.settings import ConsoleSettings, IssuerSettings, Listener
 from proctor.units import Address
 
 _SECONDS = 5.0

@@ -16,8 +16,8 @@ from datetime import datetime
 from pathlib import Path
 
 from proctor.errors import ConfigurationError
+from proctor.fields import SecretSource
 from proctor.runtime.permissions import check_private
-from proctor.settings import SecretSource
 
 MAX_BYTES = 16 * 1024
 COMMAND_SECONDS = 30.0

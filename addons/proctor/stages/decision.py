@@ -21,25 +21,27 @@ class Decision:
         self._suite = suite
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Let the exchange on, or refuse it with the rule's own words."""
+        """Let the exchange on, or refuse it with the rule's own words.
+
+        What a rule holds goes on as far as holding.
+        """
         exchange = self._suite.exchange(flow)
         if exchange.done or exchange.principal is None:
+            return
+        if kill := self._suite.gate.killed(exchange.principal, exchange.session):
+            self._suite.refuse(flow, self._suite.ended(kill))
             return
         ruling = self._suite.gate.decide(
             exchange.principal, exchange.session, exchange.actions, exchange.findings
         )
         exchange.ruling = ruling
         match ruling.verdict:
-            case Allow():
+            case Allow() | Hold():
                 exchange.stamps |= Stamp.DECIDED
-            case Deny(rule_id=rule_id, reason=reason):
-                self._suite.refuse(flow, _refused(rule_id, reason))
-            case Hold(rule_id=rule_id):
-                # The rules' loader lets no holding rule in; should one come, nothing may pass.
-                self._suite.refuse(flow, _refused(rule_id, "Approvals are not available yet."))
+            case Deny(appeal=()) as deny:
+                error = RefusedError("policy-denied", deny.reason, rule_id=deny.rule_id)
+                self._suite.refuse(flow, error)
+            case Deny():
+                exchange.stamps |= Stamp.DECIDED  # holding asks whether it was appealed
             case never:
                 assert_never(never)
-
-
-def _refused(rule_id: str, reason: str) -> RefusedError:
-    return RefusedError("policy-denied", reason, rule_id=rule_id)

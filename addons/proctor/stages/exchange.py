@@ -8,10 +8,12 @@ else can leave in its place.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mitmproxy import http
 
+from proctor.approval.holder import Waiting
+from proctor.errors import RefusedError
 from proctor.model import Action, Deny, Finding, Principal, Session
 from proctor.protocols.anthropic.request import MessagesRequest
 from proctor.protocols.anthropic.routes import RouteKind, route
@@ -20,6 +22,9 @@ from proctor.redaction.answering import Answering
 from proctor.redaction.cutting import Cut
 from proctor.redaction.redactor import Look
 from proctor.stages.tap import Tap
+
+if TYPE_CHECKING:
+    from proctor.stages.toolgate import ToolGate
 
 
 class Stamp:
@@ -31,9 +36,10 @@ class Stamp:
     SEARCHED = 4
     DECIDED = 8
     REDACTED = 16
-    RECORDED = 32
-    INJECTED = 64
-    ALL = 127
+    HELD = 32
+    RECORDED = 64
+    INJECTED = 128
+    ALL = 255
     """What exit asks for."""
 
 
@@ -135,6 +141,9 @@ class Exchange:
         what: The request as it was judged.
         leaving: What leaves instead, or None where that is what stands in the flow.
         answering: Changes the answer, or None where it passes as it comes.
+        tools: Judges the model's tool calls in it; None where it is no model's answer.
+        waiting: What waits for a human here.
+        killed: It was ended by hand: what is said of that, or None.
         credential: Headers put in on the way out; in no repr, record or log.
         sent: It has left; it leaves once.
         refused: What was said instead of letting it through, or None.
@@ -163,6 +172,9 @@ class Exchange:
     what: Judged | None = field(default=None, repr=False)
     leaving: Leaving | None = None
     answering: Answering | None = None
+    tools: "ToolGate | None" = None
+    waiting: set[Waiting] = field(default_factory=set, repr=False)
+    killed: RefusedError | None = None
     credential: tuple[tuple[bytes, bytes], ...] | None = field(default=None, repr=False)
     sent: bool = False
     refused: Deny | None = None

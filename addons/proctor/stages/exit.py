@@ -34,6 +34,9 @@ class Exit:
         exchange = self._suite.exchange(flow)
         if exchange.done:
             return
+        if exchange.killed:
+            self._suite.refuse(flow, exchange.killed)
+            return
         if not self.cleared(flow, exchange):
             raise InternalError(
                 "not-cleared",
@@ -49,6 +52,7 @@ class Exit:
             exchange.stamps == Stamp.ALL
             and not exchange.sent
             and exchange.refused is None
+            and exchange.killed is None
             and exchange.what == judged(flow.request)
             and (flow.request.host, flow.request.port) == site.upstream
             and (flow.request.scheme == "https") == site.upstream_tls

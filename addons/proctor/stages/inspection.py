@@ -1,7 +1,9 @@
 """What is it? Turns an exchange into Actions, and binds what was looked at."""
 
 import re
+from collections.abc import Iterable
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -33,6 +35,19 @@ CLASS_HEADER = "x-claude-code-request-class"
 _CHARSET = re.compile(r"(?i)charset\s*=\s*[\"']?([^\"';\s]+)")
 _BREAK = re.compile(rb"[\r\n\0]")
 _GAP = re.compile(rb"[\0- \x7f]")
+# Framing, how long the client waits, and the names and times of one try; they are no part of the
+# digest. Neither is the run's name, which an approval is bound to by itself.
+_VOLATILE = frozenset(
+    {
+        *(b"content-length", b"transfer-encoding", b"expect", b"prefer", b"date", b"priority"),
+        *(b"traceparent", b"tracestate", b"baggage", b"b3", b"sentry-trace", b"x-amzn-trace-id"),
+        *(b"x-b3-traceid", b"x-b3-spanid", b"x-b3-parentspanid", b"x-b3-sampled"),
+        *(b"x-cloud-trace-context", b"x-datadog-trace-id", b"x-datadog-parent-id"),
+        *(b"request-id", b"x-request-id", b"x-correlation-id", b"x-client-request-id"),
+        *(b"idempotency-key", b"x-stainless-retry-count", b"x-stainless-timeout"),
+        SESSION_HEADER.encode(),
+    }
+)
 MAX_SESSION_ID = 200
 MAX_JSON = 256 * 1024
 """Bytes of a JSON body that rules may look into; a larger one is not handed in."""
@@ -139,7 +154,7 @@ class Inspection:
         )
 
     def _plain(self, request: http.Request, listener: Listener) -> Action:
-        content = [request.raw_content or b""]
+        content = [_meant(request.headers.fields), request.raw_content or b""]
         fields = _http_fields(request, listener, body=request.raw_content)
         return _action(listener, request, ActionKind.HTTP_REQUEST, fields, None, content=content)
 
@@ -161,8 +176,19 @@ class Inspection:
                 name,
                 client=product(request),
                 correlated_by=how,
+                repository=message.folder if message else "",
                 turn=turn,
             )
+
+
+def _meant(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The headers that say what a request does, as they are the same in a retry of it."""
+    kept = sorted(
+        ((name.lower(), value) for name, value in fields if name.lower() not in _VOLATILE),
+        key=itemgetter(0),
+    )
+    text = b"".join(b"%d:%s%d:%s" % (len(n), n, len(v), v) for n, v in kept)
+    return b"%d:%s" % (len(text), text)
 
 
 def _one_request(request: http.Request) -> bool:

@@ -76,6 +76,7 @@ class Recording:
             content=None if exchange.buffered else self._suite.gate.stream(exchange.ticket),
             keep_last=known and not exchange.buffered and flow.request.method != "HEAD",
             rewriter=None if exchange.buffered else answering,
+            tools=exchange.tools,
         )
         exchange.tap = tap
         response.stream = False if exchange.buffered else tap
@@ -106,6 +107,7 @@ class Recording:
             self._suite.close(flow)
             return None
         exchange.ended = True
+        self._suite.gone(flow)  # an upstream that broke off leaves nothing to wait for
         return self._end(flow, exchange, error=flow.error.msg if flow.error else "unknown error")
 
     def client_disconnected(self, client: Client) -> Awaitable[None] | None:
@@ -117,6 +119,7 @@ class Recording:
         for flow in flows:
             exchange = self._suite.exchange(flow)
             exchange.ended = True
+            self._suite.gone(flow)
             await self._end(flow, exchange, error="the connection was lost")
 
     async def _end(self, flow: http.HTTPFlow, exchange: Exchange, error: str | None) -> None:
@@ -144,6 +147,7 @@ class Recording:
                     reply=reply,
                     findings=answering.findings if answering else (),
                     receipt=answering.receipt if answering else None,
+                    rulings=exchange.tools.rulings if exchange.tools else (),
                 ),
             )
         finally:

@@ -6,26 +6,26 @@ gets may differ from it, and stand beside it.
 
 import dataclasses
 import logging
+import time
 from collections.abc import Awaitable, Collection
-from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
 from proctor.errors import ClientError, InternalError, ProctorError, RefusedError
-from proctor.model import Allow
 from proctor.protocols.anthropic.request import RequestReader
 from proctor.protocols.anthropic.routes import RouteKind
-from proctor.protocols.anthropic.tools import tool_action
 from proctor.redaction.answering import Answering
-from proctor.redaction.cutting import Message
+from proctor.redaction.cutting import Message, decoded
 from proctor.redaction.model import RedactionError
+from proctor.redaction.passing import Passing
 from proctor.redaction.screen import Screen
 from proctor.runtime.flows import forget_edits
 from proctor.runtime.wording import told
 from proctor.stages.exchange import Exchange, Leaving, Stamp, judged, opening_of
 from proctor.stages.inspection import class_of, question_of
+from proctor.stages.toolgate import ToolGate
 
 if TYPE_CHECKING:
     from proctor.stages.suite import Suite
@@ -75,23 +75,26 @@ class Redaction:
         exchange = self._suite.exchange(flow)
         exchange.screened = True
         screen, response = self._suite.screen(exchange.listener), flow.response
-        if screen is None or response is None or exchange.ticket is None or exchange.done:
+        if response is None or exchange.ticket is None or exchange.done:
             return
         if exchange.ruling is None or exchange.principal is None:
             raise InternalError("not-decided", "A stage before redaction is missing")
+        if exchange.asked is RouteKind.MESSAGES:
+            exchange.tools = ToolGate(self._suite, flow, exchange)
+        elif screen is None:
+            return
         headers = response.headers
         response.reason = http.status_codes.RESPONSES.get(response.status_code, "")
-        exchange.answering = answering = screen.answer(
-            content_type=headers.get("content-type", ""),
-            encoding=headers.get("content-encoding", ""),
-            redact=exchange.ruling.redact,
-            principal=exchange.principal,
-            session=exchange.session,
-            restored=(
-                partial(self._restored, exchange) if exchange.asked is RouteKind.MESSAGES else None
-            ),
-        )
-        looked_at = PLACES | screen.headers
+        exchange.answering = answering = self._answering(exchange, screen, headers)
+        if exchange.tools:
+            exchange.tools.answering = answering
+        try:
+            answering.check(response.status_code)
+        except RedactionError as error:
+            answering.failed(error)
+            self._suite.refuse(flow, error)
+            return
+        looked_at = PLACES | screen.headers if screen else frozenset[str]()
         headers.fields = tuple(
             (name, answering.header(name, value) if _is(name, looked_at) else value)
             for name, value in headers.fields
@@ -139,9 +142,16 @@ class Redaction:
         response.data.content = b""
         exchange.arrived = True
         try:
-            if screen is None:
-                raise InternalError("not-searched", "A stage before redaction is missing")
-            out = await screen.rewrite(answering, body)
+            if screen:
+                await screen.read(answering, body)
+            else:
+                answering.body(decoded(body, answering.encoding))
+            if exchange.tools:
+                answering.ask()
+                await exchange.tools.settled()
+            if exchange.killed:
+                raise exchange.killed
+            out = answering.result()
         except ProctorError as error:
             self._suite.refuse(flow, error)
             return
@@ -154,15 +164,29 @@ class Redaction:
             client.headers["content-length"] = str(len(out.client))
             self._suite.deliver(flow, client)
 
-    def _restored(self, exchange: Exchange, tool: str, arguments: str) -> frozenset[str]:
-        """The types that rules turn back in a tool's input; none where it is not allowed."""
-        if exchange.principal is None:
-            return frozenset()
-        action = tool_action(exchange.listener, tool, arguments)
-        ruling = self._suite.gate.decide(exchange.principal, exchange.session, (action,))
-        if not isinstance(ruling.verdict, Allow):
-            return frozenset()
-        return frozenset().union(*(decision.restore for decision in ruling.decisions))
+    @staticmethod
+    def _answering(exchange: Exchange, screen: Screen | None, headers: http.Headers) -> Answering:
+        content_type = headers.get("content-type", "")
+        encoding = headers.get("content-encoding", "")
+        if screen is None or exchange.ruling is None or exchange.principal is None:
+            # Nothing is looked at here, but tool calls are judged.
+            return Answering(
+                Passing(),
+                content_type=content_type,
+                encoding=encoding,
+                judge=exchange.tools,
+                media=True,
+                detectors=(),
+                clock=time.monotonic,
+            )
+        return screen.answer(
+            content_type=content_type,
+            encoding=encoding,
+            redact=exchange.ruling.redact,
+            principal=exchange.principal,
+            session=exchange.session,
+            judge=exchange.tools,
+        )
 
     def conceal(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Have the flow of what is refused hold nothing that was not looked at."""

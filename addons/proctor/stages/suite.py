@@ -4,21 +4,25 @@ A suite outlives the script that made it: should the script break or vanish, the
 and everything is refused.
 """
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 from mitmproxy.connection import Client
 
+from proctor.approval.holder import Waiting, Why
+from proctor.approval.model import Approval, Kill, KillScope
 from proctor.errors import ClientError, InternalError, ProctorError, RefusedError
 from proctor.gate import Gate
 from proctor.model import Deny, Finding
 from proctor.protocols.anthropic.refusal import anthropic_refusal, http_refusal
 from proctor.record import Closing
 from proctor.redaction.screen import Screen
+from proctor.runtime import marks
 from proctor.runtime.door import Refusal, Site, Stage
 from proctor.runtime.modes import ProctorMode
 from proctor.settings import Listener
@@ -26,6 +30,7 @@ from proctor.stages.admission import Admission, take_credentials
 from proctor.stages.decision import Decision
 from proctor.stages.exchange import Exchange, opening_of
 from proctor.stages.exit import Exit, authority
+from proctor.stages.holding import Holding
 from proctor.stages.injection import Injection
 from proctor.stages.inspection import Inspection
 from proctor.stages.recording import Recording
@@ -42,6 +47,7 @@ ORDER = (
     Search,
     Decision,
     Redaction,
+    Holding,
     Recording,
     Injection,
     Exit,
@@ -83,6 +89,10 @@ class Metrics(Protocol):
         """One exchange could not be looked at."""
         ...
 
+    def waits(self, listener: str, change: int) -> None:
+        """One action more, or less, waits for a human."""
+        ...
+
 
 class Suite:
     """All the stages, for all listeners of one process."""
@@ -97,8 +107,12 @@ class Suite:
         screens: Screens | None = None,
         first_request: float,
         connections: int,
+        sealing: bytes = b"",
+        nudge: Callable[[http.HTTPFlow], None] = lambda _flow: None,
     ) -> None:
         self._screens = screens
+        self.sealing = sealing
+        self.nudge = nudge
         self.gate = gate
         self.metrics = metrics
         self.accepting = False
@@ -110,6 +124,7 @@ class Suite:
         self._exchanges: dict[str, Exchange] = {}
         self._flows: dict[str, http.HTTPFlow] = {}
         self._gone: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
+        self._words: WeakKeyDictionary[http.HTTPFlow, Refusal] = WeakKeyDictionary()
         self._arriving: WeakKeyDictionary[http.HTTPFlow, http.Response] = WeakKeyDictionary()
         self._sites = {
             listener.name: Site(
@@ -189,10 +204,26 @@ class Suite:
         exchange.error = str(error)
         self.redaction.conceal(flow, exchange)
         if exchange.sent and not exchange.arrived:
+            self._words[flow] = self._shaped(exchange.listener, error, flow.id)
             if flow.killable:
                 flow.kill()
             return
         flow.response = self._shaped(exchange.listener, error, flow.id).response()
+
+    def gone(self, flow: http.HTTPFlow) -> None:
+        """The client does not want this exchange any more."""
+        exchange = self._known(flow)
+        if exchange:
+            _stop(exchange, Why.GONE)
+
+    def words(self, flow: http.HTTPFlow) -> Refusal | None:
+        """What to answer a flow that was stopped before anything of its answer was passed on."""
+        return self._words.get(flow)
+
+    def ending(self, flow: http.HTTPFlow) -> ProctorError | None:
+        """Why an exchange has to end here and now, or None."""
+        exchange = self._known(flow)
+        return exchange.killed if exchange else None
 
     def refusal(self, listener: str, status: int, message: str) -> Refusal:
         """A refusal for what never became a flow."""
@@ -228,6 +259,76 @@ class Suite:
         """The same, as the layers know it."""
         listener = self.listener_of(client)
         return self._sites[listener.name] if listener else None
+
+    def prompt(self, exchange: Exchange) -> str:
+        """Keyed name of the question to the model, the same for a retry of it; "" for none."""
+        if exchange.message is None:
+            return ""
+        parts = (part.digest for part in exchange.message.stretches if part.digest)
+        return self.gate.named(b"proctor prompt v1", parts)
+
+    @contextlib.contextmanager
+    def waits(self, exchange: Exchange, waiting: Waiting) -> Iterator[None]:
+        """While something waits for a human; it can be stopped by whoever ends the exchange."""
+        exchange.waiting.add(waiting)
+        self.metrics.waits(exchange.listener, 1)
+        try:
+            yield
+        finally:
+            exchange.waiting.discard(waiting)
+            self.metrics.waits(exchange.listener, -1)
+
+    def mark(self, flow: http.HTTPFlow, approval: Approval) -> None:
+        """Show in the user interfaces that a flow waits."""
+        marks.held(flow, approval)
+        self._shown(flow)
+
+    def unmark(self, flow: http.HTTPFlow, approval: Approval | None) -> None:
+        """Show in the user interfaces how that ended."""
+        if approval:
+            marks.settled(flow, approval)
+            self._shown(flow)
+
+    @staticmethod
+    def _shown(flow: http.HTTPFlow) -> None:
+        try:
+            marks.show(flow)
+        except Exception:
+            # What people see is no reason to stop what they decide.
+            logger.exception("a mark was not shown", extra={"event": "mark.failed"})
+
+    @staticmethod
+    def ended(kill: Kill) -> RefusedError:
+        """What is said of whatever a kill ends or keeps out."""
+        what = {
+            KillScope.SESSION: "This session was",
+            KillScope.PRINCIPAL: "You were",
+            KillScope.ALL: "Everything was",
+        }[kill.scope]
+        return RefusedError(
+            "killed",
+            f"{what} stopped by an administrator: {kill.reason}",
+            hint="Nothing passes until that is lifted.",
+            rule_id=f"kill {kill.id}",
+        )
+
+    def kill(self, kill: Kill) -> None:
+        """End what runs, as far as a kill reaches."""
+        for name, exchange in list(self._exchanges.items()):
+            principal = exchange.principal
+            if principal is None or exchange.ended:
+                continue
+            if self.gate.killed(principal, exchange.session) is None:
+                continue
+            exchange.killed = error = self.ended(kill)
+            self._words[self._flows[name]] = self._shaped(exchange.listener, error, name)
+            _stop(exchange, Why.KILLED)
+            self.nudge(self._flows[name])
+
+    def stop_waiting(self) -> None:
+        """The gateway stops: nobody can wait here any longer."""
+        for exchange in list(self._exchanges.values()):
+            _stop(exchange, Why.STOPPING)
 
     def open(self, flow: http.HTTPFlow) -> Exchange:
         """A new exchange; its request is pointed at the listener's upstream."""
@@ -321,6 +422,11 @@ class Suite:
             )
         except InternalError:
             logger.exception("a refusal was not recorded", extra={"event": "record.failed"})
+
+
+def _stop(exchange: Exchange, why: Why) -> None:
+    for waiting in list(exchange.waiting):
+        waiting.stop(why)
 
 
 def _point(request: http.Request, host: bytes) -> None:

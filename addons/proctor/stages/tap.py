@@ -14,6 +14,18 @@ from proctor.record import ContentStream, Reply, ToolCall
 from proctor.redaction.cutting import undecodable
 
 
+class ToolGate(Protocol):
+    """Judges the model's tool calls."""
+
+    def start(self) -> None:
+        """Ask humans about what was judged since."""
+        ...
+
+    def calls(self, seen: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
+        """All calls of the answer, given those that went on."""
+        ...
+
+
 class Rewritten(Protocol):
     """Bytes for the client, and the same for the record."""
 
@@ -43,6 +55,19 @@ class Rewriter(Protocol):
         """How the client is told in the midst of an answer; None where it must be cut off."""
         ...
 
+    def released(self) -> Rewritten:
+        """What may go on since something that waited was decided."""
+        ...
+
+    def ping(self) -> bytes:
+        """What a waiting client hears; nothing where it has heard something lately."""
+        ...
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be decided."""
+        ...
+
 
 class Tap:
     """One answer's bytes, on their way.
@@ -53,6 +78,7 @@ class Tap:
         content: Keeps it, or None where only metadata is recorded.
         keep_last: Keep the last byte back; the layer sends `tail` when the record is durable.
         rewriter: Changes what passes, or None where nothing is to be changed.
+        tools: The gate of the model's tool calls; None where it is no model's answer.
 
     Attributes:
         size: Bytes that came.
@@ -61,7 +87,7 @@ class Tap:
         tail: The byte kept back.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an answer is read with
         self,
         *,
         encoding: str,
@@ -69,6 +95,7 @@ class Tap:
         content: ContentStream | None,
         keep_last: bool = False,
         rewriter: Rewriter | None = None,
+        tools: ToolGate | None = None,
     ) -> None:
         self.size = 0
         self.error: str | None = None
@@ -79,6 +106,7 @@ class Tap:
         self._content = content
         self._keep_last = keep_last
         self._rewriter = rewriter
+        self._tools = tools
 
     def __call__(self, data: bytes) -> bytes | list[bytes]:
         """Take the next bytes off the wire; returns what goes on. Empty means the end.
@@ -120,7 +148,41 @@ class Tap:
             self._keep(said)
             return said
         self._keep(out.record)
+        if self._tools:
+            self._tools.start()
         return out.client
+
+    @property
+    def waits(self) -> bool:
+        """Whether something of the answer waits for a human, so that it cannot end yet."""
+        return self._rewriter is not None and self.failed is None and not self._rewriter.idle
+
+    def released(self) -> bytes:
+        """What may go on since it was last asked: what was decided, or a ping.
+
+        Raises:
+            ProctorError: The answer cannot be made safe, and must be cut off here.
+        """
+        if self._rewriter is None or self.failed:
+            return b""
+        try:
+            out = self._rewriter.released()
+        except ProctorError as error:
+            self.failed = error
+            self.error = str(error)
+            raise
+        self._keep(out.record)
+        return out.client or self._rewriter.ping()
+
+    def cut(self, error: ProctorError) -> bytes:
+        """Nothing more passes; returns how the client is told."""
+        if self.failed:
+            return b""
+        self.failed = error
+        self.error = str(error)
+        said = self._rewriter.broken(error) if self._rewriter else None
+        self._keep(said or b"")
+        return said or b""
 
     def _decoded(self, data: bytes) -> bytes:
         plain = self._decoder.feed(data)
@@ -147,6 +209,12 @@ class Tap:
             coverage = "cut: the answer ended before its end"
         if answer.error and not self.failed:
             self.error = f"the upstream answered {answer.error.type or 'an error'}"
+        calls = tuple(
+            ToolCall(
+                id=use.id, name=use.name, input=use.input_text.encode("utf-8", "surrogatepass")
+            )
+            for use in answer.tool_uses
+        )
         reply = Reply(
             model=answer.model,
             stop_reason=answer.stop_reason or None,
@@ -155,14 +223,7 @@ class Tap:
             output_tokens=answer.usage.output_tokens,
             cache_read_tokens=answer.usage.cache_read_tokens,
             cache_write_tokens=answer.usage.cache_write_tokens,
-            tools=tuple(
-                ToolCall(
-                    id=use.id,
-                    name=use.name,
-                    input=use.input_text.encode("utf-8", "surrogatepass"),
-                )
-                for use in answer.tool_uses
-            ),
+            tools=self._tools.calls(calls) if self._tools else calls,
         )
         return reply, coverage
 

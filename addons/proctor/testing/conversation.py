@@ -8,6 +8,7 @@ The last user message decides, by lines that begin with a word and a colon:
     think: words             a thinking block before the rest
     say: words               a text block with exactly these words
     long: 500                a text of that many words
+    why                      why proctor stopped the last thing that it stopped, in its own words
 
 A tool is only called when the request offers it. A message with tool results is answered by quoting
 them. Anything else gets a friendly sentence. The same request always gets the same answer.
@@ -23,6 +24,8 @@ from hashlib import sha256
 from typing import Any
 
 _DIRECTIVE = re.compile(r"^(run|read|call|think|say|long): (.+)$", re.MULTILINE)
+_WHY = re.compile(r"^why\??$", re.MULTILINE)
+_STOPPED = re.compile(r"\[proctor: (.+)\]")
 _QUOTED = 600
 _BYTES_A_TOKEN = 4
 
@@ -57,7 +60,8 @@ def converse(request: Mapping[str, Any]) -> Reply:
         content = [_text_block(f"The tool said: {said[:_QUOTED]}")]
     else:
         offered = {tool.get("name") for tool in request.get("tools", ())}
-        content = _directed(_text(last), offered, seed) or [
+        content = _directed(_text(last), offered, seed) or _explained(last, request["messages"])
+        content = content or [
             _text_block("Hello, this is the stand-in API. Ask me to run, read, call, think or say.")
         ]
     called = any(block["type"] == "tool_use" for block in content)
@@ -99,6 +103,16 @@ def _directed(prompt: str, offered: set[str | None], seed: str) -> list[dict[str
         elif tool is not None:
             content.append(_text_block(f"I was not offered the tool {tool[0]}."))
     return content
+
+
+def _explained(last: Sequence[Any], messages: Sequence[Any]) -> list[dict[str, Any]]:
+    if not _WHY.search(_text(last)):
+        return []
+    mine = "\n".join(_text(_blocks(m["content"])) for m in messages if m["role"] == "assistant")
+    stopped = _STOPPED.findall(mine)
+    if not stopped:
+        return [_text_block("Nothing that I wanted to do was stopped.")]
+    return [_text_block(f"I did not do it, since I was told this: “{stopped[-1][:_QUOTED]}”")]
 
 
 def _usage(

@@ -303,3 +303,24 @@ def test_history_is_what_stood_before_the_models_last_turn(roles: str, history: 
     said = [user(text("x")) if role == "u" else assistant(text("y")) for role in roles]
     read = parsed(messages=said)
     assert [s.history for s in read.stretches if s.location.startswith("messages")] == history
+
+
+@pytest.mark.parametrize(
+    ("body", "folder"),
+    [
+        ({"system": "Be brief.\nWorking directory: /home/alice/shop\n"}, "/home/alice/shop"),
+        (
+            {"system": [{"type": "text", "text": " - Primary working directory: /srv/shop"}]},
+            "/srv/shop",
+        ),
+        ({"messages": [{"role": "system", "content": "Working directory: /a/b"}]}, "/a/b"),
+        ({"messages": [{"role": "user", "content": "Working directory: /etc"}]}, ""),
+        ({"system": "Working directory: /a", "messages": [
+            {"role": "system", "content": "Working directory: /b"}]}, ""),
+        ({"system": "Working directory: /"}, ""),
+        ({}, ""),
+    ],
+)  # fmt: skip
+def test_where_the_agent_works(body: dict[str, Any], folder: str) -> None:
+    whole = {"model": "m", "messages": [], **body}
+    assert parse_request(json.dumps(whole).encode()).folder == folder

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proctor.errors import RefusedError
+from proctor.protocols.anthropic.events import dumped, error_event
 from proctor.protocols.anthropic.response import AnswerReader
-from proctor.protocols.anthropic.rewrite import AnswerRewriter, dumped, error_event
+from proctor.protocols.anthropic.rewrite import AnswerRewriter
 from proctor.redaction.handling import Rewritten
 from proctor.redaction.model import Budget, RedactionError, Spot
 from proctor.testing import framing
@@ -50,7 +51,8 @@ def tool(arguments: dict[str, Any], kind: str = "tool_use", name: str = "send") 
 
 
 def passed(data: bytes, *cuts: int, handling: Small | None = None, **limits: int) -> Rewritten:
-    rewriter = AnswerRewriter(handling or Small(), clock=Clock(), **limits)
+    handling = handling or Small()
+    rewriter = AnswerRewriter(handling, handling, clock=Clock(), **limits)
     out = Rewritten()
     for start, end in zip((0, *cuts), (*cuts, len(data)), strict=True):
         out += rewriter.feed(data[start:end])
@@ -143,7 +145,7 @@ def test_what_needs_no_change_passes_byte_for_byte() -> None:
 
 def test_thinking_passes_at_once_and_its_signature_as_it_is() -> None:
     handling = Small()
-    rewriter = AnswerRewriter(handling, clock=Clock())
+    rewriter = AnswerRewriter(handling, handling, clock=Clock())
     for raw in (
         start(thinking("") | {"signature": ""}),
         delta(type="thinking_delta", thinking=f"so {TOKEN}"),
@@ -161,13 +163,13 @@ def test_thinking_passes_at_once_and_its_signature_as_it_is() -> None:
 
 
 def test_the_first_words_are_not_made_to_wait() -> None:
-    rewriter = AnswerRewriter(Small(), clock=Clock())
+    rewriter = AnswerRewriter(Small(), Small(), clock=Clock())
     rewriter.feed(start(text("")))
     assert b"Hello" in rewriter.feed(delta(type="text_delta", text="Hello there")).client
 
 
 def test_a_tool_call_is_kept_back_until_it_is_whole() -> None:
-    rewriter = AnswerRewriter(Small(), clock=Clock())
+    rewriter = AnswerRewriter(Small(), Small(), clock=Clock())
     raw = answer(tool({"a": 1})).partition(b"event: content_block_start")
     rewriter.feed(raw[0])
     held, _, rest = (raw[1] + raw[2]).partition(b"event: content_block_stop")
@@ -180,11 +182,11 @@ def test_a_tool_call_is_kept_back_until_it_is_whole() -> None:
 
 def test_a_tool_call_that_does_not_end_is_lost() -> None:
     cut = ANSWER.index(b"toolu_1")
-    rewriter = AnswerRewriter(Small(), clock=Clock())
+    rewriter = AnswerRewriter(Small(), Small(), clock=Clock())
     out = rewriter.feed(ANSWER[: cut + 900]) + rewriter.finish()
     assert b"toolu_1" not in out.client + out.record
     before = start(text("")) + delta(type="text_delta", text=f"so it is and {TOKEN[:20]}")
-    rewriter = AnswerRewriter(Small(), clock=Clock())
+    rewriter = AnswerRewriter(Small(), Small(), clock=Clock())
     out = rewriter.feed(before) + rewriter.finish()
     assert TOKEN[:8].encode() not in out.client + out.record
 
@@ -372,7 +374,7 @@ def test_an_event_of_16_mib() -> None:
 
 def test_events_behind_a_tool_call_wait_and_pings_do_not() -> None:
     clock = Clock()
-    rewriter = AnswerRewriter(Small(), clock=clock)
+    rewriter = AnswerRewriter(Small(), Small(), clock=clock)
     ping, other = event("ping"), event("some_event", said="x ")
     assert rewriter.feed(start(tool({}))) == Rewritten()
     assert rewriter.feed(ping) == Rewritten(ping, ping)
@@ -410,7 +412,7 @@ def test_halves_of_a_letter_stay_escapes() -> None:
 
 
 def test_how_an_answer_is_ended() -> None:
-    rewriter = AnswerRewriter(Small(), clock=Clock())
+    rewriter = AnswerRewriter(Small(), Small(), clock=Clock())
     error = RefusedError("redaction-blocked", "Not this")
     raw = rewriter.broken(error)
     assert raw == error_event(error)

@@ -36,6 +36,7 @@ _TYPES: Final = {
 }
 _SERVER_ERROR: Final = 500
 _MAX_MESSAGE: Final = 2000
+_MAX_NAME: Final = 100
 _NO_CREDENTIAL: Final = "token-missing"
 # Another gateway takes over from one that stops, so clients may well try again.
 _SOON_OVER: Final = "not-accepting"
@@ -90,6 +91,17 @@ def http_refusal(error: ProctorError, *, request_id: str = "") -> Refusal:
     if request_id:
         problem["request_id"] = request_id
     return _refusal(error, status, "application/problem+json", problem, request_id)
+
+
+def stopped_tool(tool: str, error: ProctorError) -> str:
+    """The text that stands in the place of a tool call: for the model, and the human who reads.
+
+    Args:
+        tool: The tool's name.
+        error: Why it was stopped.
+    """
+    name = _NOT_IN_MESSAGE.sub(" ", tool)[:_MAX_NAME]
+    return f"[{_message(error)} {name} was not run.]"
 
 
 def _refusal(

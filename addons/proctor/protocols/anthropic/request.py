@@ -7,11 +7,13 @@ MessageCountTokensParams of the SDK). Members we do not know are let be.
 import json
 import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from proctor.errors import ClientError
 from proctor.protocols.anthropic import features
 from proctor.protocols.anthropic.cuts import element_cuts, text_cuts
+from proctor.protocols.anthropic.tools import folder_of
 from proctor.protocols.jsonspan import Document, Element, SpanReader
 
 _MAX_TOKENS: Final = 2**53  # RFC 8259 section 6: integers up to here mean the same everywhere
@@ -19,6 +21,7 @@ _MAX_TOKENS: Final = 2**53  # RFC 8259 section 6: integers up to here mean the s
 _USER_ID: Final = re.compile(
     r"user_[0-9a-f]*_account_[0-9a-f-]*_session_(?P<session>[0-9a-f-]{1,128})"
 )
+_FOLDER: Final = re.compile(r"^.{0,40}orking directory:.{1,4096}$", re.MULTILINE)
 _SESSION_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -75,6 +78,7 @@ class MessagesRequest:
             has grown, or whose cache markers have moved, shares all blocks but the new.
         canonical: The body's bytes without `metadata`, which carries volatile ids, in parts.
         stretches: Every member of the body, arrays by their elements, in the body's order.
+        folder: Where the agent works, as the client says in the system's name; "" if unknown.
     """
 
     model: str
@@ -89,16 +93,21 @@ class MessagesRequest:
     cuts: tuple[int, ...] = ()
     canonical: tuple[memoryview, ...] = ()
     stretches: tuple[Stretch, ...] = ()
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """Summary of one message, tool or system block; `cuts` count from its first byte."""
+    """Summary of one message, tool or system block; `cuts` count from its first byte.
+
+    `folders` are the lines that could name the agent's folder, where the system speaks.
+    """
 
     role: str = ""
     tools: tuple[str, ...] = ()
     features: frozenset[str] = frozenset()
     cuts: tuple[int, ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 class RequestReader:
@@ -133,10 +142,12 @@ class RequestReader:
         if values.get("tools") is not None:
             raise _not_messages("tools", "a list of tools")
         tools: list[str] = []
+        folders = list(_folder_lines(system or ""))
         found = set(features.of_members(values))
         for elements in (arrays.get("tools", ()), arrays.get("system", ()), messages):
             for element in elements:
                 tools.extend(element.summary.tools)
+                folders.extend(element.summary.folders)
                 found |= element.summary.features
         prompt, results = _new(body, messages)
         return MessagesRequest(
@@ -152,6 +163,7 @@ class RequestReader:
             cuts=_cuts(document),
             canonical=_canonical(body, document),
             stretches=_stretches(document),
+            folder=folder_of("\n".join(folders)),
         )
 
 
@@ -167,12 +179,21 @@ def _message(value: Any, raw: bytes) -> _Part:
     content = value.get("content")
     tools, found = features.of_blocks(content)
     cuts = (*text_cuts(content, raw), *element_cuts(raw))
-    return _Part(role=role, tools=tools, features=found, cuts=cuts)
+    folders: tuple[str, ...] = ()
+    if role == "system":
+        texts = (block.get("text") for block in _blocks(content))
+        folders = tuple(chain.from_iterable(map(_folder_lines, texts)))
+    return _Part(role=role, tools=tools, features=found, cuts=cuts, folders=folders)
 
 
 def _system(value: Any, raw: bytes) -> _Part:
     tools, found = features.of_blocks([value])
-    return _Part(tools=tools, features=found, cuts=element_cuts(raw))
+    folders = _folder_lines(value.get("text") if isinstance(value, dict) else None)
+    return _Part(tools=tools, features=found, cuts=element_cuts(raw), folders=folders)
+
+
+def _folder_lines(text: object) -> tuple[str, ...]:
+    return tuple(_FOLDER.findall(text)) if isinstance(text, str) else ()
 
 
 def _tool(value: Any, raw: bytes) -> _Part:

@@ -1,9 +1,10 @@
-"""A Messages API answer, redacted while it passes.
+"""A Messages API answer, redacted and judged while it passes.
 
 Each content block is a text of its own. A tool's input is kept back until it is complete, since it
-is judged and redacted as the JSON it becomes; other blocks flow. What needs no change passes byte
-for byte. What cannot be read is a RedactionError, after which `broken` says what the client is
-told. Events as in RawMessageStreamEvent of the SDK.
+is judged and redacted as the JSON it becomes; other blocks flow. While humans are asked about a
+call, all behind it waits, in order, and `released` gives it once the call is settled. What needs no
+change passes byte for byte. What cannot be read is a RedactionError, after which `broken` says what
+the client is told. Events as in RawMessageStreamEvent of the SDK.
 """
 
 import json
@@ -14,15 +15,17 @@ from typing import Any, Final
 
 from proctor.errors import ClientError, ProctorError
 from proctor.protocols.anthropic.blocks import SIGNED, exempt_in, is_tool
-from proctor.protocols.anthropic.refusal import anthropic_refusal
+from proctor.protocols.anthropic.calls import Call, Calls, Judge, Outcome, is_judged, one_object
+from proctor.protocols.anthropic.events import PING, dumped, error_event, event_bytes, fields_of
+from proctor.protocols.anthropic.queue import Queue
 from proctor.protocols.jsonspan import loads
 from proctor.protocols.sse import RawEvent, RawEventStream, other_lines, with_data
 from proctor.redaction.handling import Handling, Rewritten, Words, joined, whole_text
 from proctor.redaction.lines import lines_looked_at
 from proctor.redaction.model import RedactionError
 
-_PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
-_SILENCE: Final = 10.0  # seconds after which a waiting client hears a ping
+# Seconds after which a waiting client hears a ping; less than the ten after which one is asked for.
+_SILENCE: Final = 9.0
 _MAX_BLOCKS: Final = 100  # open at once; the API has one
 # Members by which a block brings words of its own; deltas add to them.
 _WORDS: Final = {"text": "text", "thinking": "thinking", "compaction": "content"}
@@ -30,10 +33,11 @@ _COMMON: Final = 2  # the type and the index
 # Members that may be there and empty.
 _MEMBERS: Final = frozenset({"text", "thinking", "signature", "input", "citations", "content"})
 _NOTHING: Final[tuple[object, ...]] = ("", None, {}, [])
-_half = re.compile("[\ud800-\udfff]")
 _usual = re.compile(
     rb"(?:event: ?[a-z_]{1,40}[\r\n]{1,2})?data:[^\r\n]*(?:\r\n|\n|\r){2}"
 ).fullmatch
+# WHATWG HTML, section 9.2.6; a line with another name would be passed over.
+_fields = re.compile(rb"(?:(?:|data|event|id|retry)(?::[^\r\n]*)?(?:\r\n|\n|\r))*").fullmatch
 
 
 @dataclass(slots=True)
@@ -59,37 +63,40 @@ class _Tool:
         start: The event it begins with.
         pieces: The others, as they came.
         arguments: What they say.
-        behind: Events that came after it and have to wait.
+        behind: Events that came after it and have to wait, each with its kind.
         size: Bytes kept back.
     """
 
     index: int
-    kind: str
-    name: str
+    block: dict[str, Any]
     start: Rewritten
     pieces: list[Rewritten] = field(default_factory=list)
     arguments: list[str] = field(default_factory=list)
-    behind: list[Rewritten] = field(default_factory=list)
+    behind: list[tuple[str, Rewritten]] = field(default_factory=list)
     size: int = 0
 
 
 class AnswerRewriter:
-    """Redacts one event stream.
+    """Redacts one event stream, and has the tool calls in it judged.
 
     Args:
         handling: Does the work on texts and documents.
+        judge: Says what becomes of tool calls.
         clock: Monotonic, seconds.
         max_event: Bytes that one event may have.
         max_input: Bytes that are kept back for one tool call.
+        max_waiting: Bytes that are kept back while humans are asked.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each limit is its own
         self,
         handling: Handling,
+        judge: Judge,
         *,
         clock: Callable[[], float],
         max_event: int = 16 * 2**20,
         max_input: int = 8 * 2**20,
+        max_waiting: int = 8 * 2**20,
     ) -> None:
         self._handling = handling
         self._clock = clock
@@ -98,7 +105,21 @@ class AnswerRewriter:
         self._events = RawEventStream()
         self._blocks: dict[int, _Block] = {}
         self._tool: _Tool | None = None
+        self._calls = Calls(judge)
+        self._queue = Queue(self._calls, max_size=max_waiting)
+        self._begun = 0  # blocks
+        self._any = False  # event has come
         self._spoke = clock()
+
+    @property
+    def waiting(self) -> tuple[Call, ...]:
+        """The calls that are not decided, in order."""
+        return self._calls.waiting
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is kept back for a call that waits."""
+        return not self._queue
 
     def feed(self, data: bytes) -> Rewritten:
         """Take the next decoded bytes.
@@ -110,7 +131,7 @@ class AnswerRewriter:
         for event in self._events.feed(data):
             self._bound(len(event.raw))
             out = self._event(event)
-            parts.append(out if out.client else Rewritten(self._ping(), out.record))
+            parts.append(out if out.client else Rewritten(self.ping(), out.record))
         self._bound(self._events.pending)
         whole = joined(parts)
         if whole.client:
@@ -120,39 +141,70 @@ class AnswerRewriter:
     def finish(self) -> Rewritten:
         """The stream's end.
 
-        What is still held back belongs to a block that did not end. It could be half of a value,
-        so it is dropped.
+        What is still held back of a block that did not end could be half of a value, so it is
+        dropped. What waits for humans still does.
+
+        Raises:
+            RedactionError: There was no event, but something else.
         """
         self._blocks.clear()
         self._tool = None
-        return Rewritten()
+        if self._events.pending and not self._any:
+            raise _unreadable("no event, but something else")
+        return self.released()
+
+    def settle(self, number: int, outcome: Outcome) -> None:
+        """Say what becomes of a call that waits; `released` then has what may go.
+
+        Raises:
+            InternalError: `call-not-waiting`: there is none of this number, or it was decided.
+        """
+        self._calls.settle(number, outcome)
+
+    def released(self) -> Rewritten:
+        """What may go now."""
+        out = self._queue.drain()
+        if out.client:
+            self._spoke = self._clock()
+        return out
+
+    def ping(self) -> bytes:
+        """An event that keeps a client patient.
+
+        b"" where nothing is kept back, or the client has heard something in the last 9 seconds.
+        """
+        waits = self._tool is not None or bool(self._queue)
+        if not waits or self._clock() - self._spoke < _SILENCE:
+            return b""
+        self._spoke = self._clock()
+        return PING
 
     def broken(self, error: ProctorError) -> bytes:
-        """The event that tells the client that nothing more comes."""
+        """The event that tells the client that nothing more comes; what waits is given up."""
+        self._tool = None
+        self._queue.clear()
+        self._calls.give_up()
         return error_event(error)
 
     def _bound(self, size: int) -> None:
         if size > self._max_event:
             raise _too_large(f"an event of more than {self._max_event} bytes")
 
-    def _ping(self) -> bytes:
-        waits = self._tool is not None and self._clock() - self._spoke >= _SILENCE
-        if waits:
-            self._spoke = self._clock()
-        return _PING if waits else b""
-
     def _event(self, event: RawEvent) -> Rewritten:
         lines = Rewritten(event.raw, event.raw)
         if not _usual(event.raw):
+            if not _fields(event.raw):
+                raise _unreadable("a line that is no part of an event")
             lines = lines_looked_at(self._handling, event.raw)
         if event.event is None:
             return lines
+        self._any = True
         fields = _object(event)
         match fields.get("type"):
             case "content_block_start":
-                return self._start(lines, fields)
+                return self._in_turn(self._start(lines, fields))
             case "content_block_delta":
-                return self._delta(lines, fields)
+                return self._in_turn(self._delta(lines, fields))
             case "content_block_stop":
                 return self._stop(lines, fields)
             case "message_start" if _has_content(fields):
@@ -162,6 +214,16 @@ class AnswerRewriter:
             case _:
                 raise _unreadable("an event without a type")
 
+    def _in_turn(self, lines: Rewritten, kind: str = "") -> Rewritten:
+        """Behind all that waits; returns what may go now."""
+        if kind == "message_delta":
+            self._queue.delta(lines)
+        elif not self._queue:
+            return lines
+        else:
+            self._queue.plain(lines)
+        return self._queue.drain()
+
     def _start(self, lines: Rewritten, fields: dict[str, Any]) -> Rewritten:
         index, block = fields.get("index"), fields.get("content_block")
         if type(index) is not int or not isinstance(block, dict):
@@ -170,6 +232,7 @@ class AnswerRewriter:
         if self._tool is not None or index in self._blocks or len(self._blocks) >= _MAX_BLOCKS:
             # Blocks come one after another; else what waits would overtake.
             raise _unreadable("a block within another")
+        self._begun += 1
         kind = block.get("type")
         location = f"content[{index}]"
         if is_tool(block):
@@ -191,14 +254,20 @@ class AnswerRewriter:
     def _call(
         self, lines: Rewritten, fields: dict[str, Any], block: dict[str, Any], location: str
     ) -> None:
-        name, given = block.get("name"), block.get("input")
+        if fields["index"] != self._begun - 1:
+            # RawContentBlockDeltaEvent.index is the block's place in the message; else a client
+            # could put the input into another call than was judged.
+            raise _unreadable("a tool call in another place than it says")
+        given = block.get("input")
         if given:
             # The whole input at once, as no answer brings it today: it follows as a delta.
             fields = {**fields, "content_block": {**block, "input": {}}}
             lines = _all_data(lines, fields)
         start = self._document(lines, fields, "content_block", location)
-        index, kind = fields["index"], str(block.get("type"))
-        tool = self._tool = _Tool(index, kind, name if isinstance(name, str) else "", start)
+        index = fields["index"]
+        if start.client != lines.client:
+            block = fields_of(start.client)["content_block"]
+        tool = self._tool = _Tool(index, block, start)
         self._weigh(tool, lines)
         if given:
             delta = {"type": "input_json_delta", "partial_json": dumped(given)}
@@ -260,7 +329,10 @@ class AnswerRewriter:
         tool = self._tool
         if tool is not None and tool.index == index:
             self._tool = None
-            return joined([self._called(tool), lines, *tool.behind])
+            self._called(tool, lines)
+            parts = [self._queue.drain()]
+            parts += [self._in_turn(behind, kind) for kind, behind in tool.behind]
+            return joined(parts)
         block = self._blocks.pop(index, None) if type(index) is int else None
         if block is None:
             raise _unreadable("the end of a block that is not open")
@@ -270,38 +342,69 @@ class AnswerRewriter:
             client = "" if block.signed else text.client
             last = block.last[key]
             rest += Rewritten(_more(last, key[1], client), _more(last, key[1], text.record))
-        return rest + lines
+        return self._in_turn(rest + lines)
 
-    def _called(self, tool: _Tool) -> Rewritten:
+    def _called(self, tool: _Tool, stop: Rewritten) -> None:
         """A whole tool call: as it came, or its start and all of its input at once."""
         came = "".join(tool.arguments)
-        types: frozenset[str] = frozenset()
-        if tool.kind == "tool_use":  # the others are run by the provider
-            types = self._handling.restored_types(tool.name, came or "{}")
-        pieces = joined(tool.pieces)
-        if not came:
-            return tool.start + pieces
-        location = f"content[{tool.index}].input"
+        name, pieces = _text(tool.block.get("name")), joined(tool.pieces)
+        types = self._calls.restored(tool.block.get("type"), name, came or "{}")
+        client = record = came
         raw = came.encode("utf-8", "surrogatepass")
+        if came:
+            client, record = self._arguments(raw, f"content[{tool.index}].input", types)
+        passed = joined(
+            [
+                tool.start,
+                Rewritten(
+                    pieces.client if client == came else _arguments(tool.index, client),
+                    pieces.record if record == came else _arguments(tool.index, record),
+                ),
+                stop,
+            ]
+        )
+        if not is_judged(tool.block):
+            self._queue.plain(passed)
+            return
+        call = Call(
+            number=self._calls.count,
+            index=tool.index,
+            id=_text(tool.block.get("id")),
+            name=name,
+            arguments=client or "{}",
+            record=record or "{}",
+            raw=came or "{}",
+            # What is turned back may give a name twice.
+            complete=(not came or one_object(raw))
+            and (client == came or one_object(client.encode("utf-8", "surrogatepass"))),
+        )
+        self._calls.ask(call)
+        self._queue.call(call.number, tool.index, passed)
+
+    def _arguments(self, raw: bytes, location: str, types: frozenset[str]) -> tuple[str, str]:
+        """A tool's input, for the client and for the record."""
+        came = raw.decode("utf-8", "surrogatepass")
         try:
             out = self._handling.document(raw, location, exempt={}, restore=types)
-            client, record = out.client.decode(), out.record.decode()
         except ClientError:
             # Cut off by max_tokens, or never JSON: nothing can be turned back in it.
-            client = record = whole_text(self._handling, came, location).record
-        return tool.start + Rewritten(
-            pieces.client if client == came else _arguments(tool.index, client),
-            pieces.record if record == came else _arguments(tool.index, record),
+            text = whole_text(self._handling, came, location).record
+            return text, text
+        return (
+            came if out.client == raw else out.client.decode("utf-8", "surrogatepass"),
+            came if out.record == raw else out.record.decode("utf-8", "surrogatepass"),
         )
 
     def _other(self, lines: Rewritten, fields: dict[str, Any], kind: str) -> Rewritten:
         if len(fields) > 1:
             lines = self._document(lines, fields, "", "")
-        if self._tool is not None and kind not in ("ping", "error"):
+        if kind == "ping":
+            return lines
+        if self._tool is not None and kind != "error":
             self._weigh(self._tool, lines)
-            self._tool.behind.append(lines)
+            self._tool.behind.append((kind, lines))
             return Rewritten()
-        return lines
+        return self._in_turn(lines, kind)
 
     def _nothing_else(self, fields: dict[str, Any], member: str) -> None:
         """Members that an event of this kind has not had so far pass where nothing is in them."""
@@ -332,22 +435,6 @@ class AnswerRewriter:
             return with_data(event, dumped({**fields, member: new} if member else new))
 
         return Rewritten(put(lines.client, out.client), put(lines.record, out.record))
-
-
-def error_event(error: ProctorError) -> bytes:
-    """`event: error` in Anthropic's shape; clients then give the answer up."""
-    return b"event: error\ndata: " + anthropic_refusal(error).body + b"\n\n"
-
-
-def event_bytes(fields: dict[str, Any]) -> bytes:
-    """One event, named as its `type`."""
-    return f"event: {fields['type']}\ndata: {dumped(fields)}\n\n".encode()
-
-
-def dumped(value: object) -> str:
-    """Compact JSON; as ASCII where it holds halves of surrogate pairs, which UTF-8 cannot."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return json.dumps(value, separators=(",", ":")) if _half.search(text) else text
 
 
 def _object(event: RawEvent) -> dict[str, Any]:
@@ -396,6 +483,10 @@ def _more(fields: dict[str, Any], member: str, text: str) -> bytes:
 def _arguments(index: int, text: str) -> bytes:
     delta = {"type": "input_json_delta", "partial_json": text}
     return event_bytes({"type": "content_block_delta", "index": index, "delta": delta})
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _unreadable(got: str) -> RedactionError:

@@ -1,0 +1,229 @@
+"""What a grant lets pass, and how it may be worded.
+
+For a model's tool call a pattern is one in Claude Code's permission syntax, and every command that
+a line would run has to match it. For all else it is the target, in which `*` stands for any run of
+characters: `POST https://api.internal:443/v1/orders/*`.
+"""
+
+import re
+from functools import lru_cache
+from posixpath import basename, dirname
+from typing import Final
+
+from proctor.approval.authority import too_wide
+from proctor.approval.model import ApprovalError, Grant
+from proctor.model import Action, ActionKind, ToolFields
+from proctor.policy.match import Pattern, PatternError, parse_pattern
+from proctor.protocols.shell.reader import read_command
+
+MAX_PATTERN: Final = 2000
+"""Characters of a pattern; what would need more gets no grant."""
+
+_MAX_SHAPE: Final = 200
+_MAX_PROGRAMS: Final = 5
+_COMMANDS: Final = frozenset({"Bash", "PowerShell"})
+_PATHS: Final = frozenset({"Read", "Grep", "Glob", "Edit", "MultiEdit", "Write", "NotebookEdit"})
+_NARROWED: Final = _COMMANDS | _PATHS | {"WebFetch"}
+_WHAT: Final = re.compile(r"(?P<tool>[^()\s]+)(?:\((?P<what>.*)\))?", re.DOTALL)
+# Up to the path of a URL, which no `*` may stand before: `POST https://api.internal:443/`.
+_PLACE: Final = re.compile(r"(?P<method>[A-Z]{1,32}) (?P<origin>[a-z]{1,32}://[^/?#\s*]+)/")
+# What differs between one thing and the next of its kind: numbers, UUIDs, hashes, long tokens.
+_ID: Final = re.compile(
+    r"\d+|[0-9a-fA-F]{8,}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    r"|(?=[^/]*\d)[A-Za-z0-9_=-]{12,}"
+)
+
+
+def covers(grant: Grant, action: Action) -> bool:
+    """Whether a grant's pattern means this action; whose it is and until when is not looked at."""
+    if grant.kind is not action.kind:
+        return False
+    if action.kind is ActionKind.LLM_TOOL_USE:
+        pattern = _parsed(grant.pattern)
+        return bool(pattern and action.tool and pattern.matches(action.tool, every=True))
+    return _glob(grant.pattern, action.target)
+
+
+def suggest(action: Action, *, hidden: bool = False) -> tuple[str, str]:
+    """What actions like this are called, and what a grant for just this would say.
+
+    Args:
+        action: As it would be done.
+        hidden: Something of it is not shown to reviewers; then neither name quotes it.
+
+    Returns:
+        The shape, such as `Bash(rm)` or `POST api.internal /v1/orders/*`; and the pattern, empty
+        where none means this action and nothing else.
+    """
+    if action.kind is ActionKind.LLM_TOOL_USE and action.tool is not None:
+        tool = action.tool
+        shape = tool.name if hidden else _tool_shape(tool)
+        pattern = "" if hidden else _tool_pattern(tool)
+        found = _parsed(pattern) if pattern else None
+        if (
+            found is None
+            or not found.matches(tool, every=True)
+            or too_wide_for(action.kind, pattern)
+        ):
+            pattern = ""
+    else:
+        shape = _target_shape(action, hidden=hidden)
+        pattern = "" if hidden or "*" in action.target else action.target
+        if pattern and too_wide_for(action.kind, pattern):
+            pattern = ""
+    return shape[:_MAX_SHAPE], pattern
+
+
+def too_wide_for(kind: ActionKind, pattern: str, shape: str = "") -> ApprovalError | None:
+    """Why a grant may not say this, or None.
+
+    Args:
+        kind: Of the actions it is for.
+        pattern: What it is to say.
+        shape: Of the action that waits, if one does: a grant that is given with its approval is
+            for the same tool and programs, or the same method and host.
+    """
+    if not pattern or len(pattern) > MAX_PATTERN or not pattern.isprintable():
+        return too_wide(
+            "The grant says nothing that can be matched",
+            got=f"a pattern of {len(pattern)} characters",
+            expected=f"1 to {MAX_PATTERN} printable characters",
+        )
+    if kind is ActionKind.LLM_TOOL_USE:
+        return _tool_too_wide(pattern) or _other_tool(pattern, shape)
+    place = _PLACE.match(pattern)
+    if "://" in pattern or "://" in shape or kind is ActionKind.HTTP_REQUEST:
+        if place is None:
+            return too_wide(
+                "The grant is for more than one place",
+                got="no method, scheme, host and port at its beginning",
+                expected="such as POST https://api.internal:443/v1/orders/*",
+            )
+    elif not re.match(r"[^*]{3}", pattern):
+        return too_wide(
+            "The grant is for anything", got="'*' at its beginning", expected="what it is for"
+        )
+    if place and shape and shape.split()[:2] != [place["method"], _host(place["origin"])]:
+        return too_wide(
+            "The grant is for something else than what waits",
+            got=f"{place['method']} {_host(place['origin'])}",
+            expected=" ".join(shape.split()[:2]),
+        )
+    return None
+
+
+def _tool_too_wide(pattern: str) -> ApprovalError | None:
+    try:
+        parse_pattern(pattern)
+    except PatternError as error:
+        return too_wide(error.message, got="a pattern that is malformed", expected=error.expected)
+    found = _WHAT.fullmatch(pattern)
+    tool, what = (found["tool"], found["what"]) if found else (pattern, None)
+    if tool.startswith("mcp__"):
+        narrow = tool.count("__") > 1 and "*" not in tool
+        expected = "mcp__server__tool"
+    elif tool in _COMMANDS:
+        # The program's name has to be there, and in full.
+        narrow = bool(re.match(r"[^*\s:]+(\s|:\*|$)", what or ""))
+        expected = f"{tool}(program …)"
+    elif tool in _PATHS:
+        narrow = any(part.strip("*?.~") for part in (what or "").split("/"))
+        expected = f"{tool}(//folder/**)"
+    elif tool == "WebFetch":
+        narrow = bool(what) and (what or "").removeprefix("domain:*.").count(".") > 0
+        expected = "WebFetch(domain:example.org)"
+    else:
+        narrow, expected = True, ""  # it can only be named
+    if narrow:
+        return None
+    return too_wide("The grant is for all that a tool can do", got=tool, expected=expected)
+
+
+def _other_tool(pattern: str, shape: str) -> ApprovalError | None:
+    """A grant that is given with an approval is for the same tool, and a program that was shown."""
+    waits, meant = _WHAT.fullmatch(shape), _WHAT.fullmatch(pattern)
+    if not waits or not meant:
+        return None
+    same = waits["tool"] == meant["tool"]
+    if same and waits["tool"] in _COMMANDS and waits["what"]:
+        program = re.split(r"[\s:]", meant["what"] or "", maxsplit=1)[0]
+        same = basename(program) in waits["what"].split(", ")
+    if same:
+        return None
+    return too_wide(
+        "The grant is for something else than what waits", got=meant["tool"], expected=shape
+    )
+
+
+def _tool_shape(tool: ToolFields) -> str:
+    if tool.name in _COMMANDS:
+        return f"{tool.name}({', '.join(_programs(tool)) or '…'})"
+    if tool.name == "WebFetch" and tool.hosts:
+        return f"WebFetch(domain:{tool.hosts[0]})"
+    if tool.name in _PATHS and tool.paths:
+        return f"{tool.name}({dirname(tool.paths[0]) or '.'})"
+    return tool.name
+
+
+def _tool_pattern(tool: ToolFields) -> str:
+    if tool.name in _COMMANDS:
+        what = tool.command.strip()
+    elif tool.name == "WebFetch" and len(tool.hosts) == 1:
+        what = f"domain:{tool.hosts[0]}"
+    elif tool.name in _PATHS and len(tool.paths) == 1 and tool.paths[0].startswith("/"):
+        what = f"/{tool.paths[0]}"  # two slashes: from the root
+    else:
+        return "" if tool.name in _NARROWED else tool.name
+    return "" if re.search(r"[*?\[\]]", what) else f"{tool.name}({what})"
+
+
+def _programs(tool: ToolFields) -> list[str]:
+    """The programs that a command line runs, each once."""
+    if tool.name == "PowerShell":  # nothing here reads its language
+        return tool.command.split()[:1]
+    commands = read_command(tool.command).commands
+    names = list(dict.fromkeys(command.program or "…" for command in commands))
+    return names if len(names) <= _MAX_PROGRAMS else [*names[:_MAX_PROGRAMS], "…"]
+
+
+def _target_shape(action: Action, *, hidden: bool) -> str:
+    place = _PLACE.match(action.target)
+    if place is None:
+        return action.kind.value if hidden else action.target
+    known = f"{place['method']} {_host(place['origin'])}"
+    if hidden:
+        return known
+    path = action.target[place.end() - 1 :].partition("?")[0]
+    parts = ("*" if _ID.fullmatch(part) else part for part in path.split("/"))
+    return f"{known} {'/'.join(parts)}"
+
+
+def _host(origin: str) -> str:
+    """Host, and port where it is not the scheme's own."""
+    scheme, _, authority = origin.partition("://")
+    default = {"http": ":80", "https": ":443"}.get(scheme, ":")
+    return authority.removesuffix(default)
+
+
+def _glob(pattern: str, text: str) -> bool:
+    """`*` stands for any run of characters. Takes at most len(pattern) * len(text) steps."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return pattern == text
+    if not text.startswith(first):
+        return False
+    at, last = len(first), rest.pop()
+    for part in rest:
+        found = text.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return len(text) - len(last) >= at and text.endswith(last)
+
+
+@lru_cache(1024)
+def _parsed(pattern: str) -> Pattern | None:
+    try:
+        return parse_pattern(pattern)
+    except PatternError:
+        return None

@@ -1,0 +1,1 @@
+"""The reviewer's page, and the API that the command line uses."""

@@ -1,0 +1,156 @@
+"""One exchange inside mitmproxy: part of the reach into its insides (see mitm.py)."""
+
+from dataclasses import dataclass
+
+from mitmproxy import flow, http
+from mitmproxy.proxy import events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import (
+    DropStream,
+    HttpResponseHook,
+    HttpStream,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+    SendHttp,
+)
+from mitmproxy.proxy.layers.http._events import ErrorCode
+from mitmproxy.utils import human
+
+from proctor.errors import ProctorError
+from proctor.runtime.door import Door
+from proctor.runtime.http1 import MAX_HEAD
+from proctor.runtime.modes import handlers
+from proctor.runtime.wording import MESSAGES
+
+
+@dataclass
+class Nudged(events.Event):
+    """Something is to be done in the midst of an exchange: see `Suite.nudge`."""
+
+    flow: flow.Flow
+
+
+class GateStream(HttpStream):
+    """One exchange. Differs from its parent in how a refusal and a body's end are sent.
+
+    Args:
+        context: Of the connection.
+        stream_id: Its number there.
+        door: What stands behind the listener.
+    """
+
+    def __init__(self, context: Context, stream_id: int, door: Door) -> None:
+        super().__init__(context, stream_id)
+        self._door = door
+        self._end: ResponseEndOfMessage | None = None
+
+    def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:  # noqa: FBT001
+        """Also answer at once what was refused by its headers, instead of reading a large body."""
+        if self.client_state == self.state_wait_for_request_headers:
+            response = self.flow.response
+            if response and self._large():
+                yield from self._refuse_now(response)
+                return True
+        return (yield from super().check_killed(emit_error_hook))
+
+    def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:  # noqa: FBT001
+        """Bound what is kept in memory; of an answer that streams the length is no matter."""
+        if request:
+            return (yield from super().check_body_size(request))
+        most = human.parse_size(self.context.options.body_size_limit)
+        if most is None or len(self.response_body_buf) <= most:
+            return False
+        self.response_body_buf.clear()
+        code = ErrorCode.RESPONSE_TOO_LARGE
+        enough = RequestProtocolError(self.stream_id, MESSAGES[code], code)
+        yield SendHttp(enough, self.context.server)
+        yield from self.handle_protocol_error(
+            ResponseProtocolError(self.stream_id, MESSAGES[code], code)
+        )
+        return True
+
+    def _large(self) -> bool:
+        length = self.flow.request.headers.get("content-length", "")
+        chunked = "transfer-encoding" in self.flow.request.headers
+        expects = "expect" in self.flow.request.headers
+        return chunked or expects or (length.isdigit() and int(length) > MAX_HEAD)
+
+    def _refuse_now(self, response: http.Response) -> layer.CommandGenerator[None]:
+        client = self.context.client
+        if client.alpn != b"h2":
+            response.headers["connection"] = "close"
+            if handler := handlers.get(client):
+                handler.linger()
+        self.flow.request.data.content = b""
+        yield HttpResponseHook(self.flow)
+        yield SendHttp(ResponseHeaders(self.stream_id, response), client)
+        yield SendHttp(ResponseData(self.stream_id, response.raw_content or b""), client)
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), client)
+        self.flow.live = False
+        self.client_state = self.server_state = self.state_errored
+        yield DropStream(self.stream_id)
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, Nudged):
+            yield from self._nudged()
+        else:
+            yield from super()._handle_event(event)
+
+    def state_stream_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        """Cut off an answer that must not go on; other streams of the connection do.
+
+        The end of one in which something waits for a human waits, too.
+        """
+        if isinstance(event, ResponseEndOfMessage) and self._waits():
+            self._end = event
+            return
+        try:
+            yield from super().state_stream_response_body(event)
+        except ProctorError as error:
+            yield from self._cut(error)
+
+    def _waits(self) -> bool:
+        stream = self.flow.response.stream if self.flow.response else None
+        return getattr(stream, "waits", False)
+
+    def _nudged(self) -> layer.CommandGenerator[None]:
+        """Something was decided, a waiting client is to hear of us, or it was ended by hand."""
+        flow = getattr(self, "flow", None)
+        if flow is None or self.state_errored in {self.client_state, self.server_state}:
+            return
+        streaming = self.server_state == self.state_stream_response_body
+        ending = self._door.ending(flow)
+        if ending:
+            if streaming and flow.response:
+                said = flow.response.stream.cut(ending)
+                yield SendHttp(ResponseData(self.stream_id, said), self.context.client)
+            if self.client_state == self.state_done and self.server_state != self.state_done:
+                yield from self._cut(ending)
+        elif streaming and flow.response and hasattr(flow.response.stream, "released"):
+            try:
+                data = flow.response.stream.released()
+            except ProctorError as error:
+                yield from self._cut(error)
+                return
+            if data:
+                yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
+            if self._end and not self._waits():
+                end, self._end = self._end, None
+                yield from self.state_stream_response_body(end)
+
+    def _cut(self, error: ProctorError) -> layer.CommandGenerator[None]:
+        enough = RequestProtocolError(self.stream_id, error.message, ErrorCode.CANCEL)
+        yield SendHttp(enough, self.context.server)
+        code = ErrorCode.GENERIC_SERVER_ERROR
+        cut = ResponseProtocolError(self.stream_id, str(error), code)
+        yield from self.handle_protocol_error(cut)
+
+    def flow_done(self) -> layer.CommandGenerator[None]:
+        """The record is durable by now: what was kept of the body may go."""
+        tail = getattr(self.flow.response.stream, "tail", b"") if self.flow.response else b""
+        if tail:
+            yield SendHttp(ResponseData(self.stream_id, tail), self.context.client)
+        yield from super().flow_done()

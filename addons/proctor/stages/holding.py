@@ -1,0 +1,132 @@
+"""A human, then the rules again: what a rule holds waits here, and nothing else does."""
+
+import dataclasses
+import re
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+
+from proctor.approval.cards import http_card, seal
+from proctor.approval.grants import suggest
+from proctor.approval.holder import Held, Release
+from proctor.errors import InternalError, ProctorError
+from proctor.model import Action, Allow, Decision, Deny, Hold
+from proctor.stages.exchange import Exchange, Leaving, Stamp
+
+if TYPE_CHECKING:
+    from proctor.stages.suite import Suite
+
+# RFC 7240 4.1 and 4.3: how long the client is ready to wait.
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,5})\"?(?=$|[,;\s])", re.IGNORECASE)
+_ASYNC = re.compile(r"(?:^|[,;\s])respond-async(?=$|[,;\s])", re.IGNORECASE)
+
+
+class Holding:
+    """After redaction, before recording: what a reviewer is shown is what leaves."""
+
+    name = "proctor_holding"
+
+    def __init__(self, suite: "Suite") -> None:
+        self._suite = suite
+
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Let through what no rule holds; have the rest wait."""
+        exchange = self._suite.exchange(flow)
+        if exchange.done:
+            return None
+        ruling = exchange.ruling
+        if ruling is None:
+            raise InternalError("not-decided", "A stage before holding is missing")
+        held = [
+            (action, digest, decision)
+            for action, digest, decision in zip(
+                ruling.actions, ruling.digests, ruling.decisions, strict=True
+            )
+            if not isinstance(decision.verdict, Allow)
+        ]
+        if held:
+            return self._hold(flow, exchange, held)
+        exchange.stamps |= Stamp.HELD
+        return None
+
+    async def _hold(
+        self,
+        flow: http.HTTPFlow,
+        exchange: Exchange,
+        held: list[tuple[Action, str, Decision]],
+    ) -> None:
+        for action, digest, decision in held:
+            waiting = self._suite.gate.hold(
+                self._held(flow, exchange, action, digest, decision),
+                lambda approval: self._suite.mark(flow, approval),
+            )
+            try:
+                with self._suite.waits(exchange, waiting):
+                    release = await waiting.outcome()
+            except ProctorError as error:
+                self._suite.refuse(flow, error)
+                return
+            finally:
+                self._suite.unmark(flow, waiting.approval)
+            self._released(exchange, decision, release)
+        exchange.stamps |= Stamp.HELD
+
+    @staticmethod
+    def _released(exchange: Exchange, decision: Decision, release: Release) -> None:
+        """Have the record say that it was held, and what let it pass."""
+        if exchange.opening:
+            exchange.opening = dataclasses.replace(exchange.opening, approval_id=release.name)
+        verdict = decision.verdict
+        if isinstance(verdict, Deny) and exchange.ruling:
+            appealed = Hold(rule_id=verdict.rule_id, reason=verdict.reason, terms=verdict.appeal)
+            exchange.ruling = dataclasses.replace(exchange.ruling, verdict=appealed)
+
+    def _held(
+        self,
+        flow: http.HTTPFlow,
+        exchange: Exchange,
+        action: Action,
+        digest: str,
+        decision: Decision,
+    ) -> Held:
+        if exchange.principal is None:
+            raise InternalError("not-decided", "A stage before holding is missing")
+        data = flow.request.data
+        leaving = exchange.leaving or Leaving(data.path, data.headers.fields, data.content)
+        origin = f"{data.scheme.decode()}://{data.host}:{data.port}"
+        question = exchange.opening.question if exchange.opening else None
+        card, values = http_card(
+            method=data.method.decode("latin-1"),
+            address=origin + data.path.decode("latin-1"),
+            headers=data.headers.fields,
+            body=data.content or b"",
+            real_address=origin + leaving.path.decode("latin-1"),
+            real_body=leaving.content or b"",
+            findings=exchange.findings,
+            prompt=question.prompt if question else "",
+        )
+        shape, pattern = suggest(action, hidden=bool(card.hidden))
+        return Held(
+            principal=exchange.principal,
+            session=exchange.session,
+            action=action,
+            digest=digest,
+            decision=decision,
+            findings=exchange.findings,
+            card=card,
+            sealed=seal(values, self._suite.sealing),
+            shape=shape,
+            pattern=pattern,
+            prompt=self._suite.prompt(exchange),
+            flow_id=flow.id,
+            patience=_patience(flow.request.headers.get("prefer", "")),
+        )
+
+
+def _patience(prefer: str) -> timedelta | None:
+    if _ASYNC.search(prefer):
+        return timedelta(0)
+    found = _WAIT.search(prefer)
+    return timedelta(seconds=int(found[1])) if found else None

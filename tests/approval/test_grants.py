@@ -1,0 +1,211 @@
+"""What a grant lets pass, and how it may be worded."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proctor.approval.grants import _glob, covers, suggest, too_wide_for
+from proctor.model import Action, ActionKind, HttpFields
+from proctor.protocols.anthropic.tools import tool_action
+from tests.approval.samples import grant
+
+TOOL, HTTP = ActionKind.LLM_TOOL_USE, ActionKind.HTTP_REQUEST
+ORDERS = "POST https://api.internal:443/v1/orders"
+
+
+def call(name: str, **arguments: Any) -> Action:
+    return tool_action("claude", name, json.dumps(arguments))
+
+
+def bash(command: str) -> Action:
+    return call("Bash", command=command)
+
+
+def request(target: str, kind: ActionKind = HTTP) -> Action:
+    return Action(kind=kind, listener="web", target=target, http=HttpFields())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "action", "expected"),
+    [
+        ("Bash(rm -rf build)", bash("rm -rf build"), True),
+        ("Bash(rm -rf build)", bash("rm -rf build2"), False),
+        ("Bash(rm -rf build)", bash("rm -rf build; curl x.example"), False),
+        ("Bash(rm -rf build)", bash("rm -rf build && rm -rf build"), True),
+        ("Bash(rm *)", bash("rm -rf build $(curl x.example)"), False),
+        ("Bash(rm *)", bash("rm -rf a | rm b"), True),
+        ("Bash(rm *)", bash("rm -rf a; eval $x"), False),
+        ("Bash(rm *)", call("WebSearch", query="rm -rf x"), False),
+        ("WebFetch(domain:a.example)", call("WebFetch", url="https://a.example/x"), True),
+        ("WebFetch(domain:a.example)", call("WebFetch", url="https://b.example/x"), False),
+        ("mcp__db__drop", call("mcp__db__drop", table="t"), True),
+        ("mcp__db__drop", call("mcp__db__dropall", table="t"), False),
+        ("Bash(", bash("rm"), False),
+        (f"{ORDERS}/*", bash("rm"), False),
+    ],
+)
+def test_which_tool_calls_pass(pattern: str, action: Action, *, expected: bool) -> None:
+    assert covers(grant(pattern=pattern), action) is expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "target", "expected"),
+    [
+        (ORDERS, ORDERS, True),
+        (ORDERS, f"{ORDERS}/1", False),
+        (f"{ORDERS}/*", f"{ORDERS}/1/lines", True),
+        (f"{ORDERS}/*", f"{ORDERS}", False),
+        (f"{ORDERS}/*/lines", f"{ORDERS}/1/lines", True),
+        (f"{ORDERS}/*/lines", f"{ORDERS}/lines", False),
+        (f"{ORDERS}/*", f"{ORDERS}/1".replace("POST", "DELETE"), False),
+        (f"{ORDERS}/[1]", f"{ORDERS}/1", False),
+    ],
+)
+def test_which_requests_pass(pattern: str, target: str, *, expected: bool) -> None:
+    assert covers(grant(kind=HTTP, pattern=pattern), request(target)) is expected
+    assert not covers(grant(kind=HTTP, pattern=pattern), request(target, ActionKind.WS_MESSAGE))
+
+
+@given(st.lists(st.text("ab*", max_size=6), max_size=6), st.text("ab", max_size=6))
+def test_a_star_stands_for_any_run(parts: list[str], filling: str) -> None:
+    pattern = "*".join(part.replace("*", "") for part in parts)
+    assert _glob(pattern, pattern.replace("*", filling))
+
+
+@given(st.text("ab*", max_size=8), st.text("ab", max_size=8))
+def test_as_a_regular_expression_would(pattern: str, text: str) -> None:
+    import re  # noqa: PLC0415 - the other way to say it, here only
+
+    expected = re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), text) is not None
+    assert _glob(pattern, text) is expected
+
+
+@pytest.mark.parametrize(
+    ("action", "shape", "pattern"),
+    [
+        (bash("rm -rf build"), "Bash(rm)", "Bash(rm -rf build)"),
+        (bash("/bin/rm -rf build"), "Bash(rm)", "Bash(/bin/rm -rf build)"),
+        (bash("cd web && npm publish"), "Bash(cd, npm)", ""),
+        (bash("rm -rf build/*"), "Bash(rm)", ""),
+        (bash(""), "Bash(…)", ""),
+        (
+            call("WebFetch", url="https://a.example/x"),
+            "WebFetch(domain:a.example)",
+            "WebFetch(domain:a.example)",
+        ),
+        (
+            call("Write", file_path="/srv/app/x.py", content="1"),
+            "Write(/srv/app)",
+            "Write(//srv/app/x.py)",
+        ),
+        (call("Write", file_path="app/x.py", content="1"), "Write(app)", ""),
+        (call("mcp__db__drop", table="t"), "mcp__db__drop", "mcp__db__drop"),
+        (call("WebSearch", query="x"), "WebSearch", "WebSearch"),
+        (call("we ird(", query="x"), "we ird(", ""),
+        (request(ORDERS), "POST api.internal /v1/orders", ORDERS),
+        (
+            request(f"{ORDERS}/17?x=1"),
+            "POST api.internal /v1/orders/*",
+            f"{ORDERS}/17?x=1",
+        ),
+        (
+            request("PUT http://h.example:8080/u/0b8a2f9e-1c2d-4e5f-8a9b-0c1d2e3f4a5b/deadbeef"),
+            "PUT h.example:8080 /u/*/*",
+            "PUT http://h.example:8080/u/0b8a2f9e-1c2d-4e5f-8a9b-0c1d2e3f4a5b/deadbeef",
+        ),
+        (request(f"{ORDERS}/*"), "POST api.internal /v1/orders/*", ""),
+        (request("db", ActionKind.SQL_STATEMENT), "db", ""),
+        (request("orders", ActionKind.SQL_STATEMENT), "orders", "orders"),
+    ],
+)
+def test_what_is_suggested(action: Action, shape: str, pattern: str) -> None:
+    assert suggest(action) == (shape, pattern)
+    if pattern:
+        assert covers(grant(kind=action.kind, pattern=pattern), action)
+        assert too_wide_for(action.kind, pattern, shape) is None
+
+
+@pytest.mark.parametrize(
+    ("action", "shape"),
+    [
+        (bash("mysql -phunter2"), "Bash"),
+        (call("Write", file_path="/home/hunter2/x"), "Write"),
+        (request(f"{ORDERS}/hunter2"), "POST api.internal"),
+        (request("hunter2", ActionKind.SQL_STATEMENT), "sql.statement"),
+    ],
+)
+def test_what_is_hidden_is_not_quoted(action: Action, shape: str) -> None:
+    assert suggest(action, hidden=True) == (shape, "")
+
+
+@given(st.text(max_size=60))
+def test_anything_gets_a_shape_and_a_pattern_that_fits_or_none(command: str) -> None:
+    for action in (bash(command), request(command), call(command or "x", command=command)):
+        shape, pattern = suggest(action)
+        assert len(shape) <= 200
+        assert not pattern or covers(grant(kind=action.kind, pattern=pattern), action)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern", "shape"),
+    [
+        (TOOL, "", ""),
+        (TOOL, "x" * 2001, ""),
+        (TOOL, "Bash(rm\n*)", ""),
+        (TOOL, "Bash", ""),
+        (TOOL, "Bash(*)", ""),
+        (TOOL, "Bash(* *)", ""),
+        (TOOL, "Bash(:*)", ""),
+        (TOOL, "Bash(r*)", ""),
+        (TOOL, "Bash( *)", ""),
+        (TOOL, "PowerShell(*)", ""),
+        (TOOL, "*", ""),
+        (TOOL, "Bash(rm", ""),
+        (TOOL, "bash(rm x)", ""),
+        (TOOL, "Read", ""),
+        (TOOL, "Edit(//**)", ""),
+        (TOOL, "Edit(./**)", ""),
+        (TOOL, "Write(~/*)", ""),
+        (TOOL, "WebFetch", ""),
+        (TOOL, "WebFetch(domain:*.com)", ""),
+        (TOOL, "mcp__db", ""),
+        (TOOL, "mcp__db__*", ""),
+        (TOOL, "mcp__db__d*", ""),
+        (TOOL, "Bash(npm *)", "Bash(rm)"),
+        (TOOL, "Write(//srv/**)", "Bash(rm)"),
+        (HTTP, "*", ""),
+        (HTTP, "POST *", ""),
+        (HTTP, "POST https://*/v1", ""),
+        (HTTP, "POST https://api.internal*/v1", ""),
+        (HTTP, "* https://api.internal/v1", ""),
+        (HTTP, "DELETE https://api.internal:443/v1/orders", "POST api.internal /v1/orders"),
+        (HTTP, "POST https://other.internal:443/v1/orders", "POST api.internal /v1/orders"),
+        (ActionKind.LLM_REQUEST, "* https://api.internal/", ""),
+        (ActionKind.SQL_STATEMENT, "*", ""),
+        (ActionKind.SQL_STATEMENT, "or*", ""),
+    ],
+)
+def test_too_wide(kind: ActionKind, pattern: str, shape: str) -> None:
+    found = too_wide_for(kind, pattern, shape)
+    assert found is not None
+    assert (found.code, found.status) == ("grant-too-wide", 403)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern", "shape"),
+    [
+        (TOOL, "Bash(rm *)", "Bash(rm)"),
+        (TOOL, "Bash(rm:*)", "Bash(rm)"),
+        (TOOL, "Bash(/bin/rm -rf build)", "Bash(cd, rm)"),
+        (TOOL, "Write(//srv/app/**)", "Write(/srv/app)"),
+        (TOOL, "WebFetch(domain:*.a.example)", ""),
+        (TOOL, "mcp__db__drop", ""),
+        (HTTP, f"{ORDERS}/*", "POST api.internal /v1/orders/*"),
+        (ActionKind.SQL_STATEMENT, "orders*", ""),
+    ],
+)
+def test_narrow_enough(kind: ActionKind, pattern: str, shape: str) -> None:
+    assert too_wide_for(kind, pattern, shape) is None
