@@ -204,6 +204,7 @@ class ToolGate:
             with self._suite.waits(self._exchange, waiting):
                 release = await waiting.outcome()
             judged.approval_id = release.name
+            judged.verdict = "hold"  # also where a denial was appealed
             outcome = Pass()
         except ProctorError as error:
             outcome = Instead(stopped_tool(judged.call.name, error))

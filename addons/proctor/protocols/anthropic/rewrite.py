@@ -207,8 +207,10 @@ class AnswerRewriter:
                 return self._in_turn(self._delta(lines, fields))
             case "content_block_stop":
                 return self._stop(lines, fields)
-            case "message_start" if _has_content(fields):
+            case "message_start" if _has_content(fields.get("message")):
                 raise _unreadable("an answer that begins with content")  # it comes in blocks
+            case "message_delta" if _has_content(fields.get("delta")):
+                raise _unreadable("an answer that ends with content")
             case str(kind):
                 return self._other(lines, fields, kind)
             case _:
@@ -450,9 +452,8 @@ def _object(event: RawEvent) -> dict[str, Any]:
     return fields
 
 
-def _has_content(fields: dict[str, Any]) -> bool:
-    message = fields.get("message")
-    return not isinstance(message, dict) or bool(message.get("content"))
+def _has_content(part: object) -> bool:
+    return not isinstance(part, dict) or bool(part.get("content"))
 
 
 def _is_empty(name: str, value: object) -> bool:
