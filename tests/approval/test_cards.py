@@ -79,6 +79,22 @@ def test_a_tool_card_shows_the_command_first() -> None:
     assert card.findings == (("EMAIL_ADDRESS", "content[1].input"),)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "asked"),
+    [
+        ("<system-reminder>\nBe brief.\n</system-reminder>\n\nTidy up.", "Tidy up."),
+        ("<system-reminder>all there is</system-reminder>", None),
+        ("<system-reminder>not closed. Tidy up.", None),
+        ("x" * 5000, "x" * 2000),
+    ],
+)
+def test_a_card_says_what_the_human_asked(prompt: str, asked: str | None) -> None:
+    card, _ = tool_card(
+        name="x", record="{}", real="{}", prompt=prompt, findings=(), tool_use_id=""
+    )
+    assert card.prompt == (prompt if asked is None else asked)
+
+
 @pytest.mark.parametrize("record", ["", "{", "[]", '"text"', "\ud800"])
 def test_a_tool_card_of_what_is_no_object(record: str) -> None:
     card, _ = tool_card(

@@ -32,6 +32,7 @@ _PLACEHOLDER: Final = re.compile(
     r"<(?P<mask>[A-Z][A-Z0-9_]*)(?::[bcdfghjklmnpqrstvwxz]{16})?>"
     r"|(?P<surrogate>[A-Z][A-Z0-9_]*)_[bcdfghjklmnpqrstvwxz]{16}"
 )
+_REMINDER: Final = re.compile(r"<system-reminder>[^<]*</system-reminder>")
 UNKNOWN: Final = "UNKNOWN"
 """Type of a hidden span whose place could not be found: all of the part counts as unseen."""
 
@@ -147,7 +148,7 @@ def tool_card(  # noqa: PLR0913 - what a tool call is known by
             parts=tuple(parts),
             hidden=hidden.spans,
             findings=_places(findings),
-            prompt=prompt[-MAX_PROMPT:],
+            prompt=_asked(prompt),
             tool_use_id=tool_use_id,
         ),
         hidden.values,
@@ -193,10 +194,16 @@ def http_card(  # noqa: PLR0913 - what a request is known by
             parts=tuple(parts),
             hidden=hidden.spans,
             findings=_places(findings),
-            prompt=prompt[-MAX_PROMPT:],
+            prompt=_asked(prompt),
         ),
         hidden.values,
     )
+
+
+def _asked(prompt: str) -> str:
+    """What the human asked: Claude Code puts reminders of its own before it."""
+    words = _REMINDER.sub("", prompt).strip()
+    return (words or prompt)[-MAX_PROMPT:]
 
 
 def _body(body: bytes) -> Part:

@@ -25,7 +25,17 @@ _SECRET_KEY = re.compile(
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _COLOURS = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
 # These tell each connection or request; they are heard when one asks for debugging.
-_CHATTY = ("mitmproxy", "httpx", "httpcore", "uvicorn", "asyncio", "hpack", "h2", "tornado", "presidio-analyzer")
+_CHATTY = (
+    "mitmproxy",
+    "httpx",
+    "httpcore",
+    "uvicorn",
+    "asyncio",
+    "hpack",
+    "h2",
+    "tornado",
+    "presidio-analyzer",
+)
 
 
 class LogFormat(StrEnum):
