@@ -36,9 +36,15 @@ _NOTES = ToolParam(
     description="Reads one of the user's notes.",
     input_schema={"type": "object", "properties": {"name": {"type": "string"}}},
 )
+_BASH = ToolParam(
+    name="Bash",
+    description="Runs a command.",
+    input_schema={"type": "object", "properties": {"command": {"type": "string"}}},
+)
 _SEARCH = WebSearchTool20250305Param(type="web_search_20250305", name="web_search")
 
 type Say = Callable[[str, str], None]
+type Lines = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +68,7 @@ def sdk(url: str, token: str, folder: Path, say: Say) -> Outcome:
     """A conversation with streaming, a tool call, and a request that the rules refuse."""
     (folder / "groceries").write_text(NOTE)
     session_id = str(uuid.uuid4())
-    client = anthropic.Anthropic(
-        base_url=url,
-        auth_token=token,
-        default_headers={"X-Claude-Code-Session-Id": session_id},
-    )
+    client = _client(url, token, session_id)
     messages: list[MessageParam] = []
     said: list[str] = []
 
@@ -107,6 +109,30 @@ def sdk(url: str, token: str, folder: Path, say: Say) -> Outcome:
         refusal = f"{error.status_code}: {_message(error.body)}"
         say("refused", refusal)
     return Outcome(session_id=session_id, tools=len(results), refusal=refusal, said="\n".join(said))
+
+
+def sdk_runs(url: str, token: str, folder: Path, session_id: str, prompt: str) -> Lines:
+    """Ask for a command; run it as an agent would, if the call comes through."""
+    answer = _client(url, token, session_id).messages.create(
+        model=MODEL,
+        max_tokens=500,
+        tools=[_BASH],
+        messages=[{"role": "user", "content": prompt}],
+    )
+    lines: Lines = []
+    for block in answer.content:
+        if block.type == "tool_use":
+            subprocess.run(["sh", "-c", str(block.input["command"])], cwd=folder, check=True)
+            lines.append(("tool", f"ran {block.input['command']}"))
+        elif block.type == "text":
+            lines.append(("claude", block.text))
+    return lines
+
+
+def claude_code_runs(url: str, token: str, folder: Path, session_id: str, prompt: str) -> Lines:
+    """The same with the real Claude Code, which runs it by itself."""
+    told = run_claude(url, token, folder, ["--resume", session_id, prompt])
+    return [("claude", told)]
 
 
 def claude_code(url: str, token: str, folder: Path, say: Say) -> Outcome:
@@ -162,6 +188,14 @@ def run_claude(url: str, token: str, folder: Path, arguments: list[str]) -> str:
 def available(name: str) -> bool:
     """Whether a client is there to be used."""
     return name == "sdk" or (CLAUDE.exists() and shutil.which("bash") is not None)
+
+
+def _client(url: str, token: str, session_id: str) -> anthropic.Anthropic:
+    return anthropic.Anthropic(
+        base_url=url,
+        auth_token=token,
+        default_headers={"X-Claude-Code-Session-Id": session_id},
+    )
 
 
 def _message(body: object) -> str:

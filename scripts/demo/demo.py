@@ -6,11 +6,14 @@ in SQL. Everything happens in a temporary folder and on free ports, and nothing 
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import clients
@@ -24,13 +27,24 @@ CLIENTS: dict[str, Callable[..., clients.Outcome]] = {
     "sdk": clients.sdk,
     "claude-code": clients.claude_code,
 }
+RUNNERS: dict[str, Callable[..., clients.Lines]] = {
+    "sdk": clients.sdk_runs,
+    "claude-code": clients.claude_code_runs,
+}
+ASKED = "Clean up, please.\nrun: rm -rf letters"
+AGAIN = "They are sent now. Clean up.\nrun: rm -rf letters"
+NO = "Those letters are not sent yet."
 COLOURS = {"you": "cyan", "claude": "green", "tool": "magenta", "refused": "bold red"}
 QUERIES = (
     "select model, stop_reason, input_tokens, output_tokens, prompt from turns order by seq",
     "select name, input, result from tool_calls order by seq",
     "select entity_type, action, detector, location from findings order by seq",
+    'select state, "by", reason, rule_id from approvals order by seq',
     "select path, status, verdict, rule_id, reason from flows where verdict = 'deny'",
 )
+
+_PATIENCE = 60.0
+_TRIES = 60
 
 console = Console(highlight=False)
 
@@ -61,14 +75,22 @@ def _play(client: str, folder: Path, standin: StandIn) -> dict[str, bool]:
     step("proctor init", "Writes proctor.yaml, the rules and the folders.")
     proctor("init", str(house), "--yes", "--upstream", standin.url, "--listen", "127.0.0.1:0",
             "--console", "127.0.0.1:0", cwd=folder)  # fmt: skip
-    step("proctor token --local", "A short-lived token for alice, of the group dev.")
-    token = gateway.command("token", "--local", "--subject", "alice", "--group", "dev", cwd=house)
-    console.print(f"[dim]{escape(token.stderr.strip())}[/]", soft_wrap=True)
-    if token.returncode:
-        raise SystemExit(1)
+    step(
+        "proctor token --local",
+        "Short-lived tokens: for alice's agent, and for bob at the console.",
+    )
+    token, said = make_token(house, "alice", "dev", "proctor")
+    bob, _ = make_token(house, "bob", "reviewers", "proctor-console")
+    console.print(f"[dim]{escape(said)}[/]", soft_wrap=True)
 
-    step("proctor run", "The key of the service is known to proctor alone.")
-    with gateway.running(house / "proctor.yaml", env={"ANTHROPIC_API_KEY": KEY}) as running:
+    step(
+        "proctor run --dev",
+        "The key of the service is known to proctor alone. With --dev, tokens made on\n"
+        "this machine decide; in earnest, people sign in at their identity provider.",
+    )
+    with gateway.running(
+        house / "proctor.yaml", env={"ANTHROPIC_API_KEY": KEY}, arguments=["--dev"]
+    ) as running:
         url = running.url("claude")
         console.print(f"  clients now use  [bold]ANTHROPIC_BASE_URL={url}[/]")
         step(
@@ -77,7 +99,20 @@ def _play(client: str, folder: Path, standin: StandIn) -> dict[str, bool]:
         )
         scratch = folder / "scratch"
         scratch.mkdir()
-        outcome = CLIENTS[client](url, token.stdout.strip(), scratch, say)
+        outcome = CLIENTS[client](url, token, scratch, say)
+
+        step(
+            "A human decides",
+            "alice has Claude delete a folder. The shipped rules hold that, and bob decides:\n"
+            f"here in a terminal; the same in a browser is at http://{running.console}",
+        )
+        letters = scratch / "letters"
+        letters.mkdir()
+        bobs = {"PROCTOR_TOKEN": bob, "PROCTOR_CONSOLE": f"http://{running.console}"}
+        run = partial(RUNNERS[client], url, token, scratch, outcome.session_id)
+        refusal = decided(run, ASKED, house, bobs, "deny", "--reason", NO)
+        kept_by_no = letters.exists()
+        decided(run, AGAIN, house, bobs, "approve")
 
         step(
             "What Claude saw",
@@ -105,6 +140,10 @@ def _play(client: str, folder: Path, standin: StandIn) -> dict[str, bool]:
         "the upstream got exactly the requests that the record says passed": (
             passed == sum(r.target.startswith("/v1/messages") for r in standin.requests)
         ),
+        "a second person's no kept the folder, and Claude was told why": (
+            kept_by_no and NO in refusal and "deletes-folders" in refusal
+        ),
+        "a second person's yes let the command run": not letters.exists(),
         "each tool call is on record with its result": ran >= outcome.tools,
         "Claude never saw the mail address and the token of the note": not holds(
             (request.body for request in standin.requests), clients.MAIL, clients.TOKEN
@@ -118,6 +157,49 @@ def _play(client: str, folder: Path, standin: StandIn) -> dict[str, bool]:
         "no credential of the client reached the upstream": standin.leaks == [],
         "the gateway ended cleanly": status == 0,
     }
+
+
+def make_token(house: Path, subject: str, group: str, audience: str) -> tuple[str, str]:
+    """A token of the local issuer, and what is said about it."""
+    who = ("--subject", subject, "--group", group, "--audience", audience)
+    made = gateway.command("token", "--local", *who, cwd=house)
+    if made.returncode:
+        raise SystemExit(made.stderr)
+    return made.stdout.strip(), made.stderr.strip()
+
+
+def decided(
+    run: Callable[[str], clients.Lines],
+    prompt: str,
+    house: Path,
+    bobs: Mapping[str, str],
+    verb: str,
+    *options: str,
+) -> str:
+    """Ask for something that is held, and have bob answer; what alice's side saw of it."""
+    say("you", prompt)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(run, prompt)
+        name = held(waiting, house, bobs)
+        proctor("approvals", "list", "--format", "table", cwd=house, **bobs)
+        proctor("approvals", verb, name, *options, cwd=house, **bobs)
+        lines = waiting.result(_PATIENCE)
+    console.print()
+    for who, text in lines:
+        say(who, text)
+    return "\n".join(text for _, text in lines)
+
+
+def held(waiting: Future[clients.Lines], house: Path, bobs: Mapping[str, str]) -> str:
+    """The id of what is held, once something is."""
+    for _ in range(_TRIES):
+        done = gateway.command("approvals", "list", "--format", "json", cwd=house, **bobs)
+        done.check_returncode()
+        if rows := json.loads(done.stdout):
+            return str(rows[0]["id"])
+        if waiting.done():
+            break
+    raise SystemExit("nothing was held")
 
 
 def step(title: str, text: str) -> None:
@@ -135,13 +217,15 @@ def say(who: str, text: str) -> None:
         console.print(f"[{colour}]{'' if number else who:>8}[/]  {escape(line)}", soft_wrap=True)
 
 
-def proctor(*arguments: str, cwd: Path) -> None:
+def proctor(*arguments: str, cwd: Path, **env: str) -> None:
     """Run a command and let the person see it."""
-    console.print(f"\n[bold]$ proctor {escape(' '.join(arguments))}[/]", soft_wrap=True)
+    console.print(
+        f"\n[bold]$ proctor {escape(' '.join(map(_quoted, arguments)))}[/]", soft_wrap=True
+    )
     done = subprocess.run(
         [*gateway.COMMAND, *arguments],
         cwd=cwd,
-        env=gateway.environment(COLUMNS=str(console.width)),
+        env=gateway.environment(COLUMNS=str(console.width), **env),
         check=False,
         timeout=60,
     )
@@ -172,6 +256,11 @@ def answers(sql: str, house: Path) -> int:
     done.check_returncode()
     rows = json.loads(done.stdout)
     return int(rows[0]["n"])
+
+
+def _quoted(argument: str) -> str:
+    """As one types it in a shell, in the quotes that read best."""
+    return f'"{argument}"' if "'" in argument else shlex.quote(argument)
 
 
 @contextmanager

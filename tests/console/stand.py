@@ -94,6 +94,7 @@ class _Signed:
         if not request.url.path.startswith("/static/"):
             request.state.reviewer = self.stand.reviewer
             request.state.csrf = CSRF
+            request.state.still = self.stand.still
 
         async def headed(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -143,6 +144,10 @@ class Stand:
     reviewer: Reviewer = BOB
     dev: bool = False
     now: Callable[[], datetime] = lambda: NOW
+    signed_in: bool = True
+
+    async def still(self) -> bool:
+        return self.signed_in
 
     @property
     def house(self) -> House:

@@ -61,6 +61,7 @@ class StandIn:
         shape: str = "",
         session: str = "",
         limit: int = 500,
+        oldest_first: bool = False,
     ) -> list[Approval]:
         found = [
             each
@@ -69,7 +70,15 @@ class StandIn:
             and (not states or each.state in states)
             and (not session or each.asking.session == session)
         ]
-        return sorted(found, key=lambda each: each.requested_at, reverse=True)[:limit]
+        found.sort(key=lambda each: each.requested_at, reverse=not oldest_first)
+        return found[:limit]
+
+    async def count(self, reviewer: Reviewer, states: Sequence[State] = ()) -> int:
+        return len(await self.approvals(reviewer, states=states, limit=len(self.all)))
+
+    async def unreviewed(self, reviewer: Reviewer, limit: int = 500) -> list[Approval]:
+        found = await self.approvals(reviewer, limit=len(self.all), oldest_first=True)
+        return [each for each in found if each.unreviewed][:limit]
 
     async def decide(
         self,

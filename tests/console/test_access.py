@@ -53,6 +53,8 @@ def test_the_card_says_all_that_is_wished_for(rules: Policy) -> None:
     assert found.demands[0].count == 2
     assert found.policy_version == rules.version
     assert found.for_ == timedelta(minutes=30)
+    assert found.uses == 2
+    assert asking(replace(WISH, uses=None), BOT, rules).uses is None
     (part,) = found.card.parts
     for word in ("shell", BOT.key, "llm.tool_use", "Bash(rm -rf build)", "1800", "2 times"):
         assert word in part.text

@@ -191,8 +191,10 @@ def test_what_the_desk_refuses_is_told(provider: Provider, tmp_path: Path) -> No
 def test_lists_and_single_things(provider: Provider, tmp_path: Path) -> None:
     async def go() -> None:
         async with rig(provider, tmp_path) as one:
+            broken = pending()
             one.desk.answers |= {
                 "approvals": [pending(reason="\ud800 half a letter")],
+                "unreviewed": [broken],
                 "approval": pending(),
                 "reviewed": pending(),
                 "grants": [grant()],
@@ -210,13 +212,17 @@ def test_lists_and_single_things(provider: Provider, tmp_path: Path) -> None:
                 return answer.json(), one.desk.calls[-1]
 
             path = "approvals?state=pending,approved&state=used&session=s1&limit=7"
-            found, call = await ask("GET", path)
+            found, _ = await ask("GET", path)
             assert len(found["approvals"]) == 1
-            assert call[2] == {
+            assert one.desk.calls[-2][2] == {
                 "states": (State.PENDING, State.APPROVED, State.USED),
                 "session": "s1",
                 "limit": 7,
+                "oldest_first": False,
             }
+            assert found["unreviewed"] == [broken.id]
+            await ask("GET", "approvals?oldest=1")
+            assert one.desk.calls[-2][2]["oldest_first"] is True
             assert (await ask("GET", "approvals/ap_1"))[1][1][0] == "ap_1"
             found, call = await ask("GET", "grants")
             assert (len(found["grants"]), call[2]) == (1, {"open_only": True})

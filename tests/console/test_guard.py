@@ -83,6 +83,24 @@ def test_a_token_needs_no_csrf_and_wins_over_a_cookie(provider: Provider, tmp_pa
     asyncio.run(go())
 
 
+def test_what_comes_from_mitmproxy_is_labelled(provider: Provider, tmp_path: Path) -> None:
+    async def go() -> None:
+        async with rig(provider, tmp_path) as one, one.browser() as browser:
+            await one.sign_in(browser)
+            token = provider.bearer()
+            for agent, via in (("proctor-ui/1.0", "ui"), ("x proctor-ui/1.0", "token")):
+                headers = {"authorization": f"Bearer {token}", "user-agent": agent}
+                me = (await browser.get("/api/v1/me", headers=headers)).json()
+                assert me["via"] == via
+            label = {"user-agent": "proctor-ui/1.0"}
+            page = await browser.get("/api/v1/me", headers=label)
+            assert page.json()["via"] == "console"
+            wrong = label | {"authorization": "Bearer pct_wrong"}
+            assert (await browser.get("/api/v1/me", headers=wrong)).status_code == 401
+
+    asyncio.run(go())
+
+
 def test_a_session_nobody_uses_ends(provider: Provider, tmp_path: Path) -> None:
     async def go() -> None:
         async with rig(provider, tmp_path, idle=600.0) as one, one.browser() as browser:

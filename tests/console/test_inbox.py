@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proctor.approval.model import Role
+from proctor.approval.model import Role, State
 from tests.console.samples import CAROL, DAVE, approval, asking, person
 from tests.console.stand import Stand, asked, words
 from tests.console.standin import StandIn
@@ -50,12 +50,12 @@ def test_nothing_is_held(stand: Stand) -> None:
     assert "<title>Held · proctor</title>" in asked(stand, "/inbox").text
 
 
-def test_five_thousand_are_counted_and_two_hundred_shown(tmp_path: Path) -> None:
+def test_five_thousand_are_counted_and_one_hundred_shown(tmp_path: Path) -> None:
     many = [approval(asking("Bash", f"rm -rf {n}", number=n), n, ago=n / 10) for n in range(5000)]
     stand = Stand(tmp_path, desk=StandIn(many))
     shown = asked(stand, "/inbox").text
-    assert ids(shown) == [f"ap_abcdefghijkl{n:04d}" for n in range(4999, 4799, -1)]
-    assert "4,800 more wait; the oldest 200 are shown." in shown
+    assert ids(shown) == [f"ap_abcdefghijkl{n:04d}" for n in range(4999, 4899, -1)]
+    assert "4,900 more wait; the oldest 100 are shown." in shown
     assert len(shown) < 300_000
 
 
@@ -65,6 +65,14 @@ def test_settled_ones(stand: Stand) -> None:
     assert "Those are the customers&#39; files." in shown
     stand.desk.all.clear()
     assert "Nothing was settled yet." in asked(stand, "/?show=settled").text
+
+
+def test_broken_glass_stays_however_much_comes_after_it(stand: Stand) -> None:
+    (broken,) = [each for each in stand.desk.all.values() if each.unreviewed]
+    for number in range(700):
+        late = approval(asking("Bash", f"ls {number}", number=number), 1000 + number, ago=-1)
+        stand.desk.all[late.id] = replace(late, state=State.USED)
+    assert ids(asked(stand, "/inbox").text)[0] == broken.id
 
 
 def test_banners(stand: Stand) -> None:

@@ -14,6 +14,7 @@ from proctor.approval.settings import RolesSettings
 from proctor.console import sessions as subject
 from proctor.console.sessions import FILE, Sessions
 from proctor.errors import ConfigurationError
+from proctor.identity.local import LOCAL
 from proctor.settings import ConsoleSettings
 from tests.approval.samples import ISSUER, reviewer
 
@@ -126,6 +127,32 @@ def test_ends(tmp_path: Path) -> None:
     clock.add(101)
     assert with_.find(late, Via.CONSOLE) is None
     with_.close()
+
+
+def test_only_people_of_the_issuer_in_force_are_signed_in(tmp_path: Path) -> None:
+    # Else whoever can read the local key would decide in earnest, once they had under --dev.
+    clock = Clock()
+
+    def opened(issuer: str | None, *, dev: bool) -> Sessions:
+        return Sessions(
+            tmp_path / "state", ConsoleSettings(), ROLES, issuer=issuer, clock=clock, dev=dev
+        )
+
+    trying = opened(LOCAL, dev=True)
+    raw = trying.open(replace(reviewer("alice"), issuer=LOCAL))
+    cli = trying.open(replace(reviewer("alice"), issuer=LOCAL, via=Via.CLI))
+    old = trying.open(reviewer("bob"))
+    assert trying.find(raw, Via.CONSOLE)
+    assert trying.find(cli, Via.CLI)
+    assert trying.find(old, Via.CONSOLE) is None
+    for issuer in (LOCAL, ISSUER, None):
+        earnest = opened(issuer, dev=False)
+        assert earnest.find(raw, Via.CONSOLE) is None
+        assert earnest.find(cli, Via.CLI) is None
+        assert earnest.reviewer_of_subject("alice") is None
+        assert (earnest.find(old, Via.CONSOLE) is not None) is (issuer == ISSUER)
+        earnest.close()
+    trying.close()
 
 
 def test_a_shorter_max_age_counts_for_what_is_there(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def play(
             await test(client)
             await running
         assert desk.followers[0].closed
-        assert client.streams._open.total() == 0
+        assert client.streams.room._open.total() == 0
         others = asyncio.all_tasks() - {asyncio.current_task()}
         assert not others
         return client
@@ -173,6 +173,6 @@ def test_streams_are_bounded() -> None:
             assert (caught.value.code, caught.value.status) == ("too-many-streams", 429)
             client.streams.open(reviewer("bob"), client.still)
             client.left.set()
-        assert client.streams._open.total() == 0
+        assert client.streams.room._open.total() == 0
 
     asyncio.run(go())

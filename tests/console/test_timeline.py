@@ -34,7 +34,8 @@ def test_everything_on_one_timeline(stand: Stand) -> None:
     for shown in (
         "alice https://idp#alice in dev",
         "9 turns, 4 tool calls, 1 refused",
-        "you <system-reminder>",
+        "you How many files are here?",
+        "before it, mostly the client's own",
         "thinks The person wants a count.",
         "tool Bash allow",
         "held ap_abcdefghijkl0501 used destructive-shell 03:04:06 held",

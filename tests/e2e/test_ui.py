@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from proctor.testing.standin import KEY, StandIn, serving
@@ -357,3 +358,20 @@ def test_the_console_shows_flows_and_no_log(tmp_path: Path, terminal: Terminal) 
             assert secret[:40] not in seen
         terminal.tmux("send-keys", "q", "q", "y")
         terminal.until("ended 0")
+
+
+def test_a_terminal_that_goes_away_ends_the_gateway(tmp_path: Path, terminal: Terminal) -> None:
+    with serving(StandIn()) as standin:
+        installed = Installation.build(tmp_path / "installed", standin)
+        noted = tmp_path / "pid"
+        program = (
+            f"cd {installed.folder}; echo $$ > {noted}; ANTHROPIC_API_KEY={KEY} LANG=C.UTF-8 "
+            f"exec {sys.executable} -c 'from proctor.cli import main; main()' run --ui console"
+        )
+        terminal.tmux("new-session", "-d", "-x", "120", "-y", "30", program)
+        terminal.until("Flows")
+        process = psutil.Process(int(noted.read_text()))
+        terminal.tmux("kill-server")
+        process.wait(PATIENCE)
+    (stop,) = installed.query("select kind from events where kind = 'stop'")
+    assert stop == {"kind": "stop"}

@@ -81,14 +81,17 @@ class Person:
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            assert process.stderr
-            found = re.search(r"Sign in here: (\S+)", process.stderr.readline())
-            assert found
-            self.page.goto(found[1])
-            self.page.get_by_role("button", name="Yes, let it").click()
-            expect(self.page.get_by_role("heading")).to_have_text("Back to the terminal")
-            said, _ = process.communicate(timeout=PATIENCE)
-        return said
+            try:
+                assert process.stderr
+                told = process.stderr.readline()
+                found = re.search(r"Sign in here: (\S+)", told)
+                assert found, told + process.stderr.read()
+                self.page.goto(found[1])
+                self.page.get_by_role("button", name="Yes, let it").click()
+                expect(self.page.get_by_role("heading")).to_have_text("Back to the terminal")
+                return process.communicate(timeout=PATIENCE)[0]
+            finally:
+                process.kill()
 
     def waits(self) -> None:
         """Look at the inbox."""

@@ -105,6 +105,7 @@ def asking(wish: Wish, caller: Caller, policy: Policy) -> Asking:
             parts=(Part(name="grant", kind="json", text=text),),
         ),
         for_=wish.length,
+        uses=wish.uses,
         reason=wish.reason,
     )
 

@@ -1,7 +1,9 @@
 """The API under /api/v1, which the command line and the pages' scripts use.
 
     GET    /me                                  who asks
-    GET    /approvals?state=&session=&limit=    {"approvals": […]}, the youngest first
+    GET    /approvals?state=&session=&limit=    {"approvals": […]}, the youngest first, or with
+                                                `oldest=1` the oldest; and {"unreviewed": [ID…]}:
+                                                broken glass that nobody has looked at
     GET    /approvals/ID
     POST   /approvals/ID/approve                {reason, grant_for, uses, pattern, break_glass}
     POST   /approvals/ID/deny                   {reason}
@@ -106,15 +108,22 @@ class Api:
 
     async def approvals(self, request: Request) -> Response:
         """What this person may see."""
-        query = request.query_params
+        query, reviewer = request.query_params, _person(request)
         found = await self.house.desk.approvals(
-            _person(request),
+            reviewer,
             states=_states(query.getlist("state")),
             session=query.get("session", "")[:_MAX_LIMIT],
             limit=_limit(query.get("limit", str(_LIMIT))),
+            oldest_first=_is_set(request, "oldest"),
         )
+        broken = await self.house.desk.unreviewed(reviewer)
         now = self.house.clock()
-        return Json({"approvals": [approval_json(each, now) for each in found]})
+        return Json(
+            {
+                "approvals": [approval_json(each, now) for each in found],
+                "unreviewed": [each.id for each in broken],
+            }
+        )
 
     async def approval(self, request: Request) -> Response:
         """One approval."""

@@ -83,6 +83,7 @@ def make_console(  # noqa: PLR0913 - all by name, each a thing of its own
         house.roles,
         issuer=house.issuer.issuer if house.issuer else None,
         clock=house.clock,
+        dev=house.dev,
     )
     signin = None
     if house.issuer is not None and house.issuer.issuer != LOCAL:

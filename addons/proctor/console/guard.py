@@ -15,7 +15,7 @@ A browser that is not signed in is sent to `/login`; a program gets a 401. Bodie
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -47,6 +47,8 @@ _BODY_SECONDS = 15.0
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
+_UI = "proctor-ui/"
+"""How `User-Agent` begins where mitmproxy's commands ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,11 @@ class Guard:
     async def _known(self, request: Request) -> Known | None:
         if "authorization" in request.headers and for_program(request):
             token = bearer_token(request.headers["authorization"], None)
-            return await self._bearer(request, token)
+            known = await self._bearer(request, token)
+            if known is not None and request.headers.get("user-agent", "").startswith(_UI):
+                # A label in the record, which anybody may claim; it gives no right.
+                known = replace(known, reviewer=replace(known.reviewer, via=Via.UI))
+            return known
         raw = self._cookies.read(request, self._cookies.session)
         if raw is None:
             return None

@@ -13,10 +13,9 @@ from proctor.console.card import look
 from proctor.console.house import House
 from proctor.console.rendering import fragment, page, person, reviewer_of
 
-SHOWN = 200
-_READ = 10_000
+SHOWN = 100
 _SETTLED = 100
-_GLASS = (State.APPROVED, State.USED, State.EXPIRED, State.CANCELLED, State.DENIED)
+_OVER = (State.APPROVED, State.USED, State.EXPIRED, State.CANCELLED, State.DENIED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,7 @@ class Inbox:
         held: The oldest that wait.
         more: How many more do.
         mine: Ids of those that this person may decide.
-        glass: Approved by breaking the glass, and looked at by nobody since.
+        glass: Approved by breaking the glass, and looked at by nobody since; the oldest first.
         settled: The youngest that were settled; None where those were not asked for.
     """
 
@@ -70,13 +69,14 @@ def routes(house: House) -> list[BaseRoute]:
 
 async def read(house: House, reviewer: Reviewer, *, settled: bool = False) -> Inbox:
     """What this person's inbox holds."""
-    pending = await house.desk.approvals(reviewer, states=(State.PENDING,), limit=_READ)
-    held = sorted(pending, key=lambda each: (each.requested_at, each.id))[:SHOWN]
-    done = await house.desk.approvals(reviewer, states=_GLASS)
+    desk, pending = house.desk, (State.PENDING,)
+    done = await desk.approvals(reviewer, states=_OVER, limit=_SETTLED) if settled else None
+    held = await desk.approvals(reviewer, states=pending, limit=SHOWN, oldest_first=True)
+    waiting = await desk.count(reviewer, pending) if len(held) == SHOWN else len(held)
     return Inbox(
         held=tuple(held),
-        more=len(pending) - len(held),
+        more=max(0, waiting - len(held)),
         mine=frozenset(each.id for each in held if may_decide(each, reviewer) is None),
-        glass=tuple(each for each in done if each.break_glass and not each.reviewed_by),
-        settled=tuple(done[:_SETTLED]) if settled else None,
+        glass=tuple(await desk.unreviewed(reviewer, limit=SHOWN)),
+        settled=None if done is None else tuple(done),
     )

@@ -4,16 +4,18 @@ What a page is sent says nothing of what changed: that, it asks for, as whoever 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from proctor.approval.desk import Desk
+from proctor.approval.model import Reviewer
 from proctor.console.house import House
 from proctor.console.rendering import person
+from proctor.console.stream import Room
 from proctor.runtime.tasks import spawn, stop
 
 HEARTBEAT = 15.0
@@ -27,11 +29,13 @@ STILL = b": still here\n\n"
 
 def routes(house: House) -> list[BaseRoute]:
     """`/events`, for the pages' own script."""
+    room = Room()
 
     async def events(request: Request) -> Response:
-        person(request)
+        reviewer = person(request)
+        room.check(reviewer)
         return StreamingResponse(
-            nudges(house.desk),
+            _counted(room, reviewer, nudges(house.desk, request.state.still)),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
@@ -39,13 +43,28 @@ def routes(house: House) -> list[BaseRoute]:
     return [Route("/events", events)]
 
 
+async def _counted(
+    room: Room, reviewer: Reviewer, lines: AsyncGenerator[bytes]
+) -> AsyncGenerator[bytes]:
+    with room.taken(reviewer):
+        async with aclosing(lines):
+            async for line in lines:
+                yield line
+
+
 async def nudges(
-    desk: Desk, *, heartbeat: float = HEARTBEAT, gap: float = GAP, life: float = LIFE
+    desk: Desk,
+    still: Callable[[], Awaitable[bool]],
+    *,
+    heartbeat: float = HEARTBEAT,
+    gap: float = GAP,
+    life: float = LIFE,
 ) -> AsyncGenerator[bytes]:
     """Server-sent events (WHATWG HTML, 9.2): one at once, then one for each burst of changes.
 
     Args:
         desk: Whose changes.
+        still: Whether whoever listens is signed in still; it ends where they are not.
         heartbeat: Seconds of silence after which a comment is sent.
         gap: Seconds between two nudges.
         life: Seconds after which it ends; a browser then asks again.
@@ -66,6 +85,8 @@ async def nudges(
             while loop.time() < end and not watcher.done():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), min(heartbeat, end - loop.time()))
+                if not await still():
+                    return
                 if changed.is_set():
                     changed.clear()
                     yield NUDGE

@@ -21,6 +21,7 @@ from typing import Any
 
 from proctor.approval.model import ApprovalError, Reviewer, Via
 from proctor.approval.settings import RolesSettings
+from proctor.identity.local import LOCAL
 from proctor.runtime.permissions import check_private, make_folder, write_new
 from proctor.settings import ConsoleSettings
 
@@ -73,6 +74,7 @@ class Sessions:
         *,
         issuer: str | None,
         clock: Callable[[], datetime],
+        dev: bool = False,
     ) -> None:
         """Open the file, and make it if it is not there.
 
@@ -82,6 +84,7 @@ class Sessions:
             roles: Who may do what; read anew at every look.
             issuer: The issuer people sign in with, whose `sub` Slack's users are mapped to.
             clock: The time, UTC.
+            dev: Sign-ins by the local issuer count; they do not outlive `--dev`.
 
         Raises:
             ConfigurationError: Others can read or write it.
@@ -90,6 +93,7 @@ class Sessions:
         self._settings = settings
         self._roles = roles
         self._issuer = issuer
+        self._known = ({issuer} - {None, LOCAL}) | ({LOCAL} if dev else set())
         self._clock = clock
         self._lock = threading.Lock()
         path = folder / FILE
@@ -243,6 +247,8 @@ class Sessions:
 
     def _session(self, row: tuple[Any, ...], via: Via | None = None) -> Session | None:
         _, kept, issuer, subject, human, name, groups, signed_in_at, _, _, ends_at = row
+        if issuer not in self._known:
+            return None  # it came of another configuration, or of `--dev`
         named = tuple(json.loads(groups))
         # `max_age` may be shorter now than it was when this was kept.
         last = min(ends_at, signed_in_at + self._settings.max_age)

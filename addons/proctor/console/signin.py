@@ -76,7 +76,9 @@ class Door:
         after = local_path(request.query_params.get("next"))
         if "cli" in request.query_params:
             after = cli_path(request)
-            if self.signin is not None and not self.house.dev:
+            # Behind it is the question; whose session is over is led back here.
+            signed_in = self.cookies.read(request, self.cookies.session) is not None
+            if signed_in or (self.signin is not None and not self.house.dev):
                 return RedirectResponse(after, status_code=303)
         cookie = self.cookies.read(request, self.cookies.login) or secrets.token_urlsafe(32)
         request.state.csrf = csrf_token(cookie)

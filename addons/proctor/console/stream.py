@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from starlette.responses import Response
@@ -23,25 +24,14 @@ _EACH = 20
 _HIDDEN = frozenset({"approval-role", "approval-group", "approval-unknown"})
 
 
-@dataclass(slots=True, kw_only=True)
-class Streams:
-    """All open streams; there is a bound on them.
+@dataclass(slots=True)
+class Room:
+    """How many streams are open, and whose; there is a bound on both."""
 
-    Attributes:
-        desk: Whose changes.
-        heartbeat: Seconds.
-    """
-
-    desk: Desk
-    heartbeat: float = HEARTBEAT
     _open: Counter[str] = field(default_factory=Counter[str])
 
-    def open(self, reviewer: Reviewer, still: Callable[[], Awaitable[bool]]) -> Response:
-        """A stream for one person.
-
-        Args:
-            reviewer: Who.
-            still: Whether they are signed in still.
+    def check(self, reviewer: Reviewer) -> None:
+        """Refuse a stream for which there is no room.
 
         Raises:
             ClientError: `too-many-streams`.
@@ -54,6 +44,43 @@ class Streams:
                 expected=f"at most {_EACH} of one person, {_MAX} of all",
                 hint="Close some of them.",
             )
+
+    @contextmanager
+    def taken(self, reviewer: Reviewer) -> Iterator[None]:
+        """While one more is open."""
+        self._open[reviewer.key] += 1
+        try:
+            yield
+        finally:
+            self._open[reviewer.key] -= 1
+            self._open += Counter()  # drops those at 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Streams:
+    """The streams of changes.
+
+    Attributes:
+        desk: Whose changes.
+        heartbeat: Seconds.
+        room: For how many.
+    """
+
+    desk: Desk
+    heartbeat: float = HEARTBEAT
+    room: Room = field(default_factory=Room)
+
+    def open(self, reviewer: Reviewer, still: Callable[[], Awaitable[bool]]) -> Response:
+        """A stream for one person.
+
+        Args:
+            reviewer: Who.
+            still: Whether they are signed in still.
+
+        Raises:
+            ClientError: `too-many-streams`.
+        """
+        self.room.check(reviewer)
         return _Stream(self, reviewer, still)
 
     async def run(
@@ -64,32 +91,30 @@ class Streams:
         gone: asyncio.Task[None],
     ) -> None:
         """Tell of changes until the client is gone, signed out, or too slow."""
-        self._open[reviewer.key] += 1
         coming: asyncio.Task[Change | None] | None = None
-        try:
-            async with self.desk.follow() as changes:
-                await tell(b": proctor\n\n")
-                while True:
-                    coming = coming or spawn(_next(changes), name="console events")
-                    await asyncio.wait(
-                        {coming, gone},
-                        timeout=self.heartbeat,
-                        return_when=asyncio.FIRST_COMPLETED,
-                    )
-                    if gone.done() or not await still():
-                        return
-                    if not coming.done():
-                        await tell(b":\n\n")
-                        continue
-                    change, coming = coming.result(), None
-                    if change is None:
-                        return
-                    if await may_see(self.desk, change, reviewer):
-                        await tell(_event(change))
-        finally:
-            await stop(coming)
-            self._open[reviewer.key] -= 1
-            self._open += Counter()  # drops those at 0
+        with self.room.taken(reviewer):
+            try:
+                async with self.desk.follow() as changes:
+                    await tell(b": proctor\n\n")
+                    while True:
+                        coming = coming or spawn(_next(changes), name="console events")
+                        await asyncio.wait(
+                            {coming, gone},
+                            timeout=self.heartbeat,
+                            return_when=asyncio.FIRST_COMPLETED,
+                        )
+                        if gone.done() or not await still():
+                            return
+                        if not coming.done():
+                            await tell(b":\n\n")
+                            continue
+                        change, coming = coming.result(), None
+                        if change is None:
+                            return
+                        if await may_see(self.desk, change, reviewer):
+                            await tell(_event(change))
+            finally:
+                await stop(coming)
 
 
 class _Stream(Response):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -113,8 +114,13 @@ async def _serve(gateway: "Gateway", master: Master, ready: Any, *, in_terminal:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, gateway.drain, master)
     if in_terminal:
-        # A terminal that goes away says so by SIGHUP, and nobody is left to press a key.
-        loop.add_signal_handler(signal.SIGHUP, gateway.drain, master)
+        # A terminal that goes away says so by SIGHUP, and nobody is left to press a key. Not by the
+        # loop's own handler: urwid reads at the terminal's end for ever, and the loop stands still.
+        def hung_up(_number: int, _frame: object) -> None:
+            _unread_terminal()
+            loop.call_soon_threadsafe(gateway.drain, master)
+
+        signal.signal(signal.SIGHUP, hung_up)
     else:
         loop.add_signal_handler(signal.SIGHUP, gateway.reload)
     addon = master.addons.get("proctor")
@@ -132,6 +138,13 @@ async def _serve(gateway: "Gateway", master: Master, ready: Any, *, in_terminal:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)
+
+
+def _unread_terminal() -> None:
+    """Have standard input be a pipe in which nothing comes, so that reading it ends (EAGAIN)."""
+    reader, _ = os.pipe()
+    os.set_blocking(reader, False)
+    os.dup2(reader, sys.stdin.fileno())
 
 
 def load_gateway(file: Path, *, dev: bool = False) -> "Gateway":
