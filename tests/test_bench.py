@@ -74,6 +74,20 @@ def test_redaction(tmp_path: Path) -> None:
     assert all(figure["value"] is not None for kind in figures.values() for figure in kind)
 
 
+@pytest.mark.slow
+def test_held_actions(tmp_path: Path) -> None:
+    done, report = bench(
+        tmp_path, *(f"--only={name}" for name in ("tool-calls", "approvals")), "--scale", "0.01"
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = report["figures"]
+    assert [figure["goal"] for figure in figures["tool-calls"]] == [1, 5, 1, 5]
+    goals = [figure["goal"] for figure in figures["approvals"]]
+    assert goals == [300, 300, None, 300, None, 65, 10, 300, None]
+    assert all(figure["value"] is not None for kind in figures.values() for figure in kind)
+
+
 def test_the_corpus_is_the_same_each_time_and_says_what_is_secret() -> None:
     made = [
         subprocess.run(

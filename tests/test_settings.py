@@ -201,5 +201,33 @@ def test_no_console(data: dict[str, Any], code: str) -> None:
     assert codes(ConsoleSettings, data) == [code]
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://proctor.internal/console",
+        "https://proctor.internal//",
+        "https://proctor.internal?a=b",
+        "https://proctor.internal/#top",
+        "https://alice@proctor.internal",
+        "https://alice:hunter2@proctor.internal",
+        "http://proctor.internal",
+        "proctor.internal",
+        "https://",
+        "",
+        9090,
+    ],
+)
+def test_the_console_has_a_host_of_its_own(url: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ConsoleSettings.model_validate({"url": url})
+    assert "with no user, path, query or fragment" in str(caught.value.errors()[0]["msg"])
+
+
+def test_where_people_reach_the_console() -> None:
+    for url in ("https://proctor.internal", "https://proctor.internal:8443/", "http://[::1]:9090"):
+        assert ConsoleSettings.model_validate({"url": url}).url == url
+    assert ConsoleSettings.model_validate({"url": None}).url is None
+
+
 def test_retention_comes_later() -> None:
     assert codes(AuditSettings, {"path": "x", "retention": {}}) == ["not-available"]

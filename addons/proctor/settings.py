@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from proctor.approval.settings import ApprovalSettings, NotifierSettings, RolesSettings
 from proctor.fields import (
@@ -24,7 +24,7 @@ from proctor.fields import (
     problem,
 )
 from proctor.redaction.settings import RedactionSettings
-from proctor.units import Address, parse_size
+from proctor.units import Address, parse_origin, parse_size
 
 SCHEMA_VERSION = 1
 
@@ -334,6 +334,23 @@ class ConsoleSettings(Settings):
     acr: tuple[str, ...] = ()
     max_age: Seconds = 28800.0
     idle: Seconds = 3600.0
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _whole_site(cls, value: object) -> object:
+        """The console has a host of its own: its cookies and paths begin at `/`."""
+        if value is None:
+            return None
+        try:
+            origin = parse_origin(value if isinstance(value, str) else "")
+        except ValueError:
+            origin = None
+        if origin is None or not (origin.tls or origin.loopback):
+            raise ValueError(
+                "https://host or https://host:8443 (http on loopback only), with no user, path,"
+                " query or fragment"
+            )
+        return value
 
     @model_validator(mode="after")
     def _sides(self) -> Self:

@@ -22,6 +22,7 @@ from clients import Target
 from proctor.testing import gateway, tls
 
 ROOT = Path(__file__).parents[2]
+RULES = ROOT / "rules"  # those that ship
 _HERE = Path(__file__).parent
 _PATIENCE = 30.0  # seconds for a program to come up or to end
 _MITMDUMP = (sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()")
@@ -70,6 +71,7 @@ class Proxy:
         plain: Port for plain HTTP/1.1.
         tls: Port for TLS.
         recordings: Where it keeps its record, or None.
+        console: Its console's address, `host:port`, or "".
     """
 
     name: str
@@ -77,6 +79,7 @@ class Proxy:
     plain: int
     tls: int
     recordings: Path | None = None
+    console: str = ""
 
     def cpu(self) -> float:
         """Seconds of CPU, user and system, all threads, since it started."""
@@ -86,6 +89,10 @@ class Proxy:
     def rss(self) -> float:
         """Resident memory, MB."""
         return self.process.memory_info().rss / 1e6
+
+    def pss(self) -> float:
+        """The same, of what is shared with other processes only its part; Linux tells it."""
+        return getattr(self.process.memory_full_info(), "pss", 0) / 1e6
 
 
 @dataclass(slots=True, kw_only=True)
@@ -163,35 +170,43 @@ class Lab:
             )
 
     @contextlib.contextmanager
-    def proctor(self, name: str, more: str = WITHOUT) -> Iterator[Proxy]:
+    def proctor(
+        self, name: str, more: str = WITHOUT, *, rules: Path = RULES, dev: bool = False
+    ) -> Iterator[Proxy]:
         """`proctor run` as anyone starts it, in a folder called `name`.
 
         Args:
-            name: Of the folder.
+            name: Of the folder; where there is a gateway in it, this one shares what it keeps.
             more: Further lines of its proctor.yaml. Redaction is measured by itself.
+            rules: A folder.
+            dev: Its own issuer's tokens may decide.
         """
         plain, encrypted = free_ports(2)
-        config = self._config(name, plain=plain, tls=encrypted, more=more)
-        with gateway.running(config, env=_ENV) as running:
+        config = self._config(name, plain=plain, tls=encrypted, more=more, rules=rules)
+        with gateway.running(config, env=_ENV, arguments=["--dev"] if dev else []) as running:
             yield Proxy(
                 name="proctor",
                 process=psutil.Process(running.process.pid),
                 plain=plain,
                 tls=encrypted,
                 recordings=config.parent / "recordings",
+                console=running.console,
             )
 
-    def _config(self, name: str, *, plain: int, tls: int, more: str = WITHOUT) -> Path:
-        """A proctor.yaml in a folder of its own, with the rules that ship."""
-        path = self.folder / name / "proctor.yaml"
-        path.parent.mkdir(mode=0o700)
+    def _config(
+        self, name: str, *, plain: int, tls: int, more: str = WITHOUT, rules: Path = RULES
+    ) -> Path:
+        """A proctor.yaml in a folder of this name."""
+        folder = self.folder / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / f"proctor{len(list(folder.glob('proctor*.yaml'))) or ''}.yaml"
         text = _CONFIG.format(
             plain=plain,
             tls=tls,
             origin_plain=self.origin["plain"],
             origin_tls=self.origin["tls"],
             files=self.files,
-            rules=ROOT / "rules",
+            rules=rules,
             more=more,
         )
         path.touch(mode=0o600)

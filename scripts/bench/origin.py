@@ -17,6 +17,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, RequestReceived, StreamEnded
 
 PAUSE = 0.01  # seconds between the first text and the rest of an `sse` answer
+_BACKLOG = 4096  # a proxy may open thousands of connections at once
 _HIGH = 256 * 1024  # bytes waiting to be sent at which a huge answer pauses
 
 
@@ -84,7 +85,7 @@ class Http1(asyncio.Protocol):
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nrequest-id: req_%s\r\n"
             b"transfer-encoding: chunked\r\n\r\n%s" % (nonce.encode(), _chunk(next(pieces)))
         )
-        if kind == "turn":
+        if kind in wire.CALLS:
             self._transport.write(b"".join(map(_chunk, pieces)) + _chunk(b""))
         else:
             work = self._go_on(pieces, PAUSE if kind == "sse" else 0)
@@ -169,8 +170,8 @@ async def _main(cert: str, key: str) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(cert, key)
     context.set_alpn_protocols(["h2", "http/1.1"])
-    plain = await loop.create_server(Http1, "127.0.0.1", 0, backlog=512)
-    tls = await loop.create_server(Negotiated, "127.0.0.1", 0, ssl=context, backlog=512)
+    plain = await loop.create_server(Http1, "127.0.0.1", 0, backlog=_BACKLOG)
+    tls = await loop.create_server(Negotiated, "127.0.0.1", 0, ssl=context, backlog=_BACKLOG)
     ports = [server.sockets[0].getsockname()[1] for server in (plain, tls)]
     print(json.dumps({"plain": ports[0], "tls": ports[1]}), flush=True)
     await loop.run_in_executor(None, sys.stdin.read)

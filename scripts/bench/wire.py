@@ -11,6 +11,7 @@ from hashlib import blake2b, shake_128
 
 MODEL = "claude-sonnet-4-5"
 SESSION_HEADER = "x-claude-code-session-id"
+CALLS = ("turn", "delete")  # kinds of answers that end in a tool call
 _PIECE = 16 * 1024  # text in one event of a huge answer
 _DELTAS = 20  # events with text in a short answer
 # Text that is read as text: a redactor would keep back one long word until it ends.
@@ -22,7 +23,11 @@ _EVENT = re.compile(rb"data: (.*)")
 
 
 def marker(kind: str, nonce: str, number: int = 0) -> str:
-    """What the last user message ends in. Kinds: json, sse, turn, huge (of `number` MB)."""
+    """What the last user message ends in.
+
+    Kinds: json, sse, turn, delete (a turn whose tool call the rules that ship hold), huge (of
+    `number` MB).
+    """
     return f"bench:{kind}:{number}:{nonce}"
 
 
@@ -38,13 +43,13 @@ def asked(body: bytes) -> tuple[str, int, str]:
     return kind, int(number), nonce
 
 
-def small_request(kind: str, nonce: str, number: int = 0) -> bytes:
+def small_request(kind: str, nonce: str, number: int = 0, *, max_tokens: int = 1024) -> bytes:
     """A Messages request of some 1,000 bytes, streaming unless `kind` is json."""
     text = f"{_words(nonce, 800)} {marker(kind, nonce, number)}"
     return _dump(
         {
             "model": MODEL,
-            "max_tokens": 1024,
+            "max_tokens": max_tokens,
             "stream": kind != "json",
             "messages": [{"role": "user", "content": text}],
         }
@@ -68,14 +73,14 @@ def head(*, token: str, session: str, host: str, size: int) -> list[tuple[str, s
 def answer(kind: str, number: int, nonce: str) -> Iterator[bytes]:
     """The body of an answer. What is yielded first is sent first; see `origin` for the pause."""
     if kind == "json":
-        yield _dump(_message(nonce, [{"type": "text", "text": _words(nonce, 600)}], "end_turn"))
+        yield _dump(message(nonce, [{"type": "text", "text": _words(nonce, 600)}], "end_turn"))
         return
-    start = _message(nonce, [], None)
+    start = message(nonce, [], None)
     opened = {"type": "text", "text": ""}
     yield (
-        _event("message_start", message=start)
-        + _event("ping")
-        + _event("content_block_start", index=0, content_block=opened)
+        event("message_start", message=start)
+        + event("ping")
+        + event("content_block_start", index=0, content_block=opened)
         + _delta(0, _words(nonce, 12))
     )
     if kind == "huge":
@@ -84,23 +89,25 @@ def answer(kind: str, number: int, nonce: str) -> Iterator[bytes]:
     else:
         yield b"".join(
             _delta(0, _words(f"{nonce}{index}", 24)) for index in range(_DELTAS)
-        ) + _event("content_block_stop", index=0)
-    if kind == "turn":
-        tool = {"type": "tool_use", "id": f"toolu_{nonce}", "name": "Read", "input": {}}
-        given = json.dumps({"file_path": f"/src/{nonce}.py"})
+        ) + event("content_block_stop", index=0)
+    if kind in CALLS:
+        name, given = "Read", json.dumps({"file_path": f"/src/{nonce}.py"})
+        if kind == "delete":
+            name, given = "Bash", json.dumps({"command": f"rm -rf /srv/{nonce}"})
+        tool = {"type": "tool_use", "id": f"toolu_{nonce}", "name": name, "input": {}}
         yield (
-            _event("content_block_start", index=1, content_block=tool)
-            + _event(
+            event("content_block_start", index=1, content_block=tool)
+            + event(
                 "content_block_delta",
                 index=1,
                 delta={"type": "input_json_delta", "partial_json": given},
             )
-            + _event("content_block_stop", index=1)
+            + event("content_block_stop", index=1)
         )
-    reason = "tool_use" if kind == "turn" else "end_turn"
+    reason = "tool_use" if kind in CALLS else "end_turn"
     delta = {"stop_reason": reason, "stop_sequence": None}
-    yield _event("message_delta", delta=delta, usage={"output_tokens": 99})
-    yield _event("message_stop")
+    yield event("message_delta", delta=delta, usage={"output_tokens": 99})
+    yield event("message_stop")
 
 
 def expected(body: bytes) -> bytes:
@@ -119,7 +126,7 @@ class Meaning:
     """
 
     def __init__(self, kind: str) -> None:
-        self._cut = kind in {"sse", "turn"}
+        self._cut = kind == "sse" or kind in CALLS
         self._hash = blake2b(digest_size=16)
         self._pieces: list[bytes] = []
 
@@ -141,22 +148,23 @@ def _said(body: bytes) -> list[object]:
     """A stream's events, neighbouring deltas of one block joined."""
     said: list[object] = []
     for line in _EVENT.findall(body):
-        event = json.loads(line)
-        if event["type"] == "ping":
+        found = json.loads(line)
+        if found["type"] == "ping":
             continue
-        if event["type"] == "content_block_delta":
-            delta = event["delta"]
+        if found["type"] == "content_block_delta":
+            delta = found["delta"]
             text = delta.get("text", delta.get("partial_json"))
             if said and isinstance(said[-1], str):
                 said[-1] += text
             else:
                 said.append(text)
         else:
-            said.append(event)
+            said.append(found)
     return said
 
 
-def _message(nonce: str, content: list[object], reason: str | None) -> dict[str, object]:
+def message(nonce: str, content: list[object], reason: str | None) -> dict[str, object]:
+    """A Messages API's answer."""
     return {
         "id": f"msg_{nonce}",
         "type": "message",
@@ -180,10 +188,11 @@ def _words(seed: str, length: int) -> str:
 
 
 def _delta(index: int, text: str) -> bytes:
-    return _event("content_block_delta", index=index, delta={"type": "text_delta", "text": text})
+    return event("content_block_delta", index=index, delta={"type": "text_delta", "text": text})
 
 
-def _event(name: str, **fields: object) -> bytes:
+def event(name: str, **fields: object) -> bytes:
+    """One event of a stream."""
     return b"event: %s\ndata: %s\n\n" % (name.encode(), _dump({"type": name, **fields}))
 
 

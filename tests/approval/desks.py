@@ -1,14 +1,16 @@
 """Desks on a store in a folder of the test's own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from proctor.approval.desk import Desk
-from proctor.approval.model import Change
+from proctor.approval.model import ApprovalError, Change
 from proctor.approval.sqlite import SqliteStore
 from proctor.approval.store import Store
 from proctor.model import ApprovalTerms
@@ -70,3 +72,14 @@ async def open_desk(
         yield desk
     finally:
         await asyncio.wait_for(desk.close(), 10)
+
+
+def run[T](work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(asyncio.wait_for(work, 20))
+
+
+async def refused(work: Awaitable[object]) -> str:
+    with pytest.raises(ApprovalError) as caught:
+        await work
+    assert caught.value.message
+    return caught.value.code

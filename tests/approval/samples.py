@@ -80,6 +80,7 @@ def full() -> Asking:
         sealed=bytes(range(256)),
         for_=timedelta(minutes=15),
         reason="to tidy up",
+        uses=3,
     )
 
 

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 from proctor.approval import lifecycle
-from proctor.approval.model import Approval, ApprovalError, Change, State
+from proctor.approval.model import Approval, ApprovalError, Audience, Change, State
 from proctor.approval.store import Store
-from tests.approval.samples import NOW, TTL, grant, kill, pending, vote
+from proctor.model import ApprovalTerms
+from tests.approval.samples import NOW, TTL, grant, kill, pending, reviewer, vote
 
 LATER = NOW + timedelta(minutes=1)
 END = NOW + TTL
@@ -201,6 +202,61 @@ class StoreChecks:
         assert store.approvals(before=three.requested_at) == [one]
         assert store.approvals(before=two.requested_at, states=[State.PENDING]) == [three, one]
         assert store.approvals(shape="Bash(%") == []
+        assert store.approvals(oldest_first=True) == [one, three, four, two]
+        assert store.approvals(oldest_first=True, states=both, limit=2) == [one, three]
+        assert store.approvals(oldest_first=True, session="s1") == [one, four]
+
+    def test_audiences(self, store: Store) -> None:
+        def add(*groups: str, **changed: Any) -> Approval:
+            demands = (ApprovalTerms(from_groups=groups),) if groups else ()
+            return store.add(pending(demands=demands, **changed))
+
+        assert store.audiences() == []
+        assert store.count() == 0
+        dba, ops = add("dba"), add("ops")
+        more = [add("ops", "dba"), add("dba", "ops")]
+        odd = store.update(add("\ud800'\x00", subject="\udfff", human=None).id, cancel)
+        nobody = add()
+        of = {item.id: item.asking.audience for item in (dba, ops, *more, odd, nobody)}
+        both = of[more[0].id]
+        assert both == of[more[1].id]
+
+        def known(*states: State) -> tuple[int, set[Audience]]:
+            found = store.audiences(states)
+            return len(found), set(found)
+
+        assert known() == (5, set(of.values()))
+        assert known(State.PENDING) == (4, set(of.values()) - {of[odd.id]})
+        assert known(State.CANCELLED, State.USED) == (1, {of[odd.id]})
+        assert store.approvals(audiences=[of[dba.id]]) == [dba]
+        assert store.approvals(audiences=[both, of[odd.id]]) == [odd, *reversed(more)]
+        assert store.approvals(audiences=[both], oldest_first=True, limit=1) == more[:1]
+        assert store.approvals(audiences=[both], session="s1", limit=1) == more[1:]
+        assert store.approvals(audiences=[]) == []
+        assert store.count() == 6
+        assert store.count(states=[State.PENDING, State.PENDING]) == 5
+        assert store.count(audiences=[both, of[odd.id], of[odd.id]]) == 3
+        assert store.count(audiences=[both, of[odd.id]], states=[State.PENDING]) == 2
+        assert store.count(audiences=[]) == 0
+
+    def test_a_broken_glass_is_there_until_it_is_reviewed(
+        self, store: Store, opened: Opened
+    ) -> None:
+        broken = replace(vote("bob"), break_glass=True)
+        store.add(pending(NOW - timedelta(days=1)))
+        names = [store.add(pending(NOW - timedelta(minutes=n))).id for n in range(3)]
+        for name in names:
+            store.update(name, lambda it: lifecycle.voted(it, broken, met=True, now=LATER))
+        store.update(names[1], use)
+        other = opened()
+        found = other.unreviewed()
+        assert [item.id for item in found] == names[::-1]
+        assert other.unreviewed(limit=1) == found[:1]
+        assert other.unreviewed(audiences=[]) == []
+        assert other.unreviewed(audiences=[found[0].asking.audience]) == found
+        for name in names[1:]:
+            store.update(name, lambda it: lifecycle.reviewed(it, reviewer("carol"), "", LATER))
+        assert [item.id for item in other.unreviewed()] == names[:1]
 
     def test_text_that_is_no_well_formed_unicode(self, store: Store) -> None:
         odd: dict[str, Any] = {
@@ -258,6 +314,20 @@ class StoreChecks:
         )
         assert again == "approval-state"
         assert noted(store) == [(one.id, "killed"), (two.id, "killed"), (one.id, "lifted")]
+
+    def test_all_kills_in_force_and_some_that_were_lifted(self, store: Store) -> None:
+        items = [kill() for _ in range(5)]
+        for item in items:
+            store.add_kill(item, lifecycle.killed(item))
+        for item in items[1:4]:
+            store.lift(item.id, lambda it: lifecycle.lifted(it, "x", "", LATER))
+
+        def ids(limit: int) -> list[str]:
+            return [item.id for item in store.kills(in_force=False, limit=limit)]
+
+        assert ids(9) == [item.id for item in items[::-1]]
+        assert ids(1) == [items[4].id, items[3].id, items[0].id]
+        assert ids(0) == [item.id for item in store.kills(limit=0)] == [items[4].id, items[0].id]
 
     def test_changes(self, store: Store, opened: Opened) -> None:
         assert store.last_change() == 0

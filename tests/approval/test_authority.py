@@ -45,6 +45,20 @@ def test_what_is_met(*, demands: tuple[ApprovalTerms, ...], votes: tuple, expect
     assert authority.met(demands, votes) is expected
 
 
+def test_only_votes_let_anything_pass() -> None:
+    asked = pending(demands=(TWO,))
+    for votes, expected in (
+        ((), False),
+        ((vote("bob"),), False),
+        ((vote("bob"), vote("carol")), True),
+        ((vote("bob"), vote("carol"), vote("dave", approve=False)), False),
+        ((vote("bob"), vote("carol"), vote(asked.asking.subject)), False),
+        ((replace(vote("bob", groups=()), break_glass=True),), True),
+        ((replace(vote(asked.asking.subject), break_glass=True),), False),
+    ):
+        assert authority.carried(replace(asked, votes=votes)) is expected, votes
+
+
 @given(st.lists(st.frozensets(st.sampled_from("abcdef"), min_size=1), max_size=8))
 def test_humans_share_no_name(known: list[frozenset[str]]) -> None:
     found = authority.humans(known)
@@ -176,3 +190,19 @@ def test_what_is_grantable(
 )
 def test_what_can_be_killed(*, scope: KillScope, target: str, clear: bool) -> None:
     assert (authority.killable(scope, target) is None) is clear
+
+
+@pytest.mark.parametrize("roles", [(), *((role,) for role in Role)])
+@pytest.mark.parametrize("groups", [(), ("dba",), ("sec",), ("net",)])
+@pytest.mark.parametrize("name", ["bob", "bot", "Alice"])
+def test_an_audience_says_who_may_see(
+    roles: tuple[Role, ...], groups: tuple[str, ...], name: str
+) -> None:
+    asked = pending(demands=(DBA, SEC))
+    who = reviewer(name, groups=groups, roles=frozenset(roles))
+    own = name.casefold() in {"bot", "alice"}
+    decides = roles == (Role.REVIEWER,) and groups in {("dba",), ("sec",)}
+    alls = bool({Role.ADMIN, Role.AUDITOR, Role.BREAK_GLASS} & set(roles))
+    assert authority.sees_all(who) is alls
+    assert authority.sees(asked.asking.audience, who) is (own or decides or alls)
+    assert (authority.may_see(asked, who) is None) is (own or decides or alls)

@@ -83,6 +83,10 @@ def test_a_tool_card_shows_the_command_first() -> None:
     ("prompt", "asked"),
     [
         ("<system-reminder>\nBe brief.\n</system-reminder>\n\nTidy up.", "Tidy up."),
+        (
+            "<system-reminder>By: Claude <noreply@anthropic.com>\n</system-reminder>Tidy <b>.",
+            "Tidy <b>.",
+        ),
         ("<system-reminder>all there is</system-reminder>", None),
         ("<system-reminder>not closed. Tidy up.", None),
         ("x" * 5000, "x" * 2000),

@@ -258,6 +258,28 @@ def test_a_store_that_cannot_be_read_lets_nothing_pass(
         run(work())
 
 
+def test_a_kill_from_when_the_store_could_not_be_read_ends_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        monkeypatch.setattr(follower, "BLIND", 0.05)
+        store = Failing(path(tmp_path))
+        admin = reviewer("root", groups=(), roles=frozenset({"admin"}))
+        ended: list[object] = []
+        async with open_desk(tmp_path, store=store) as desk, open_desk(tmp_path) as console:
+            # As Suite.kill does: it asks for each exchange whether it is meant.
+            desk.on_kill.append(lambda _: ended.append(desk.killed("i#bot", "bot", "alice", None)))
+            store.broken = True
+            await asyncio.sleep(0.2)
+            made = await console.kill(KillScope.PRINCIPAL, "alice", admin, "stop")
+            await asyncio.sleep(0.1)
+            store.broken = False
+            await until(lambda: ended)
+        assert ended == [made]
+
+    run(work())
+
+
 def test_a_kill_is_in_force_at_start(tmp_path: Path) -> None:
     async def work() -> None:
         admin = reviewer("root", groups=(), roles=frozenset({"admin"}))

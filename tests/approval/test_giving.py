@@ -24,6 +24,9 @@ def test_one_for_each_rule() -> None:
     assert one.expires_at == NOW + HOUR
     (suggested,) = grants_of(replace(pending(demands=(SHELL,)), grant_id="gr_a"), Given(HOUR), NOW)
     assert suggested.pattern == done.asking.pattern
+    wish = replace(pending(demands=(SHELL,), for_=HOUR, uses=4), grant_id="gr_a")
+    for given, uses in ((None, 4), (Given(HOUR), 4), (Given(HOUR, 1), 1)):
+        assert [grant.uses for grant in grants_of(wish, given, NOW)] == [uses]
     assert grants_of(pending(), None, NOW) == []
     assert grants_of(pending(), Given(HOUR), NOW) == []
 
@@ -52,6 +55,24 @@ def test_one_for_each_rule() -> None:
             asking(demands=(TWO,), origin=Origin.GRANT, for_=HOUR),
             vote("bob"),
             Given(HOUR, None, "Bash(rm x)"),
+            False,
+        ),
+        (
+            asking(demands=(TWO,), origin=Origin.GRANT, for_=HOUR, uses=2),
+            vote("bob"),
+            Given(HOUR, 2),
+            True,
+        ),
+        (
+            asking(demands=(TWO,), origin=Origin.GRANT, for_=HOUR, uses=2),
+            vote("bob"),
+            Given(HOUR),
+            True,
+        ),
+        (
+            asking(demands=(TWO,), origin=Origin.GRANT, for_=HOUR, uses=2),
+            vote("bob"),
+            Given(HOUR, 3),
             False,
         ),
     ],

@@ -209,3 +209,16 @@ def test_too_wide(kind: ActionKind, pattern: str, shape: str) -> None:
 )
 def test_narrow_enough(kind: ActionKind, pattern: str, shape: str) -> None:
     assert too_wide_for(kind, pattern, shape) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "covered"),
+    [({}, True), ({"timeout": 5}, True), ({"dangerouslyDisableSandbox": True}, False)],
+)
+def test_a_command_that_takes_a_guard_away_is_another_one(
+    more: dict[str, Any],
+    covered: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    action = tool_action("claude", "Bash", json.dumps({"command": "ls", **more}))
+    assert covers(grant(pattern="Bash(ls)"), action) is covered
+    assert bool(suggest(action)[1]) is covered

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from proctor.approval.holder import Held, Holder, Release, Waiting, Why
-from proctor.approval.model import Card, State
+from proctor.approval.model import Approval, Card, State
 from proctor.errors import InternalError, ProctorError, RefusedError
 from proctor.model import Action, ActionKind, Allow, Decision, Deny, Hold
 from tests.support.desks import FakeDesk, terms
@@ -113,6 +113,39 @@ def test_it_can_be_stopped_at_any_moment(why: Why, state: State, turns: int) -> 
     run(play)
 
 
+@pytest.mark.parametrize("why", [Why.GONE, Why.KILLED])
+def test_a_client_that_asks_again_waits_on_when_its_first_connection_ends(why: Why) -> None:
+    async def main() -> None:
+        desk = FakeDesk()
+        holder = Holder(desk, lambda _held: HOLD, lambda: datetime.now(UTC))
+        both = [holder.hold(held(), lambda _approval: None) for _ in range(2)]
+        first, second = (asyncio.ensure_future(each.outcome()) for each in both)
+        (approval,) = await desk.pending()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert all(each.approval for each in both)
+        both[0].stop(why)
+        with pytest.raises(RefusedError):
+            await first
+        if why is Why.KILLED:
+            with pytest.raises(RefusedError):
+                await second
+            return
+        await desk.change(approval.id, State.APPROVED)
+        assert (await second).name == approval.id
+        # The last one that goes takes it along.
+        third = holder.hold(held(), lambda _approval: None)
+        outcome = asyncio.ensure_future(third.outcome())
+        (fresh,) = await desk.pending()
+        third.stop(Why.GONE)
+        with pytest.raises(RefusedError):
+            await outcome
+        assert desk.approvals[fresh.id].state is State.CANCELLED
+        assert not holder._at
+
+    asyncio.run(main())
+
+
 def test_a_task_that_is_cancelled_by_others_is_cancelled() -> None:
     async def play(desk: FakeDesk, waiting: Waiting) -> Release:
         outcome = asyncio.ensure_future(waiting.outcome())
@@ -187,3 +220,38 @@ def test_terms_are_all_that_is_asked() -> None:
     assert [each.rule_id for each in held(two).terms] == ["r", "s"]
     assert held(Decision(verdict=Allow(rule_id="a"))).terms == ()
     assert replace(held(), decision=Decision(verdict=Deny(rule_id="d", reason=""))).terms == ()
+
+
+def test_the_slower_of_two_that_do_the_same_asks_anew() -> None:
+    async def play(desk: FakeDesk, waiting: Waiting) -> Release:
+        outcome = asyncio.ensure_future(waiting.outcome())
+        (first,) = await desk.pending()
+        real, quicker = desk.use, desk.change
+
+        async def use(name: str) -> Approval:
+            desk.use = real  # type: ignore[method-assign]  # once
+            await quicker(name, State.USED)
+            return await real(name)
+
+        desk.use = use  # type: ignore[method-assign]  # somebody else comes first
+        await desk.change(first.id, State.APPROVED)
+        (second,) = await desk.pending()
+        await desk.change(second.id, State.APPROVED)
+        release = await outcome
+        assert release.name == second.id != first.id
+        return release
+
+    run(play)
+
+
+def test_a_gateway_that_stops_says_that_it_is_still_open() -> None:
+    async def play(desk: FakeDesk, waiting: Waiting) -> Release:
+        outcome = asyncio.ensure_future(waiting.outcome())
+        await desk.pending()
+        waiting.stop(Why.STOPPING)
+        return await outcome
+
+    with pytest.raises(RefusedError) as caught:
+        run(play)
+    assert caught.value.code == "approval-pending"
+    assert "ap_0 stays open" in str(caught.value)

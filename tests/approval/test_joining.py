@@ -48,6 +48,7 @@ def test_by_state(*, state: State, minutes: int, prompts: tuple[str, str], expec
         {"policy_version": "p2"},
         {"session": "s2"},
         {"session": None},
+        {"listener": "another"},
         {"origin": Origin.APPEAL},
         {"demands": ()},
         {"for_": TTL},

@@ -11,8 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proctor.approval import lifecycle, serial
-from proctor.approval.model import Approval, ApprovalError, Change, Grant, Kill, Vote
-from proctor.approval.serial import decode, encode
+from proctor.approval.model import (
+    Approval,
+    ApprovalError,
+    Audience,
+    Change,
+    Grant,
+    Kill,
+    Vote,
+)
+from proctor.approval.serial import decode, decode_audience, encode, encode_audience
 from tests.approval.samples import NOW, asking, full, grant, kill, pending, vote
 
 TEXT = st.text(alphabet=st.characters(), max_size=30)  # lone surrogates, too
@@ -154,6 +162,13 @@ def damaged(edit: Any, item: Any = None) -> bytes:
 def test_what_is_damaged_is_not_guessed_at(edit: Any) -> None:
     assert decode(Approval, damaged(dict)).by == "bob"  # without the damage it is one
     refused(Approval, damaged(edit))
+
+
+@given(st.frozensets(TEXT, max_size=4), st.frozensets(TEXT, max_size=4))
+def test_audiences(groups: frozenset[str], own: frozenset[str]) -> None:
+    found = Audience(groups, own)
+    assert decode_audience(encode_audience(found)) == found
+    assert encode_audience(found).isascii()
 
 
 def test_another_version_is_named() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from proctor.approval import lifecycle
-from proctor.approval.model import Approval, ApprovalError, State
+from proctor.approval.model import Approval, ApprovalError, Audience, State
 from proctor.approval.sqlite import SqliteStore
 from proctor.approval.store import Store
 from tests.approval.samples import NOW, grant, kill, pending, vote
@@ -266,7 +266,7 @@ def used_plan(store: SqliteStore, call: Callable[[], Any]) -> str:
     database.set_trace_callback(asked.append)
     call()
     database.set_trace_callback(None)
-    queries = [query for query in asked if query.lstrip().startswith("SELECT")]
+    queries = [query for query in asked if query.lstrip().startswith(("SELECT", "WITH"))]
     assert queries
     return " ".join(
         str(row[3]) for query in queries for row in database.execute(f"EXPLAIN QUERY PLAN {query}")
@@ -282,6 +282,9 @@ def used_plan(store: SqliteStore, call: Callable[[], Any]) -> str:
         ({"shape": "s", "states": [State.USED]}, "approvals_shape"),
         ({"shape": "s", "principal": "p"}, "approvals_both"),
         ({"session": "s", "before": NOW}, "approvals_session"),
+        ({"states": [State.PENDING], "oldest_first": True}, "approvals_state"),
+        ({"audiences": [pending().asking.audience]}, "approvals_state"),
+        ({"session": "s", "audiences": [pending().asking.audience]}, "approvals_session"),
     ],
 )
 def test_every_search_goes_by_an_index(
@@ -289,7 +292,18 @@ def test_every_search_goes_by_an_index(
 ) -> None:
     plan = used_plan(store, lambda: store.approvals(**search))
     assert index in plan
-    assert "SCAN" not in plan
+    assert "SCAN" not in plan.replace("SCAN json_each", "")
+    assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize("audiences", [None, [pending().asking.audience]])
+def test_counting_reads_no_approval(store: SqliteStore, audiences: list[Audience] | None) -> None:
+    for call in (lambda: store.count(audiences=audiences), store.audiences):
+        plan = used_plan(store, call)
+        assert "SEARCH approvals USING COVERING INDEX approvals_audience" in plan
+        assert "SCAN approvals" not in plan
+    plan = used_plan(store, lambda: store.unreviewed(audiences=audiences))
+    assert "approvals USING INDEX approvals_unreviewed" in plan
     assert "TEMP B-TREE" not in plan
 
 

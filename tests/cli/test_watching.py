@@ -35,7 +35,7 @@ class Api:
         return KeyboardInterrupt()
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
-        assert (path, query) == ("approvals", {"state": "pending"})
+        assert (path, query) == ("approvals", {"state": "pending", "oldest": 1})
         self.read += 1
         if self.read > 1:
             self.read_again.set()

@@ -197,7 +197,7 @@ class StandIn:
             and any(said.reviewer == reviewer.key for said in each.votes)
         ][:limit]
 
-    async def previous(self, one: Approval) -> Approval | None:
+    async def previous(self, one: Approval, _reviewer: Reviewer) -> Approval | None:
         found = [
             each
             for each in self.all.values()

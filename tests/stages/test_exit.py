@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from mitmproxy import http
 
+from proctor.approval.model import Kill, KillScope
+from tests.support.desks import NOW
 from tests.support.origin import Origin
 from tests.support.screened import KEY, screens
 from tests.support.stand import OK, REAL_KEY, house, listener, post, running
@@ -115,3 +117,21 @@ def test_what_leaves_has_the_length_that_it_has(fields: dict[str, str]) -> None:
     assert b"content-length: %d" % len(body) in head
     assert b"transfer-encoding" not in head
     assert origin.received == request
+
+
+def test_what_is_killed_in_the_last_moment_hears_of_it() -> None:
+    with Origin(OK) as origin:
+        this = house(listener(origin.port))
+        last = this.suite.stages_in_order[-1]
+        check = last.request
+
+        def killed(flow: http.HTTPFlow) -> None:
+            kill = Kill(id="ki_1", scope=KillScope.ALL, target="", by="x", reason="enough", at=NOW)
+            this.suite.exchange(flow).killed = this.suite.ended(kill)
+            check(flow)
+
+        last.request = killed
+        with running(this) as proxy:
+            answer = proxy.request("claude", post())
+    assert b"enough" in answer
+    assert origin.received == b""

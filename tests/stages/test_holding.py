@@ -13,6 +13,7 @@ import pytest
 
 from proctor.approval.model import Approval, Kill, KillScope, State
 from proctor.model import Allow, Decision, Deny, Hold
+from proctor.runtime.http1 import MAX_AHEAD
 from proctor.stages.holding import _patience
 from tests.support.desks import NOW, FakeDesk, terms
 from tests.support.live import Live
@@ -118,6 +119,32 @@ def test_after_the_wait_the_client_is_told_the_id_and_a_retry_passes_once() -> N
         assert len(this.origin.requests) == 1
 
 
+@pytest.mark.parametrize("turns", [1, 2])
+def test_what_is_pipelined_behind_waits_its_turn_and_for_its_own_approval(turns: int) -> None:
+    with held() as this, socket.create_connection(("127.0.0.1", this.live.ports["api"])) as client:
+        client.settimeout(10)
+        client.sendall(request(b"1") + request(b"2"))
+        for turn in range(1, turns + 1):
+            (approval,) = this.pending()
+            assert len(this.desk.approvals) == turn
+            assert len(this.origin.requests) == turn - 1
+            this.decide(approval.id, State.APPROVED)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+            assert this.origin.requests[-1].endswith(b"%d" % turn)
+
+
+def test_a_client_that_sends_without_end_while_it_waits_is_cut_off() -> None:
+    with held() as this, socket.create_connection(("127.0.0.1", this.live.ports["api"])) as client:
+        client.settimeout(10)
+        client.sendall(request())
+        (approval,) = this.pending()
+        with pytest.raises(ConnectionError):  # noqa: PT012 - when, is the system's to say
+            for _ in range(64):
+                client.sendall(b"x" * MAX_AHEAD)
+        _cancelled(this, approval.id)
+        assert this.origin.requests == []
+
+
 def test_a_changed_request_is_another_one() -> None:
     with held(hold(wait=0.05)) as this:
         this.ask(request()).result(10)
@@ -155,16 +182,20 @@ def test_a_client_that_goes_away_cancels() -> None:
         with socket.create_connection(address) as connection:
             connection.sendall(request())
             (approval,) = this.pending()
-        name = approval.id
-
-        async def gone() -> None:
-            async with this.desk._changed:
-                await this.desk._changed.wait_for(
-                    lambda: this.desk.approvals[name].state is State.CANCELLED
-                )
-
-        this.live.do(gone)
+        _cancelled(this, approval.id)
         assert this.origin.requests == []
+
+
+def _cancelled(this: Held, name: str) -> None:
+    """Wait until an approval is cancelled."""
+
+    async def gone() -> None:
+        async with this.desk._changed:
+            await this.desk._changed.wait_for(
+                lambda: this.desk.approvals[name].state is State.CANCELLED
+            )
+
+    this.live.do(gone)
 
 
 def test_a_store_that_fails_lets_nothing_through() -> None:

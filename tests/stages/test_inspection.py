@@ -1,6 +1,7 @@
 """What is it? Actions as the rules get them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from mitmproxy import http
@@ -54,6 +55,53 @@ def test_a_turn_is_an_llm_request() -> None:
 @pytest.mark.parametrize("path", ["/v1/files", "/v1/messages/", "//v1/messages", "/v1/%6dessages"])
 def test_what_no_protocol_claims_is_an_http_request(path: str) -> None:
     assert seen(post(path=path)).action.kind is ActionKind.HTTP_REQUEST
+
+
+def test_what_else_a_client_prefers_is_the_same_however_long_it_waits() -> None:
+    # PostgREST writes over rows that are there, or does not, as `Prefer` says.
+    said = (b"tx=commit", b"wait=5, tx=commit", b"respond-async,wait=2,tx=commit")
+    cases = [seen(post(path="/any", more=b"prefer: %b\r\n" % each), speaks="http") for each in said]
+    digests = [replace(case.action, target="").digest(case.principal) for case in cases]
+    assert len(set(digests)) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (b"", b"x-stainless-retry-count: 1\r\n", True),
+        (b"anthropic-beta: a\r\n", b"Anthropic-Beta: a\r\n", True),
+        (b"anthropic-beta: a\r\n", b"anthropic-beta: a,b\r\n", False),
+        (b"", b"anthropic-beta: a\r\n", False),
+    ],
+)
+def test_betas_are_part_of_what_the_model_is_asked(one: bytes, other: bytes, *, same: bool) -> None:
+    cases = [seen(post(more=each)) for each in (one, other)]
+    digests = {replace(case.action, target="").digest(case.principal) for case in cases}
+    assert (len(digests) == 1) is same
+
+
+@pytest.mark.parametrize(
+    ("more", "same"),
+    [
+        (b"x-one: 1\r\n", True),
+        (b"X-One: 1\r\nprefer: wait=1\r\ntraceparent: 00-1\r\nx-request-id: 2\r\n", True),
+        (b"", False),
+        (b"x-one: 2\r\n", False),
+        (b"x-one: 1\r\nx-two: 2\r\n", False),
+        (b"x-one: 1\r\nx-one: 1\r\n", False),
+        (b"x-one1: \r\n", False),
+        (b"x-one: 1\r\nprefer: respond-async, wait=10\r\n", True),
+        (b"x-one: 1\r\nprefer: resolution=merge-duplicates\r\n", False),
+        (b"x-one: 1\r\nprefer: wait=1, tx=commit\r\n", False),
+    ],
+)
+def test_a_header_that_says_something_is_part_of_the_digest(*, more: bytes, same: bool) -> None:
+    one, other = (
+        seen(post(path="/any", more=each), speaks="http") for each in (b"x-one: 1\r\n", more)
+    )
+    # Each has an upstream of its own, which the target names.
+    digests = {replace(case.action, target="").digest(case.principal) for case in (one, other)}
+    assert (len(digests) == 1) is same
 
 
 def test_a_name_that_stands_twice_has_both_values() -> None:

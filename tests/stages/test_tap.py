@@ -11,7 +11,7 @@ from proctor.model import ContentRef
 from proctor.protocols.anthropic.response import AnswerReader
 from proctor.redaction.handling import Rewritten
 from proctor.redaction.model import RedactionError
-from proctor.stages.tap import Tap
+from proctor.stages.tap import LARGE, Tap
 from tests.support.stand import ANSWER
 
 
@@ -147,3 +147,37 @@ def test_what_failed_is_not_called_the_upstream_s_error() -> None:
     tap.finish()
     assert tap.error
     assert tap.error.startswith("Too much was found")
+
+
+class Noted(AnswerReader):
+    """Notes how much it was given at once."""
+
+    def __init__(self) -> None:
+        super().__init__("text/event-stream")
+        self.sizes: list[int] = []
+
+    def feed(self, data: bytes) -> None:
+        self.sizes.append(len(data))
+        super().feed(data)
+
+
+def test_much_at_once_passes_before_it_is_read_and_is_read_in_order() -> None:
+    block = b'data: {"type":"content_block_start","index":0,"content_block":{"type":"text"}}\n\n'
+    words = [
+        b'data: {"type":"content_block_delta","index":0,'
+        b'"delta":{"type":"text_delta","text":"%d,"}}\n\n' % number
+        for number in range(150)
+    ]
+    first, second, last = block + b"".join(words[:70]), words[70], b"".join(words[71:])
+    assert len(second) < LARGE < len(last)
+    reader = Noted()
+    tap = Tap(encoding="", reader=reader, content=None)
+    assert tap(first) == first
+    assert reader.sizes == []
+    assert tap(second) == second
+    assert reader.sizes == [len(first), len(second)]
+    assert tap(last) == last
+    assert reader.sizes == [len(first), len(second)]
+    reply, _ = tap.finish()
+    assert reply
+    assert reply.output == "".join(f"{number}," for number in range(150))

@@ -246,6 +246,27 @@ def test_a_client_that_goes_away_cancels() -> None:
         this.live.do(gone)
 
 
+def test_nobody_is_asked_any_more_about_an_answer_that_was_cut_off() -> None:
+    # Else an approval would be used up, and be on record as used, though nothing went on.
+    begun = sse(stream(call(0, DANGER)), chunked=True).removesuffix(b"0\r\n\r\n")
+    with gated(begun) as this, this.asking() as client:
+        (approval,) = this.pending()
+        this.origin._open[-1].sendall(b"d\r\ndata: {oops\n\n\r\n0\r\n\r\n")
+        said = until(client, b"0\r\n\r\n")
+        assert b"cut off" in said
+        assert DANGER.encode() not in said
+
+        async def over() -> None:
+            async with this.desk._changed:
+                await this.desk._changed.wait_for(
+                    lambda: this.desk.approvals[approval.id].state is State.CANCELLED
+                )
+
+        this.live.do(over)
+    (tool,) = this.tools()
+    assert (tool["verdict"], tool["approval_id"]) == ("hold", approval.id)
+
+
 def test_a_kill_ends_a_running_stream() -> None:
     kill = Kill(id="ki_1", scope=KillScope.ALL, target="", by="c", reason="Fire drill.", at=NOW)
     with (

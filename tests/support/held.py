@@ -3,10 +3,11 @@
 import contextlib
 import json
 import signal
+import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import httpx
 
 from proctor.identity import local
-from proctor.testing.gateway import Gateway, running
+from proctor.testing.gateway import Gateway, command, running
 from proctor.testing.issuer import StandInIssuer
 from tests.support.installation import CACHE
 from tests.support.scripted import Scripted
@@ -128,7 +129,7 @@ class House:
             subject=subject, groups=list(groups), audience=audience, ttl=600, now=time.time()
         )
 
-    def send(  # a request in words
+    def send(
         self,
         path: str,
         *,
@@ -150,6 +151,11 @@ class House:
                 headers=own | named,
             )
 
+    def earnest_connection(self, listener: str) -> socket.socket:
+        """A bare connection."""
+        host, _, port = self.earnest.listeners[listener].rpartition(":")
+        return socket.create_connection((host, int(port)), PATIENCE)
+
     def sending(self, path: str, **how: Any) -> "Future[httpx.Response]":
         """The same, while the test goes on."""
         return self.pool.submit(self.send, path, **how)
@@ -163,7 +169,8 @@ class House:
 
     def person(self, subject: str = "bob", *groups: str, **claims: Any) -> str:
         """A token of somebody who has just signed in for the console."""
-        asked = {"audience": "proctor-console", "auth_time": int(time.time())} | claims
+        now = int(time.time())
+        asked: dict[str, Any] = {"audience": "proctor-console", "auth_time": now, **claims}
         return self.issuer.token(subject, groups=list(groups or ("reviewers",)), **asked)
 
     def api(
@@ -223,6 +230,16 @@ class House:
         """Deny what is left over."""
         self.vote(name, self.person("erin"), "deny")
 
+    def query(self, sql: str, column: str) -> set[str]:
+        """One column of what the record says."""
+        done = command("query", sql, "--limit", "0", "--format", "json", cwd=self.folder)
+        assert done.returncode == 0, done.stderr
+        return {row[column] for row in json.loads(done.stdout)}
+
+    def more(self) -> Path:
+        """The configuration of one more gateway on the same store."""
+        return configured(self.folder, "third", self.issuer.url, self.things.port, self.model.port)
+
     # Rules.
 
     def rules(self, text: str) -> None:
@@ -246,15 +263,28 @@ def _policy(gateway: Gateway) -> str:
     return next(line for line in said.splitlines() if line.startswith("proctor_policy_info"))
 
 
-def eventually[T](look: "Any", seconds: float = 20.0) -> T:
+def eventually[T](look: Callable[[], T | None], seconds: float = 20.0) -> T:
     """What `look` returns once that is not None."""
     pause, end = threading.Event(), time.monotonic() + seconds
     while (found := look()) is None:
         if time.monotonic() > end:
             raise AssertionError(f"nothing in {seconds:.0f} s")
         pause.wait(0.02)
-    result: T = found
-    return result
+    return found
+
+
+def refused(answer: httpx.Response, code: str) -> bool:
+    """That the answer is this refusal."""
+    assert answer.status_code >= 400, answer.text
+    assert answer.json()["code"] == code, answer.text
+    return True
+
+
+def well(house: House) -> None:
+    """Nothing has failed inside proctor."""
+    failed = {"layer.failed", "stage.failed", "exit.stopped"}
+    for gateway in (house.earnest, house.dev):
+        assert [line for line in gateway.log if line.get("event") in failed] == []
 
 
 def fresh(prefix: str = "/held/") -> str:
@@ -268,17 +298,23 @@ def install(folder: Path, issuer: str, things: int, model: int) -> None:
         (folder / name).mkdir(mode=0o700, parents=True)
     (folder / "rules" / "rules.yaml").write_text(RULES)
     for name in ("proctor", "second"):
-        config = folder / f"{name}.yaml"
-        config.touch(mode=0o600)
-        config.write_text(
-            CONFIG.format(
-                ports=free_ports(4),
-                things=f"http://127.0.0.1:{things}",
-                model=f"http://127.0.0.1:{model}",
-                issuer=issuer,
-                cache=CACHE,
-            )
+        configured(folder, name, issuer, things, model)
+
+
+def configured(folder: Path, name: str, issuer: str, things: int, model: int) -> Path:
+    """The configuration of one gateway, with ports of its own."""
+    config = folder / f"{name}.yaml"
+    config.touch(mode=0o600)
+    config.write_text(
+        CONFIG.format(
+            ports=free_ports(4),
+            things=f"http://127.0.0.1:{things}",
+            model=f"http://127.0.0.1:{model}",
+            issuer=issuer,
+            cache=CACHE,
         )
+    )
+    return config
 
 
 @contextlib.contextmanager

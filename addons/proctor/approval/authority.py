@@ -11,6 +11,7 @@ from typing import Final
 from proctor.approval.model import (
     Approval,
     ApprovalError,
+    Audience,
     Grant,
     KillScope,
     Origin,
@@ -72,9 +73,21 @@ def may_see(approval: Approval, reviewer: Reviewer) -> ApprovalError | None:
 
     Whoever asked sees that, too: it decides nothing, and is their own.
     """
-    if reviewer.roles & _SEE_ALL or is_own(approval, reviewer):
+    if sees(approval.asking.audience, reviewer):
         return None
     return has_role(reviewer, Role.REVIEWER) or in_groups(approval.asking.demands, reviewer)
+
+
+def sees_all(reviewer: Reviewer) -> bool:
+    """Whether a person sees every approval."""
+    return not reviewer.roles.isdisjoint(_SEE_ALL)
+
+
+def sees(audience: Audience, reviewer: Reviewer) -> bool:
+    """Whether `may_see` lets a person see the approvals of an audience."""
+    if sees_all(reviewer) or not audience.own.isdisjoint(reviewer.identities):
+        return True
+    return Role.REVIEWER in reviewer.roles and not audience.groups.isdisjoint(reviewer.groups)
 
 
 def may_decide(approval: Approval, reviewer: Reviewer) -> ApprovalError | None:
@@ -132,7 +145,7 @@ def may_see_grant(
     grant: Grant, demands: Sequence[ApprovalTerms], reviewer: Reviewer
 ) -> ApprovalError | None:
     """Those who see all approvals, those who may revoke it, and whose it is."""
-    if reviewer.roles & _SEE_ALL or grant.principal == reviewer.key:
+    if sees_all(reviewer) or grant.principal == reviewer.key:
         return None
     return may_revoke(grant, demands, reviewer)
 

@@ -32,7 +32,10 @@ _PLACEHOLDER: Final = re.compile(
     r"<(?P<mask>[A-Z][A-Z0-9_]*)(?::[bcdfghjklmnpqrstvwxz]{16})?>"
     r"|(?P<surrogate>[A-Z][A-Z0-9_]*)_[bcdfghjklmnpqrstvwxz]{16}"
 )
-_REMINDER: Final = re.compile(r"<system-reminder>[^<]*</system-reminder>")
+# Not past the next one that begins, so that the time it takes grows with the length alone.
+_REMINDER: Final = re.compile(
+    r"<system-reminder>(?:(?!<system-reminder>).)*?</system-reminder>", re.DOTALL
+)
 UNKNOWN: Final = "UNKNOWN"
 """Type of a hidden span whose place could not be found: all of the part counts as unseen."""
 

@@ -26,6 +26,8 @@ from proctor.approval.authority import (
     may_see,
     may_see_grant,
     met,
+    sees,
+    sees_all,
     too_wide,
 )
 from proctor.approval.follower import MAX_GRANTS, Follower, existing
@@ -36,6 +38,7 @@ from proctor.approval.model import (
     Approval,
     ApprovalError,
     Asking,
+    Audience,
     Change,
     Grant,
     Kill,
@@ -51,7 +54,8 @@ from proctor.approval.subscription import Subscription
 from proctor.approval.writing import Writing
 from proctor.model import ActionKind, ApprovalTerms
 
-_READ: Final = 2000  # approvals that are looked through for one list
+_READ: Final = 500  # approvals that are looked through for what somebody decided before
+_DECIDED: Final = tuple(state for state in State if state is not State.PENDING)
 
 
 class Desk:
@@ -358,7 +362,7 @@ class Desk:
         _check(may_see(found, reviewer))
         return found
 
-    async def approvals(
+    async def approvals(  # noqa: PLR0913 - what it can be searched by
         self,
         reviewer: Reviewer,
         *,
@@ -366,14 +370,33 @@ class Desk:
         shape: str = "",
         session: str = "",
         limit: int = 500,
+        oldest_first: bool = False,
     ) -> list[Approval]:
         """The approvals that this person may see, the youngest first."""
-        # What they may not see is left out afterwards, so more is read than is given.
-        most = max(limit, _READ)
         found = await self._follower.read(
-            lambda store: store.approvals(states=states, shape=shape, session=session, limit=most)
+            lambda store: store.approvals(
+                states=states,
+                shape=shape,
+                session=session,
+                limit=limit,
+                audiences=_seen(store, states, reviewer),
+                oldest_first=oldest_first,
+            )
         )
-        return [item for item in found if may_see(item, reviewer) is None][:limit]
+        return [item for item in found if may_see(item, reviewer) is None]
+
+    async def count(self, reviewer: Reviewer, states: Sequence[State] = ()) -> int:
+        """How many approvals this person may see."""
+        return await self._follower.read(
+            lambda store: store.count(states=states, audiences=_seen(store, states, reviewer))
+        )
+
+    async def unreviewed(self, reviewer: Reviewer, limit: int = 500) -> list[Approval]:
+        """Those this person may see that broke the glass and nobody has looked at since."""
+        found = await self._follower.read(
+            lambda store: store.unreviewed(audiences=_seen(store, (), reviewer), limit=limit)
+        )
+        return [item for item in found if may_see(item, reviewer) is None]
 
     async def grants(self, reviewer: Reviewer, *, open_only: bool = True) -> list[Grant]:
         """The grants that this person may see, the youngest first."""
@@ -395,7 +418,7 @@ class Desk:
     ) -> list[Approval]:
         """What this person decided on the same shape before, the youngest first."""
         found = await self._follower.read(
-            lambda store: store.approvals(shape=approval.asking.shape, limit=_READ)
+            lambda store: store.approvals(states=_DECIDED, shape=approval.asking.shape, limit=_READ)
         )
         mine = [
             item
@@ -405,8 +428,11 @@ class Desk:
         ]
         return mine[:limit]
 
-    async def previous(self, approval: Approval) -> Approval | None:
-        """The one before of the same shape and principal, to show what differs."""
+    async def previous(self, approval: Approval, reviewer: Reviewer) -> Approval | None:
+        """The one before of the same shape and principal, to show what differs.
+
+        None where this person may not see it.
+        """
         asking = approval.asking
         found = await self._follower.read(
             lambda store: store.approvals(
@@ -416,7 +442,7 @@ class Desk:
                 limit=1,
             )
         )
-        return found[0] if found else None
+        return found[0] if found and may_see(found[0], reviewer) is None else None
 
     def follow(self) -> Subscription:
         """Every change from now on, of all processes: `async with desk.follow() as changes`.
@@ -434,6 +460,13 @@ class Desk:
         names = {grant.approval_id for grant in grants}
         found = await self._follower.read(lambda store: existing(store, names))
         return {item.id: item.asking.demands for item in found}
+
+
+def _seen(store: Store, states: Sequence[State], reviewer: Reviewer) -> list[Audience] | None:
+    """The audiences this person is in; None where they see all."""
+    if sees_all(reviewer):
+        return None
+    return [each for each in store.audiences(states) if sees(each, reviewer)]
 
 
 def _add(asking: Asking, now: datetime) -> Callable[[Writing], Approval]:

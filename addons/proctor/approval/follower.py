@@ -285,8 +285,12 @@ class Follower:
     async def _look(self) -> None:
         if self._looking_since is None:
             self._looking_since = asyncio.get_running_loop().time()
-        while self._act(await self._thread.run(self._read_changes, urgent=True)):
-            pass  # there are more
+        more = True
+        while more:
+            seen = await self._thread.run(self._read_changes, urgent=True)
+            # It can be read: what is done about a kill in it must not be told that it cannot.
+            self._looking_since = asyncio.get_running_loop().time()
+            more = self._act(seen)
         self._looking_since = None
 
     def _expire(self, store: Store) -> None:

@@ -31,7 +31,7 @@ def gives(asking: Asking, given: Given | None) -> bool:
 def may_give(approval: Approval, vote: Vote, given: Given) -> ApprovalError | None:
     """Whether a vote may come with this grant.
 
-    A grant that was asked for is what everybody votes on; the last of them may only shorten it. One
+    A grant that was asked for is what everybody votes on; the last of them may only narrow it. One
     that comes with the approval of an action is the word of one person, so it may be given only
     where the rules ask for no more than that.
     """
@@ -41,15 +41,7 @@ def may_give(approval: Approval, vote: Vote, given: Given) -> ApprovalError | No
             "Breaking the glass lets one action pass, not many", got="a grant", expected="none"
         )
     if asking.origin is Origin.GRANT:
-        if given.pattern not in {"", asking.pattern}:
-            return too_wide(
-                "The grant is not the one that was asked for",
-                got="another pattern",
-                expected=asking.pattern,
-            )
-        if asking.for_ is None or given.for_ > asking.for_:
-            return too_wide("The grant is longer than what was asked for", got="more", expected="")
-        return grantable(asking.demands, given.for_, given.uses)
+        return _narrower(asking, given)
     if not met(asking.demands, (vote,)):
         return too_wide(
             "The rules ask for more than one person, so one cannot give a grant",
@@ -61,10 +53,30 @@ def may_give(approval: Approval, vote: Vote, given: Given) -> ApprovalError | No
     )
 
 
+def _narrower(asking: Asking, given: Given) -> ApprovalError | None:
+    """Whether a grant is no wider than the one that was asked for."""
+    if given.pattern not in {"", asking.pattern}:
+        return too_wide(
+            "The grant is not the one that was asked for",
+            got="another pattern",
+            expected=asking.pattern,
+        )
+    if asking.for_ is None or given.for_ > asking.for_:
+        return too_wide("The grant is longer than what was asked for", got="more", expected="")
+    if asking.uses is not None and given.uses is not None and given.uses > asking.uses:
+        return too_wide(
+            "The grant may be used more often than what was asked for",
+            got=str(given.uses),
+            expected=f"at most {asking.uses}",
+        )
+    return grantable(asking.demands, given.for_, given.uses)
+
+
 def grants_of(approval: Approval, given: Given | None, now: datetime) -> list[Grant]:
     """The grants of an approved approval, one for each of its rules; their names stand in it."""
     asking = approval.asking
     for_ = given.for_ if given else asking.for_
+    uses = given.uses if given and given.uses is not None else asking.uses
     names = approval.grant_id.split()
     if for_ is None or not names:
         return []
@@ -75,7 +87,7 @@ def grants_of(approval: Approval, given: Given | None, now: datetime) -> list[Gr
             principal=asking.principal,
             kind=asking.kind,
             pattern=(given.pattern if given else "") or asking.pattern,
-            uses=given.uses if given else None,
+            uses=uses,
             created_at=now,
             expires_at=now + for_,
             by=approval.by,

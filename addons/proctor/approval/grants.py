@@ -23,6 +23,7 @@ _MAX_SHAPE: Final = 200
 _MAX_PROGRAMS: Final = 5
 _COMMANDS: Final = frozenset({"Bash", "PowerShell"})
 _PATHS: Final = frozenset({"Read", "Grep", "Glob", "Edit", "MultiEdit", "Write", "NotebookEdit"})
+_PLAIN: Final = frozenset({"command", "description", "timeout"})
 _NARROWED: Final = _COMMANDS | _PATHS | {"WebFetch"}
 _WHAT: Final = re.compile(r"(?P<tool>[^()\s]+)(?:\((?P<what>.*)\))?", re.DOTALL)
 # Up to the path of a URL, which no `*` may stand before: `POST https://api.internal:443/`.
@@ -39,8 +40,8 @@ def covers(grant: Grant, action: Action) -> bool:
     if grant.kind is not action.kind:
         return False
     if action.kind is ActionKind.LLM_TOOL_USE:
-        pattern = _parsed(grant.pattern)
-        return bool(pattern and action.tool and pattern.matches(action.tool, every=True))
+        pattern, tool = _parsed(grant.pattern), action.tool
+        return bool(pattern and tool and _plain(tool) and pattern.matches(tool, every=True))
     return _glob(grant.pattern, action.target)
 
 
@@ -165,7 +166,14 @@ def _tool_shape(tool: ToolFields) -> str:
     return tool.name
 
 
+def _plain(tool: ToolFields) -> bool:
+    """Whether a pattern says all: other members of a command's input could take a guard away."""
+    return tool.name not in _COMMANDS or tool.input.keys() <= _PLAIN
+
+
 def _tool_pattern(tool: ToolFields) -> str:
+    if not _plain(tool):
+        return ""
     if tool.name in _COMMANDS:
         what = tool.command.strip()
     elif tool.name == "WebFetch" and len(tool.hosts) == 1:

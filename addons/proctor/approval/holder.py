@@ -6,6 +6,7 @@ gets a Release, or the refusal in words for whoever asked.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from proctor.approval.grants import covers
-from proctor.approval.model import Approval, Asking, Card, Grant, Kill, Origin, State
+from proctor.approval.model import Approval, ApprovalError, Asking, Card, Grant, Kill, Origin, State
 from proctor.errors import InternalError, ProctorError, RefusedError
 from proctor.model import (
     Action,
@@ -84,6 +85,7 @@ class Why(StrEnum):
 
     GONE = "the client went away"
     KILLED = "it was killed"
+    BROKEN = "the answer it belongs to was cut off"
     STOPPING = "proctor stopped"
 
 
@@ -171,6 +173,7 @@ class Holder:
         self._desk = desk
         self._decide = decide
         self._clock = clock
+        self._at: Counter[str] = Counter()
 
     def hold(self, held: Held, asked: Callable[[Approval], None]) -> "Waiting":
         """Start to hold; await its `outcome`.
@@ -179,7 +182,7 @@ class Holder:
             held: The action.
             asked: Told the approval once humans are asked.
         """
-        return Waiting(held, self._desk, self._decide, self._clock, asked)
+        return Waiting(held, self._desk, self._decide, self._clock, asked, self._at)
 
 
 class Waiting:
@@ -190,13 +193,14 @@ class Waiting:
         approval: As it was seen last; None before humans are asked.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what the holder has, and what it is given
         self,
         held: Held,
         desk: Desk | None,
         decide: Callable[[Held], Decision],
         clock: Callable[[], datetime],
         asked: Callable[[Approval], None],
+        at: Counter[str],
     ) -> None:
         self.held = held
         self.approval: Approval | None = None
@@ -204,9 +208,12 @@ class Waiting:
         self._decide = decide
         self._clock = clock
         self._asked = asked
+        self._at = at  # how many wait for an approval, by its id
+        self._counted = ""
         self._asking: asyncio.Task[Approval] | None = None
         self._task: asyncio.Task[object] | None = None
         self._why: Why | None = None
+        self._again = False
 
     async def outcome(self) -> Release:
         """What came of it; to be awaited once.
@@ -231,6 +238,7 @@ class Waiting:
             ) from error
         finally:
             self._task = None
+            self._uncount()
         raise await self._give_up(self._why or Why.GONE)
 
     def stop(self, why: Why) -> None:
@@ -256,7 +264,7 @@ class Waiting:
         approval = await self._ask(desk)
         if approval.state is State.PENDING:
             approval = self.approval = await desk.settled(approval.id, self._until())
-        if approval.state is State.PENDING:
+        if approval.state is State.PENDING and self._at[approval.id] == 1:  # nobody else waits
             await desk.left(approval.id)
         if approval.state is not State.APPROVED:
             raise self._answered(approval)
@@ -264,15 +272,32 @@ class Waiting:
             void = "the rules have changed since it was approved"
             self.approval = await desk.cancel(approval.id, void)
             raise self._refused(void, "approval-void", approval)
-        self.approval = await desk.use(approval.id)
+        try:
+            self.approval = await desk.use(approval.id)
+        except ApprovalError as error:
+            if error.code != "approval-state" or self._again:
+                raise
+            # The very same action was quicker, and an approval is used once: this one asks anew.
+            self._again = True
+            self._uncount()
+            return await self._run()
         return Release(approval=self.approval)
 
     async def _ask(self, desk: Desk) -> Approval:
         # What is cancelled in the midst may still come to be asked: it has to be known by name.
         self._asking = spawn(desk.ask(self._question()), name="ask")
         self.approval = await asyncio.shield(self._asking)
+        self._counted = self.approval.id
+        self._at[self._counted] += 1
         self._asked(self.approval)
         return self.approval
+
+    def _uncount(self) -> None:
+        if self._counted:
+            self._at[self._counted] -= 1
+            if not self._at[self._counted]:
+                del self._at[self._counted]
+            self._counted = ""
 
     async def _give_up(self, why: Why) -> RefusedError:
         """Nobody waits any more; returns what whoever asked would be told."""
@@ -282,13 +307,19 @@ class Waiting:
                 self.approval = self.approval or self._asking.result()
         if self._desk and self.approval:
             try:
-                if why is Why.STOPPING:
+                if why in {Why.GONE, Why.STOPPING} and self._at[self.approval.id]:
+                    pass  # a client may ask again before its first connection is seen to be gone
+                elif why is Why.STOPPING:
                     await self._desk.left(self.approval.id)
                 else:
                     self.approval = await self._desk.cancel(self.approval.id, why.value)
             except ProctorError as error:
                 # It was decided or ended meanwhile, or the store is gone: nothing passes anyway.
                 log.info("an approval was not given up", extra={"event": "hold", "got": error.code})
+        if why is Why.STOPPING and self.approval:
+            return self._refused(
+                why.value, "approval-pending", self.approval, hint=_open(self.approval)
+            )
         return self._refused(why.value, "approval-cancelled", self.approval)
 
     def _until(self) -> datetime:
@@ -333,17 +364,11 @@ class Waiting:
             case State.PENDING:
                 appeal = approval.asking.origin is Origin.APPEAL
                 said = self.held.decision.verdict.reason if appeal else "nobody has decided yet"
-                again = (
-                    f"An appeal is with the reviewers as {approval.id}"
-                    if appeal
-                    else f"Approval {approval.id} stays open"
-                )
                 return self._refused(
                     said,
                     "approval-pending",
                     approval,
-                    hint=f"{again} until {approval.expires_at:%H:%M} UTC; once it is given, "
-                    "the same request passes, once.",
+                    hint=_open(approval),
                 )
             case State.DENIED:
                 names = ", ".join(vote.name for vote in approval.votes if not vote.approve)
@@ -369,6 +394,15 @@ class Waiting:
             hint=hint,
             rule_id=verdict.rule_id,
         )
+
+
+def _open(approval: Approval) -> str:
+    """What can still be done with an approval that nobody has decided."""
+    appeal = approval.asking.origin is Origin.APPEAL
+    name = approval.id
+    what = f"An appeal is with the reviewers as {name}" if appeal else f"Approval {name} stays open"
+    until = f"{approval.expires_at:%H:%M} UTC"
+    return f"{what} until {until}; once it is given, the same request passes, once."
 
 
 def _stricter(decision: Decision, approval: Approval) -> bool:

@@ -158,6 +158,19 @@ class Card:
     tool_use_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who sees an approval, besides those who see all.
+
+    Attributes:
+        groups: Their reviewers decide it.
+        own: The names of whoever asked.
+    """
+
+    groups: frozenset[str]
+    own: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """What a door asks of humans: one held action.
@@ -186,6 +199,7 @@ class Asking:
         sealed: The hidden spans' values, encrypted with the installation's key; b"" if none.
         for_: How long the grant is to hold that is asked for; None unless `origin` is GRANT.
         reason: The requester's own words; "" unless they asked for it themselves.
+        uses: How often the grant may be used that is asked for; None for any number.
     """
 
     origin: Origin = Origin.HOLD
@@ -210,11 +224,18 @@ class Asking:
     sealed: bytes = field(default=b"", repr=False)
     for_: timedelta | None = None
     reason: str = ""
+    uses: int | None = None
 
     @property
     def identities(self) -> frozenset[str]:
         """The names of whoever asks: they never decide it."""
         return identities(self.subject, self.human)
+
+    @property
+    def audience(self) -> Audience:
+        """Who sees it."""
+        groups = frozenset(group for terms in self.demands for group in terms.from_groups)
+        return Audience(groups, self.identities)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +288,11 @@ class Approval:
     break_glass: bool = False
     reviewed_by: str = ""
     grant_id: str = ""
+
+    @property
+    def unreviewed(self) -> bool:
+        """Whether the glass was broken for it, and nobody has looked at that."""
+        return self.break_glass and not self.reviewed_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

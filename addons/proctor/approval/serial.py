@@ -3,9 +3,10 @@
     {"v": 1, "type": "approval", "item": {...}}
 
 Every field stands there under its own name. A field that is missing, one that nobody knows and one
-of the wrong type are errors, never guessed at: what is read back is what was written. Moments are
-RFC 3339 in UTC, durations whole microseconds, bytes base64. Characters beyond ASCII are escaped, so
-that text which is not well-formed Unicode, as an agent's JSON may hold, survives.
+of the wrong type are errors, never guessed at: what is read back is what was written. Only a field
+that is younger than the item may be missing, and has its default then. Moments are RFC 3339 in UTC,
+durations whole microseconds, bytes base64. Characters beyond ASCII are escaped, so that text which
+is not well-formed Unicode, as an agent's JSON may hold, survives.
 """
 
 import base64
@@ -19,7 +20,14 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from proctor.approval.model import Approval, ApprovalError, Change, Grant, Kill
+from proctor.approval.model import (
+    Approval,
+    ApprovalError,
+    Audience,
+    Change,
+    Grant,
+    Kill,
+)
 
 VERSION = 1
 
@@ -81,6 +89,17 @@ def decode[T](kind: type[T], data: bytes) -> T:
         hint="The file is damaged, or another version of proctor wrote to it.",
         status=503,
     )
+
+
+def encode_audience(audience: Audience) -> bytes:
+    """The bytes that stand for it, and for no other."""
+    return json.dumps([sorted(audience.groups), sorted(audience.own)]).encode("ascii")
+
+
+def decode_audience(data: bytes) -> Audience:
+    """What the bytes of `encode_audience` stand for."""
+    groups, own = json.loads(data)
+    return Audience(frozenset(groups), frozenset(own))
 
 
 def _unfit(item: Item, got: str, expected: str) -> ApprovalError:

@@ -6,6 +6,7 @@ connection, and wait for nobody.
 """
 
 import heapq
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,8 +17,16 @@ from sqlite3 import Connection
 from threading import Lock
 
 from proctor.approval import lifecycle
-from proctor.approval.model import Approval, ApprovalError, Change, Grant, Kill, State
-from proctor.approval.serial import decode, encode
+from proctor.approval.model import (
+    Approval,
+    ApprovalError,
+    Audience,
+    Change,
+    Grant,
+    Kill,
+    State,
+)
+from proctor.approval.serial import decode, decode_audience, encode, encode_audience
 from proctor.approval.sqlitefile import Database, create
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,6 +39,17 @@ _JOINED = """SELECT data FROM approvals WHERE principal = ? AND digest = ?
     AND state IN ('pending', 'approved', 'denied', 'expired') ORDER BY n DESC"""
 _OVERDUE = """SELECT id FROM approvals INDEXED BY approvals_open
     WHERE state IN ('pending', 'approved') AND expires_at <= ? ORDER BY expires_at"""
+# From each audience to the next in the index, however many approvals each has.
+_AUDIENCES = """WITH RECURSIVE known(audience) AS (
+        SELECT min(audience) FROM approvals WHERE state = :state
+        UNION ALL
+        SELECT (SELECT min(audience) FROM approvals
+            WHERE state = :state AND audience > known.audience)
+        FROM known WHERE audience IS NOT NULL
+    ) SELECT audience FROM known WHERE audience IS NOT NULL"""
+_AMONG = "audience IN (SELECT CAST(value AS BLOB) FROM json_each(?))"
+_KILLS = """SELECT data FROM kills WHERE lifted_at IS NULL OR n IN
+    (SELECT n FROM kills WHERE lifted_at IS NOT NULL ORDER BY n DESC LIMIT ?) ORDER BY n DESC"""
 _FORGET = (
     """DELETE FROM approvals WHERE n IN
         (SELECT n FROM approvals WHERE over AND expires_at < ? LIMIT ?)""",
@@ -78,13 +98,15 @@ class SqliteStore:
                         return found
             database.execute(
                 "INSERT INTO approvals (id, principal, digest, shape, session, requested_at,"
-                " state, expires_at, over, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " audience, state, expires_at, over, unreviewed, data)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     approval.id,
                     *key,
                     _raw(asking.shape),
                     _raw(asking.session or ""),
                     _moment(approval.requested_at),
+                    encode_audience(asking.audience),
                     *_columns(approval),
                 ),
             )
@@ -127,26 +149,63 @@ class SqliteStore:
         session: str = "",
         limit: int = 500,
         before: datetime | None = None,
+        audiences: Sequence[Audience] | None = None,
+        oldest_first: bool = False,
     ) -> list[Approval]:
         """As in Store."""
         wanted = {"principal": principal, "shape": shape, "session": session}
-        tests: dict[str, bytes | int | None] = {
+        tests: dict[str, bytes | str | int | None] = {
             f"{name} = ?": _raw(value) for name, value in wanted.items() if value
         }
         if before is not None:
             tests["requested_at < ?"] = _moment(before)
+        if audiences is not None:
+            tests[f"+{_AMONG}"] = _names(audiences)  # `+`: it is no reason to leave the order
+        order = "ASC" if oldest_first else "DESC"
         # One state at a time is the order of an index, so that only what is asked for is read.
         query = f"""SELECT requested_at, n, data FROM approvals
             WHERE {" AND ".join(("state = ?", *tests))}
-            ORDER BY requested_at DESC, n DESC LIMIT ?"""  # noqa: S608 - our own words
+            ORDER BY requested_at {order}, n {order} LIMIT ?"""  # noqa: S608 - our own words
         with self._read() as database:
             each = [
                 database.execute(query, (state.value, *tests.values(), limit))
                 for state in set(states or State)
             ]
-            merged = heapq.merge(*each, key=lambda row: row[:2], reverse=True)
+            merged = heapq.merge(*each, key=lambda row: row[:2], reverse=not oldest_first)
             rows = list(islice(merged, limit))
         return [decode(Approval, data) for _, _, data in rows]
+
+    def audiences(self, states: Sequence[State] = ()) -> list[Audience]:
+        """As in Store."""
+        found = set[bytes]()
+        with self._read() as database:
+            for state in set(states or State):
+                rows = database.execute(_AUDIENCES, {"state": state.value})
+                found.update(audience for (audience,) in rows)
+        return [decode_audience(audience) for audience in found]
+
+    def count(
+        self, *, states: Sequence[State] = (), audiences: Sequence[Audience] | None = None
+    ) -> int:
+        """As in Store."""
+        test, values = _of(audiences)
+        query = f"SELECT count(*) FROM approvals WHERE state = ? AND {test}"  # noqa: S608 - our own
+        with self._read() as database:
+            return sum(
+                database.execute(query, (state.value, *values)).fetchone()[0]
+                for state in set(states or State)
+            )
+
+    def unreviewed(
+        self, *, audiences: Sequence[Audience] | None = None, limit: int = 500
+    ) -> list[Approval]:
+        """As in Store."""
+        test, values = _of(audiences)
+        query = f"""SELECT data FROM approvals WHERE unreviewed AND {test}
+            ORDER BY requested_at, n LIMIT ?"""  # noqa: S608 - our own words
+        with self._read() as database:
+            rows = database.execute(query, (*values, limit)).fetchall()
+        return [decode(Approval, data) for (data,) in rows]
 
     def overdue(self, now: datetime) -> list[str]:
         """As in Store, the longest overdue first."""
@@ -205,12 +264,11 @@ class SqliteStore:
             _note(database, note)
         return found
 
-    def kills(self, *, in_force: bool = True) -> list[Kill]:
+    def kills(self, *, in_force: bool = True, limit: int = 1000) -> list[Kill]:
         """As in Store."""
-        test = "lifted_at IS NULL" if in_force else "1"
         with self._read() as database:
-            rows = database.execute(f"SELECT data FROM kills WHERE {test} ORDER BY n DESC")  # noqa: S608
-            return [decode(Kill, data) for (data,) in rows]
+            rows = database.execute(_KILLS, (0 if in_force else limit,)).fetchall()
+        return [decode(Kill, data) for (data,) in rows]
 
     def note(self, change: Change) -> Change:
         """As in Store."""
@@ -302,16 +360,25 @@ def _one[T: Approval | Grant | Kill](database: Connection, kind: type[T], name: 
 
 def _replace(database: Connection, approval: Approval) -> None:
     database.execute(
-        "UPDATE approvals SET state = ?, expires_at = ?, over = ?, data = ? WHERE id = ?",
+        "UPDATE approvals SET state = ?, expires_at = ?, over = ?, unreviewed = ?, data = ?"
+        " WHERE id = ?",
         (*_columns(approval), approval.id),
     )
 
 
-def _columns(approval: Approval) -> tuple[str, int | None, bool, bytes]:
-    """`state`, `expires_at`, `over` and `data`."""
-    unseen = approval.break_glass and not approval.reviewed_by
-    over = approval.state not in lifecycle.OPEN and not unseen
-    return approval.state.value, _moment(approval.expires_at), over, encode(approval)
+def _columns(approval: Approval) -> tuple[str, int | None, bool, bool, bytes]:
+    """`state`, `expires_at`, `over`, `unreviewed` and `data`."""
+    over = approval.state not in lifecycle.OPEN and not approval.unreviewed
+    end = _moment(approval.expires_at)
+    return approval.state.value, end, over, approval.unreviewed, encode(approval)
+
+
+def _of(audiences: Sequence[Audience] | None) -> tuple[str, tuple[str, ...]]:
+    return ("1", ()) if audiences is None else (_AMONG, (_names(audiences),))
+
+
+def _names(audiences: Sequence[Audience]) -> str:
+    return json.dumps([encode_audience(each).decode() for each in audiences])
 
 
 def _is_over(grant: Grant) -> bool:

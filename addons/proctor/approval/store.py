@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from proctor.approval.model import Approval, Change, Grant, Kill, State
+from proctor.approval.model import Approval, Audience, Change, Grant, Kill, State
 
 
 class Store(Protocol):
@@ -62,8 +62,29 @@ class Store(Protocol):
         session: str = "",
         limit: int = 500,
         before: datetime | None = None,
+        audiences: Sequence[Audience] | None = None,
+        oldest_first: bool = False,
     ) -> list[Approval]:
-        """The approvals that fit, the youngest first; empty arguments fit all."""
+        """The approvals that fit, the youngest first; empty arguments fit all.
+
+        With `audiences` only theirs fit, with none of them nothing.
+        """
+        ...
+
+    def audiences(self, states: Sequence[State] = ()) -> list[Audience]:
+        """The audiences of all approvals in these states, each once."""
+        ...
+
+    def count(
+        self, *, states: Sequence[State] = (), audiences: Sequence[Audience] | None = None
+    ) -> int:
+        """How many approvals fit."""
+        ...
+
+    def unreviewed(
+        self, *, audiences: Sequence[Audience] | None = None, limit: int = 500
+    ) -> list[Approval]:
+        """Those that broke the glass and were looked at by nobody since, the oldest first."""
         ...
 
     def overdue(self, now: datetime) -> list[str]:
@@ -90,8 +111,8 @@ class Store(Protocol):
         """As `update`; ApprovalError `kill-unknown`."""
         ...
 
-    def kills(self, *, in_force: bool = True) -> list[Kill]:
-        """Kills, the youngest first."""
+    def kills(self, *, in_force: bool = True, limit: int = 1000) -> list[Kill]:
+        """All kills in force, the youngest first; else the youngest `limit` lifted ones, too."""
         ...
 
     def note(self, change: Change) -> Change:

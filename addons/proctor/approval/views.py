@@ -41,6 +41,7 @@ def approval_json(approval: Approval, now: datetime) -> dict[str, Any]:
             "terms": [_terms_json(terms) for terms in asking.demands],
             "card": _card_json(asking.card),
             "for": _duration(asking.for_),
+            "uses": asking.uses,
             "requester_reason": asking.reason,
             "requested_at": timestamp(approval.requested_at),
             "expires_at": timestamp(approval.expires_at),

@@ -20,6 +20,9 @@ from proctor.cli.common import (
 from proctor.cli.console import ConsoleOption, console_at, items, whole_id
 from proctor.cli.screen import put, screen
 from proctor.cli.watching import watch_lines, watch_table
+from proctor.errors import UpstreamError
+
+_NAMED = 5
 
 approvals = typer.Typer(
     help="What waits for a human, and the answer to it.",
@@ -50,9 +53,11 @@ def list_(  # noqa: PLR0913 - one for each option
     proctor approvals list
     proctor approvals list --all --session 4f0c… --format csv
     """  # noqa: D301 - \b keeps typer from joining the lines
-    state = None if everything else "pending"
+    # Of more than are listed, those that have waited longest, or that were settled last.
+    state, oldest = (None, None) if everything else ("pending", 1)
     with console_at(console, config) as api:
-        found = items(api.get("approvals", state=state, session=session, limit=limit), "approvals")
+        answer = api.get("approvals", state=state, session=session, limit=limit, oldest=oldest)
+    found = items(answer, "approvals")
     found.sort(key=lambda item: str(item.get("requested_at")))
     if output is None:
         output = OutputFormat.TABLE if sys.stdout.isatty() else OutputFormat.JSON
@@ -63,6 +68,7 @@ def list_(  # noqa: PLR0913 - one for each option
         put(terminal, cards.table(found, datetime.now(UTC), terminal.width))
     if not found:
         typer.echo("Nothing waits for you.", err=True)
+    _tell_unreviewed(answer)
 
 
 @approvals.command()
@@ -159,6 +165,58 @@ def deny(
 
 
 @approvals.command()
+def reveal(
+    name: IdArgument,
+    *,
+    reason: Annotated[str, typer.Option(help="Why you have to see them.")],
+    console: ConsoleOption = None,
+    config: ConfigOption = CONFIG,
+    output: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Show the values that a card hides, by what stands in their place. It is put on record.
+
+    Needs the role `reveal`.
+
+    \b
+    proctor approvals reveal ap_k3m9 --reason "Is it a customer's account?"
+    """  # noqa: D301 - as above
+    if output is OutputFormat.CSV:
+        raise typer.BadParameter("what is hidden is no table; take json", param_hint="--format")
+    with console_at(console, config) as api:
+        whole = whole_id(api, "approvals", name)
+        typer.echo(f"That you look at what {whole} hides, and why, is put on record.", err=True)
+        found = api.post(f"approvals/{whole}/reveal", {"reason": reason})
+    values = found.get("values") if isinstance(found, dict) else None
+    if not isinstance(values, dict):
+        raise UpstreamError("console-answer", "The console's answer has no values")
+    if output is OutputFormat.JSON:
+        typer.echo(json.dumps(values, indent=2))
+    elif values:
+        put(screen(sys.stdout), cards.revealed(values))
+    else:
+        typer.echo("It hides nothing.", err=True)
+
+
+@approvals.command()
+def reviewed(
+    name: IdArgument,
+    *,
+    reason: Annotated[str, typer.Option(help="What you found.")] = "",
+    console: ConsoleOption = None,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Say that you have looked at an approval for which somebody broke the glass.
+
+    \b
+    proctor approvals reviewed ap_k3m9 --reason "It was the outage of Monday."
+    """  # noqa: D301 - as above
+    with console_at(console, config) as api:
+        whole = whole_id(api, "approvals", name)
+        api.post(f"approvals/{whole}/reviewed", {"reason": reason})
+    typer.echo(f"{whole} reviewed.")
+
+
+@approvals.command()
 def watch(
     *,
     console: ConsoleOption = None,
@@ -176,6 +234,17 @@ def watch(
                 watch_lines(api, sys.stdout)
         except KeyboardInterrupt:
             return
+
+
+def _tell_unreviewed(answer: Any) -> None:
+    names = [visible(str(name)) for name in answer.get("unreviewed") or ()]
+    if names:
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        typer.echo(
+            f"The glass was broken, and nobody has looked at it: {', '.join(names[:_NAMED])}{more}."
+            " See `proctor approvals show ID`, then `proctor approvals reviewed ID`.",
+            err=True,
+        )
 
 
 def outcome(found: Any) -> str:

@@ -117,6 +117,16 @@ def card(found: Found, now: datetime) -> RenderableType:
     return Group(*shown)
 
 
+def revealed(values: Mapping[str, object]) -> RenderableType:
+    """What a card hides, by what stands in its place."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", overflow="fold")
+    grid.add_column(overflow="fold")
+    for shown, value in values.items():
+        grid.add_row(legible(pieces(shown)), legible(pieces(str(value))))
+    return grid
+
+
 def left(found: Found, now: datetime) -> Text:
     """How long it can still be decided, as of now."""
     if found.get("state") not in {"pending", "approved"}:
@@ -168,6 +178,7 @@ def _facts(found: Found) -> Table:
         ("target", found.get("target")),
         ("their words", found.get("requester_reason")),
         ("for", found.get("for")),
+        ("at most", f"{uses} uses" if (uses := found.get("uses")) else ""),
         ("found in it", ", ".join(findings)),
         ("requested", _when(found.get("requested_at"))),
     ]

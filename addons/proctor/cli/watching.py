@@ -95,7 +95,7 @@ def _arrived(
 
 
 def _waiting(api: Console) -> list[dict[str, Any]]:
-    listed = items(api.get("approvals", state="pending"), "approvals")
+    listed = items(api.get("approvals", state="pending", oldest=1), "approvals")
     return sorted(listed, key=lambda item: str(item.get("requested_at")))
 
 

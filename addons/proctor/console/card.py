@@ -191,7 +191,7 @@ async def look(
     """Everything about an approval that this person sees."""
     asking = approval.asking
     pending = approval.state is State.PENDING
-    previous = await house.desk.previous(approval)
+    previous = await house.desk.previous(approval, reviewer)
     history = await house.desk.history(approval, reviewer)
     before = {part.name: part for part in previous.asking.card.parts} if previous else {}
     hidden = {each.shown: in_words(each) for each in asking.card.hidden if each.shown}

@@ -66,7 +66,7 @@ class Session:
 class Sessions:
     """Sessions and one-time values. All methods block; safe to call from several threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it stands on
         self,
         folder: Path,
         settings: ConsoleSettings,

@@ -24,6 +24,9 @@ from proctor.runtime.door import Refusal
 MAX_HEAD = 64 * 1024
 """Bytes of a request's head; mitmproxy itself sets no limit."""
 
+MAX_AHEAD = 1024 * 1024
+"""Bytes that a client may send behind a request that is not answered; it may wait for a human."""
+
 MAX_ANSWER_HEAD = 256 * 1024
 """Bytes of an answer's head."""
 
@@ -62,6 +65,19 @@ class BoundedHttp1Server(Http1Server):
                 self.state = self.done
                 return
             yield command
+
+    def wait(self, event: events.Event) -> layer.CommandGenerator[None]:
+        """Keep what is pipelined (RFC 9112 9.3.2) until it is its turn, up to a limit."""
+        if isinstance(event, events.DataReceived) and len(self.buf) > MAX_AHEAD:
+            text = "Too much was sent before the answer to an earlier request."
+            self.state = self.done
+            self.buf.maybe_extract_at_most(len(self.buf))
+            yield commands.CloseConnection(self.conn)
+            yield ReceiveHttp(
+                RequestProtocolError(self.stream_id or 0, text, ErrorCode.CLIENT_DISCONNECTED)
+            )
+            return
+        yield from super().wait(event)
 
     def read_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         """Read a body; trailers, which mitmproxy cannot read, end the connection clearly."""

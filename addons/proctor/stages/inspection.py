@@ -35,11 +35,13 @@ CLASS_HEADER = "x-claude-code-request-class"
 _CHARSET = re.compile(r"(?i)charset\s*=\s*[\"']?([^\"';\s]+)")
 _BREAK = re.compile(rb"[\r\n\0]")
 _GAP = re.compile(rb"[\0- \x7f]")
-# Framing, how long the client waits, and the names and times of one try; they are no part of the
-# digest. Neither is the run's name, which an approval is bound to by itself.
+# Framing, and the names and times of one try; they are no part of the
+# digest. Neither are the host, which the target names, and the run's name, which an approval is
+# bound to by itself.
 _VOLATILE = frozenset(
     {
-        *(b"content-length", b"transfer-encoding", b"expect", b"prefer", b"date", b"priority"),
+        b"host",
+        *(b"content-length", b"transfer-encoding", b"expect", b"date", b"priority"),
         *(b"traceparent", b"tracestate", b"baggage", b"b3", b"sentry-trace", b"x-amzn-trace-id"),
         *(b"x-b3-traceid", b"x-b3-spanid", b"x-b3-parentspanid", b"x-b3-sampled"),
         *(b"x-cloud-trace-context", b"x-datadog-trace-id", b"x-datadog-parent-id"),
@@ -47,6 +49,11 @@ _VOLATILE = frozenset(
         *(b"idempotency-key", b"x-stainless-retry-count", b"x-stainless-timeout"),
         SESSION_HEADER.encode(),
     }
+)
+# How long the client waits (RFC 7240 4.1 and 4.3); what else it prefers may change what is done.
+_PATIENCE = re.compile(
+    rb"(?:^|(?<=,))[ \t]*(?:respond-async|wait[ \t]*=[ \t]*\"?[0-9]*\"?)[ \t]*(?:,|$)",
+    re.IGNORECASE,
 )
 MAX_SESSION_ID = 200
 MAX_JSON = 256 * 1024
@@ -142,7 +149,7 @@ class Inspection:
                 ActionKind.LLM_REQUEST,
                 fields,
                 llm,
-                content=message.canonical,
+                content=(_meant(_versions(request.headers.fields)), *message.canonical),
             ),
         )
         self._name_session(request, exchange, message, turn=kind is RouteKind.MESSAGES)
@@ -181,10 +188,17 @@ class Inspection:
             )
 
 
+def _versions(fields: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+    """The headers that change what a request to the model means: `anthropic-beta`, `-version`."""
+    return (field for field in fields if field[0].lower().startswith(b"anthropic-"))
+
+
 def _meant(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The headers that say what a request does, as they are the same in a retry of it."""
+    known = ((name.lower(), value) for name, value in fields)
+    told = ((n, _PATIENCE.sub(b"", v).strip(b" \t,") if n == b"prefer" else v) for n, v in known)
     kept = sorted(
-        ((name.lower(), value) for name, value in fields if name.lower() not in _VOLATILE),
+        ((n, v) for n, v in told if n not in _VOLATILE and (v or n != b"prefer")),
         key=itemgetter(0),
     )
     text = b"".join(b"%d:%s%d:%s" % (len(n), n, len(v), v) for n, v in kept)

@@ -123,6 +123,7 @@ class Suite:
         self._listeners = {listener.name: listener for listener in listeners}
         self._exchanges: dict[str, Exchange] = {}
         self._flows: dict[str, http.HTTPFlow] = {}
+        self._of_client: dict[str, dict[str, http.HTTPFlow]] = {}
         self._gone: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
         self._words: WeakKeyDictionary[http.HTTPFlow, Refusal] = WeakKeyDictionary()
         self._arriving: WeakKeyDictionary[http.HTTPFlow, http.Response] = WeakKeyDictionary()
@@ -342,6 +343,7 @@ class Suite:
         exchange = Exchange(listener=listener.name)
         self._exchanges[flow.id] = exchange
         self._flows[flow.id] = flow
+        self._of_client.setdefault(flow.client_conn.id, {})[flow.id] = flow
         return exchange
 
     def exchange(self, flow: http.HTTPFlow) -> Exchange:
@@ -362,6 +364,11 @@ class Suite:
         """Forget an exchange whose last record is written."""
         exchange = self._exchanges.pop(flow.id, None)
         self._flows.pop(flow.id, None)
+        client = flow.client_conn.id
+        if flows := self._of_client.get(client):
+            flows.pop(flow.id, None)
+            if not flows:
+                del self._of_client[client]
         if exchange:
             seconds = time.time() - flow.request.timestamp_start
             verdict = "deny" if exchange.refused else "allow"
@@ -381,8 +388,8 @@ class Suite:
         """What a client that has gone left open; a stage may still be at work on it."""
         flows = [
             flow
-            for flow in self._flows.values()
-            if flow.client_conn is client and not self._exchanges[flow.id].ended
+            for flow in self._of_client.get(client.id, {}).values()
+            if not self._exchanges[flow.id].ended
         ]
         for flow in flows:
             self._gone[flow] = self._exchanges[flow.id]

@@ -21,6 +21,10 @@ class ToolGate(Protocol):
         """Ask humans about what was judged since."""
         ...
 
+    def stop(self) -> None:
+        """Nothing more of the answer goes on, so nobody is to be asked any more."""
+        ...
+
     def calls(self, seen: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
         """All calls of the answer, given those that went on."""
         ...
@@ -69,6 +73,10 @@ class Rewriter(Protocol):
         ...
 
 
+LARGE = 4096
+"""Bytes at once that are read only when the next come: a tool call's input comes on as a whole."""
+
+
 class Tap:
     """One answer's bytes, on their way.
 
@@ -103,6 +111,7 @@ class Tap:
         self.tail = b""
         self._decoder = BodyDecoder(encoding)
         self._reader = reader
+        self._unread = b""
         self._content = content
         self._keep_last = keep_last
         self._rewriter = rewriter
@@ -140,8 +149,7 @@ class Tap:
         try:
             out = rewriter.feed(self._decoded(data)) if data else rewriter.finish()
         except ProctorError as error:
-            self.failed = error
-            self.error = str(error)
+            self._fail(error)
             said = rewriter.broken(error)
             if said is None:
                 raise
@@ -168,8 +176,7 @@ class Tap:
         try:
             out = self._rewriter.released()
         except ProctorError as error:
-            self.failed = error
-            self.error = str(error)
+            self._fail(error)
             raise
         self._keep(out.record)
         return out.client or self._rewriter.ping()
@@ -178,11 +185,16 @@ class Tap:
         """Nothing more passes; returns how the client is told."""
         if self.failed:
             return b""
-        self.failed = error
-        self.error = str(error)
+        self._fail(error)
         said = self._rewriter.broken(error) if self._rewriter else None
         self._keep(said or b"")
         return said or b""
+
+    def _fail(self, error: ProctorError) -> None:
+        self.failed = error
+        self.error = str(error)
+        if self._tools:
+            self._tools.stop()
 
     def _decoded(self, data: bytes) -> bytes:
         plain = self._decoder.feed(data)
@@ -193,15 +205,25 @@ class Tap:
     def _keep(self, plain: bytes) -> None:
         if plain:
             if self._reader:
-                self._reader.feed(plain)
+                self._read_up()
+                self._unread = plain
+                if len(plain) < LARGE:
+                    self._read_up()
             if self._content:
                 self._content.feed(plain)
+
+    def _read_up(self) -> None:
+        """Read what was put off, so that a client need not wait for what only the record wants."""
+        if self._reader and self._unread:
+            plain, self._unread = self._unread, b""
+            self._reader.feed(plain)
 
     def finish(self) -> tuple[Reply | None, str]:
         """The turn, and what of the answer was read: `full`, or what was not and why."""
         coverage = self._decoder.coverage
         if self._reader is None:
             return None, coverage
+        self._read_up()
         answer = self._reader.finish()
         if coverage == "full":
             coverage = answer.coverage

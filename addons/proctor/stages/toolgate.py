@@ -12,7 +12,8 @@ from mitmproxy import http
 
 from proctor.approval.cards import seal, tool_card
 from proctor.approval.grants import suggest
-from proctor.approval.holder import Held, Waiting, asked_of
+from proctor.approval.holder import Held, Waiting, Why, asked_of
+from proctor.approval.model import Approval
 from proctor.errors import InternalError, ProctorError, RefusedError
 from proctor.model import Action, Allow, Deny, Finding, verdict_name
 from proctor.protocols.anthropic.calls import Call, Instead, Outcome, Pass
@@ -62,28 +63,30 @@ class ToolGate:
         self._loop = asyncio.get_running_loop()
         self._ticker: asyncio.TimerHandle | None = None
         self._judged: list[_Judged] = []
+        self._known: dict[tuple[str, str], tuple[Action, Ruling]] = {}
         self._new: list[tuple[_Judged, Action, tuple[Finding, ...]]] = []
+        self._waiting: set[Waiting] = set()
         self._open = 0
         self._settled = asyncio.Event()
         self._settled.set()
 
     def restored(self, name: str, arguments: str) -> frozenset[str]:
         """The types that rules turn back in a tool's input; none where it is not allowed."""
-        ruling = self._rule(self._action(name, arguments), ())
+        self._known[name, arguments] = _, ruling = self._ruled(name, arguments, ())
         if isinstance(ruling.verdict, Deny):
             return frozenset()
         return frozenset().union(*(decision.restore for decision in ruling.decisions))
 
     def judge(self, call: Call) -> Outcome | None:
         """Pass, text in its place, or None: humans are asked; `start` does that."""
-        action = self._action(call.name, call.arguments)
         place = f"content[{call.index}]"
         findings = self.answering.findings if self.answering else ()
         inside = tuple(found for found in findings if found.location.startswith(place))
-        ruling = real = self._rule(action, inside)
+        action, real = self._ruled(call.name, call.arguments, inside)
+        ruling = real
         if call.raw != call.arguments:
             # What the model wrote and what would be run: the stricter answer counts.
-            written = self._rule(self._action(call.name, call.raw), inside)
+            _, written = self._ruled(call.name, call.raw, inside)
             ruling = max(ruling, written, key=lambda each: _RANK[verdict_name(each.verdict)])
         verdict = ruling.verdict
         judged = _Judged(
@@ -115,6 +118,12 @@ class ToolGate:
         new, self._new = self._new, []
         for judged, action, findings in new:
             self._start(judged, action, findings)
+
+    def stop(self) -> None:
+        """Nothing more of the answer goes on, so nobody is to be asked any more."""
+        self._new.clear()
+        for waiting in list(self._waiting):
+            waiting.stop(Why.BROKEN)
 
     async def settled(self) -> None:
         """Ask, and wait until nothing waits any more."""
@@ -148,11 +157,16 @@ class ToolGate:
         """What the rules said, call by call."""
         return tuple(each.ruling for each in self._judged)
 
-    def _action(self, name: str, arguments: str) -> Action:
-        return tool_action(self._exchange.listener, name, arguments)
-
-    def _rule(self, action: Action, findings: tuple[Finding, ...]) -> Ruling:
-        return self._suite.gate.decide(self._principal, self._exchange.session, (action,), findings)
+    def _ruled(
+        self, name: str, arguments: str, findings: tuple[Finding, ...]
+    ) -> tuple[Action, Ruling]:
+        """The call as rules see it, and what they say; asked once for `restored` and `judge`."""
+        known = self._known.pop((name, arguments), None)
+        if known and not findings:
+            return known
+        action = known[0] if known else tool_action(self._exchange.listener, name, arguments)
+        gate, session = self._suite.gate, self._exchange.session
+        return action, gate.decide(self._principal, session, (action,), findings)
 
     def _start(self, judged: _Judged, action: Action, findings: tuple[Finding, ...]) -> None:
         call, exchange = judged.call, self._exchange
@@ -180,9 +194,13 @@ class ToolGate:
             prompt=self._suite.prompt(exchange),
             flow_id=self._flow.id,
         )
-        waiting = self._suite.gate.hold(
-            held, lambda approval: self._suite.mark(self._flow, approval)
-        )
+
+        def asked(approval: Approval) -> None:
+            judged.approval_id = approval.id
+            self._suite.mark(self._flow, approval)
+
+        waiting = self._suite.gate.hold(held, asked)
+        self._waiting.add(waiting)
         spawn(self._wait(judged, waiting), name="held tool call")
         if self._ticker is None:
             self._ticker = self._loop.call_later(PING, self._tick)
@@ -209,6 +227,7 @@ class ToolGate:
         except ProctorError as error:
             outcome = Instead(stopped_tool(judged.call.name, error))
         finally:
+            self._waiting.discard(waiting)
             self._open -= 1
             if waiting.approval:
                 judged.approval_id = waiting.approval.id

@@ -307,6 +307,7 @@ def test_deltas_of_kinds_not_known_here_are_texts() -> None:
         event("content_block_start", index="0", content_block={}),
         event("message_start", message={"content": [text("x")]}),
         event("message_start"),
+        event("message_delta", delta={"content": [text("x")]}),
         start(text("")) * 2,
         start(tool({})) + start(text(""), 1),
         start(text("")) + delta(type="input_json_delta", partial_json="{}"),
@@ -316,6 +317,12 @@ def test_deltas_of_kinds_not_known_here_are_texts() -> None:
         start(tool({})) + delta(type="input_json_delta", partial_json=1),
         start(text("")) + event("content_block_stop", index=0, more=f"{TOKEN} x"),
         event("some_event", said="\ud83d"),
+        # A client that goes by the event's name would run what nobody judged.
+        b"event: content_block_start\n"
+        + event("new_event", index=0, content_block=tool({"a": 1})).partition(b"\n")[2],
+        b"event: message_start\n" + event("ping").partition(b"\n")[2],
+        start({"type": {}}) + b"data: []\n\n",
+        start({"type": []}) + b"data: []\n\n",
     ],
 )
 def test_what_cannot_be_read_ends_the_answer(raw: bytes) -> None:

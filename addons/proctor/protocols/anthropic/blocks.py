@@ -6,8 +6,8 @@ from typing import Any, Final
 from proctor.protocols.anthropic.answer import TOOL_USES
 from proctor.protocols.anthropic.exempt import Path, exempt
 
-SIGNED: Final = frozenset({"thinking", "compaction"})
-"""Kinds of blocks whose text has to come back as it was."""
+SIGNED: Final = ("thinking", "compaction")
+"""Kinds of blocks whose text has to come back as it was; a tuple, as a kind may be any JSON."""
 
 _INSIDE: Final = ("message", "error", "delta", "citation", "usage")
 

@@ -33,6 +33,12 @@ _COMMON: Final = 2  # the type and the index
 # Members that may be there and empty.
 _MEMBERS: Final = frozenset({"text", "thinking", "signature", "input", "citations", "content"})
 _NOTHING: Final[tuple[object, ...]] = ("", None, {}, [])
+_EVENTS: Final = frozenset(
+    {
+        *("content_block_start", "content_block_delta", "content_block_stop"),
+        *("message_start", "message_delta", "message_stop"),
+    }
+)
 _usual = re.compile(
     rb"(?:event: ?[a-z_]{1,40}[\r\n]{1,2})?data:[^\r\n]*(?:\r\n|\n|\r){2}"
 ).fullmatch
@@ -200,6 +206,9 @@ class AnswerRewriter:
             return lines
         self._any = True
         fields = _object(event)
+        if event.event.type in _EVENTS and event.event.type != fields.get("type"):
+            # Clients may go by either; else a call would pass as an event nobody knows.
+            raise _unreadable("an event of two types")
         match fields.get("type"):
             case "content_block_start":
                 return self._in_turn(self._start(lines, fields))
@@ -207,10 +216,8 @@ class AnswerRewriter:
                 return self._in_turn(self._delta(lines, fields))
             case "content_block_stop":
                 return self._stop(lines, fields)
-            case "message_start" if _has_content(fields.get("message")):
-                raise _unreadable("an answer that begins with content")  # it comes in blocks
-            case "message_delta" if _has_content(fields.get("delta")):
-                raise _unreadable("an answer that ends with content")
+            case "message_start" | "message_delta" if _has_content(fields):
+                raise _unreadable("content that comes in no block")
             case str(kind):
                 return self._other(lines, fields, kind)
             case _:
@@ -452,7 +459,8 @@ def _object(event: RawEvent) -> dict[str, Any]:
     return fields
 
 
-def _has_content(part: object) -> bool:
+def _has_content(fields: dict[str, Any]) -> bool:
+    part = fields.get("message" if fields["type"] == "message_start" else "delta")
     return not isinstance(part, dict) or bool(part.get("content"))
 
 

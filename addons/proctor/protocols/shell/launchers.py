@@ -163,6 +163,26 @@ def _option_script(*names: str) -> Callable[[Sequence[str], str | None], tuple[I
     return of
 
 
+def _callback(*names: str) -> Callable[[Sequence[str], str | None], tuple[Inner, ...]]:
+    """Builtins that run or expand the text of an option."""
+
+    def of(words: Sequence[str], _: str | None) -> tuple[Inner, ...]:
+        if any(word.startswith(names) for word in words[1:]):
+            return (Hidden(why="a builtin runs the text of an option"),)
+        return ()
+
+    return of
+
+
+def _mapfile(words: Sequence[str], _: str | None) -> tuple[Inner, ...]:
+    found = [
+        script(word[2:] or words[at + 1])
+        for at, word in enumerate(words)
+        if word.startswith("-C") and (word != "-C" or at + 1 < len(words))
+    ]
+    return tuple(found)
+
+
 def _watch(words: Sequence[str], _: str | None) -> tuple[Inner, ...]:
     at = operand(words, ("-n", "--interval"))
     return (script(" ".join(words[at:])),) if at < len(words) else ()
@@ -190,6 +210,11 @@ LAUNCHERS: Final[dict[str, Callable[[Sequence[str], str | None], tuple[Inner, ..
     "runuser": _option_script("-c", "--command"),
     "script": _option_script("-c", "--command"),
     "nix-shell": _option_script("--run", "--command"),
+    "mapfile": _mapfile,
+    "readarray": _mapfile,
+    "compgen": _callback("-C", "-F", "-W"),
+    "complete": _callback("-C", "-F", "-W"),
+    "bind": _callback("-x"),
     "at": lambda _, stdin: shell(["sh"], stdin),
     "batch": lambda _, stdin: shell(["sh"], stdin),
 }

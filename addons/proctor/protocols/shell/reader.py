@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from proctor.protocols.shell.latent import is_latent_word
 from proctor.protocols.shell.model import (
     PRIVATE,
     UNKNOWN,
@@ -77,6 +78,8 @@ def _pass(text: str, state: State) -> Line:
         Reader(text, Scope(state=state)).program()
     except Unreadable as reason:
         state.commands.append(opaque(str(reason)))
+    if state.latent and state.evaluates:
+        state.commands.append(opaque("it evaluates text that may run something"))
     return Line(commands=tuple(dict.fromkeys(state.commands)))
 
 
@@ -295,6 +298,7 @@ class Reader(SimpleCommands):
         if len(values) > _MOST_VALUES:
             plain = not any(value.startswith(("-", "/", "~", UNKNOWN)) for value in values)
             values = [values[0] if plain else UNKNOWN]
+        self.noted(values)
         start, before = self.at, self.scope.variables
         for value in values or [""]:
             self.at = start
@@ -336,7 +340,8 @@ class Reader(SimpleCommands):
         self.at += 1
 
     def _test(self) -> None:
-        """`[[ … ]]` (Bash 5.2 section 3.2.5.2): nothing in it but substitutions is run."""
+        """`[[ … ]]` (Bash 5.2 section 3.2.5.2): what it runs are substitutions, see `latent`."""
+        words: list[str] = []
         while True:
             self.lines()
             char = self.text[self.at : self.at + 1]
@@ -346,11 +351,15 @@ class Reader(SimpleCommands):
                 self.at += 1
                 continue
             start = self.at
-            self.raw_word()
+            words.append(unshield(self.raw_word()))
             if self.text[start : self.at] == "]]":
-                return
+                break
+        self.scope.state.latent = self.scope.state.latent or is_latent_word(words)
+        if not _COMPARES.isdisjoint(words):  # as arithmetic
+            self._assigned(" ".join(words))
 
 
+_COMPARES: Final = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 _BRANCHES: Final = frozenset({"if", "then", "elif", "else", "fi", "!"})
 _COMPOUND: Final = {
     "{": Reader._group,  # noqa: SLF001 - the class's own table

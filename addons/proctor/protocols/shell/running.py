@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from proctor.protocols.shell.effects import writes
 from proctor.protocols.shell.inner import Hidden, Inner, Run, Script
+from proctor.protocols.shell.latent import assigned, is_latent, is_latent_word
 from proctor.protocols.shell.model import (
     LISTED,
     UNKNOWN,
@@ -23,6 +24,7 @@ from proctor.protocols.shell.wrappers import transparent
 
 _DECLARING: Final = frozenset({"export", "declare", "local", "readonly", "typeset"})
 _FORGETTING: Final = frozenset({"unset", "read", "mapfile", "readarray", "getopts", "let"})
+_SETTERS: Final = _FORGETTING | {"set", "printf"}
 _SETTING: Final = re.compile(r"([A-Za-z_]\w*)(?:\[[^\]]*\])?(\+?=)?(.*)", re.DOTALL)
 _MOST_NESTED: Final = 8
 
@@ -73,6 +75,9 @@ def run(place: Surroundings, simple: Simple, nested: int = 0) -> str | None:
         return None
     program = seen(simple.words[0]).rpartition("/")[2]
     words = [program, *simple.words[1:]]
+    values = [*words, simple.stdin or ""] if program in _SETTERS else []
+    if is_latent_word(words) or is_latent(values):
+        scope.state.latent = True
     _shell_state(scope, words, simple.stdin)
     inner = unwrap(words, simple.stdin)
     if simple.file and all(isinstance(each, Hidden) for each in inner):
@@ -183,6 +188,8 @@ def _shell_state(scope: Scope, words: list[str], stdin: str | None) -> None:
     elif program in _FORGETTING or (program == "printf" and rest[:1] == ["-v"]):
         listed = program == "read" and stdin == LISTED  # `find … | while read f`
         for word in rest:
+            for name in assigned(word) if program == "let" else ():
+                scope.set(name, UNKNOWN)
             if found := _SETTING.fullmatch(word):
                 scope.set(found[1], LISTED if listed else UNKNOWN)
 
@@ -195,6 +202,7 @@ def _declare(scope: Scope, program: str, rest: list[str]) -> None:
         if not found:
             continue
         if found[2]:
+            scope.state.latent = scope.state.latent or is_latent([found[3]])
             scope.set(found[1], found[3] if found[2] == "=" else UNKNOWN)
         if program == "export" or any(option.startswith("-") and "x" in option for option in rest):
             scope.exported.add(found[1])

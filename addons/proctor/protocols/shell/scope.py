@@ -36,12 +36,16 @@ class State:
         commands: What was found.
         changing: Variables that get several values, so that none can be relied on.
         work: Steps that are left.
+        latent: It holds text that would be run once it is evaluated.
+        evaluates: It evaluates something.
     """
 
     commands: list[Command] = field(default_factory=list)
     changing: set[str] = field(default_factory=set)
     values: dict[str, str] = field(default_factory=dict)
     work: int = MAX_WORK
+    latent: bool = False
+    evaluates: bool = False
 
     def step(self, count: int = 1) -> None:
         """Count what is done.

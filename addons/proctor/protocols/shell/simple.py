@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from proctor.protocols.shell.latent import is_latent
 from proctor.protocols.shell.model import (
     LISTED,
     SURROUNDING,
@@ -107,10 +108,15 @@ class SimpleCommands(Words):
             value = UNKNOWN
         else:
             value = unshield(self.raw_word())
+            self.noted([value])
             if found[2] or found[3] == "+=":
                 value = UNKNOWN
         simple.settings.append((found[1], value))
         return True
+
+    def noted(self, values: list[str]) -> None:
+        """Note what variables hold that would be run once it is evaluated."""
+        self.scope.state.latent = self.scope.state.latent or is_latent(values)
 
     def _array(self) -> None:
         self.at += 1
@@ -120,7 +126,7 @@ class SimpleCommands(Words):
                 self.at += 1
                 return
             before = self.at
-            self.raw_word()
+            self.noted([unshield(self.raw_word())])
             if self.at == before:
                 raise Unreadable("a bracket is not closed")
 

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from proctor.protocols.shell.latent import assigned, evaluates
 from proctor.protocols.shell.model import UNKNOWN, Unreadable, unsure
 from proctor.protocols.shell.quoting import ansi_c, shield, shield_braces, split, unshield
 from proctor.protocols.shell.scope import Scope
@@ -20,6 +21,7 @@ _BRACED: Final = re.compile(
     r"|(?P<case>\^\^|,,)"
     r"|(?P<trim>##?|%%?)(?P<affix>[\w.\-/]+|\*[\w.\-/]+|[\w.\-/]+\*))?\}"
 )
+_COUNTED: Final = re.compile(r"\{[!#]?\w+(?:\[|:(?![-+=?]))")  # with arithmetic in it
 _QUOTED_ESCAPES: Final = '$`"\\'
 _DOCUMENT_ESCAPES: Final = "$`\\"
 
@@ -37,6 +39,7 @@ class Words:
         self.text = text
         self.at = 0
         self.scope = scope
+        scope.state.evaluates = scope.state.evaluates or evaluates(text)
 
     def substitution(self) -> str:
         """Read `…)` after its opening, and say what it puts out; UNKNOWN if only running tells."""
@@ -218,8 +221,11 @@ class Words:
         """`${…}`: its simple forms; of all others only what they run is read (XCU 2.6.2)."""
         found = _BRACED.match(self.text, self.at)
         if not found:
+            start = self.at
             self.at += 1
             self._skip("}", plain_quotes=quoted)
+            if _COUNTED.match(self.text, start):
+                self._assigned(self.text[start : self.at])
             return UNKNOWN
         self.at = found.end()
         value = self.scope.get(found["name"])
@@ -268,9 +274,14 @@ class Words:
         self._skip(")", plain_quotes=True)
         if self.ahead(")"):
             self.at += 1
+            self._assigned(self.text[start : self.at])
             return True
         self.at = start
         return False
+
+    def _assigned(self, expression: str) -> None:
+        for name in assigned(expression):
+            self.scope.set(name, UNKNOWN)
 
     def _extended(self) -> str:
         """Go on behind an extended pattern, `!(…)` (Bash 5.2 section 3.5.8.1)."""

@@ -39,13 +39,18 @@ _WRAPPERS: Final[dict[str, tuple[str, int]]] = {
     "ltrace": ("-o -e -p -u -s -S", 0),
     "unshare": ("", 0),
     "caffeinate": ("-t -w", 0),
-    "npx": ("-p -c --package", 0),
+    "npx": ("-p -c --package --call", 0),
     "bunx": ("", 0),
     "uvx": ("--from --with --python -p", 0),
     "xvfb-run": ("-s -n -e -f", 0),
     "dotenv": ("-f -e", 0),
     "rlwrap": ("", 0),
     "entr": ("", 0),
+    "pkexec": ("--user", 0),
+    "systemd-run": ("-p -u -M -H -E -G --property --unit --setenv --slice --uid --gid", 0),
+    "taskset": ("", 1),
+    "chrt": ("", 1),
+    "fakeroot": ("-l -s -i", 0),
 }
 
 # The same behind a subcommand.
@@ -60,7 +65,7 @@ _SUBCOMMANDS: Final[dict[str, tuple[tuple[str, ...], str, int]]] = {
     "pnpm": (("exec", "dlx"), "", 0),
     "yarn": (("exec", "dlx"), "", 0),
     "bun": (("x",), "", 0),
-    "npm": (("exec", "x"), "", 0),
+    "npm": (("exec", "x"), "-p -c -w --package --call --workspace", 0),
     "direnv": (("exec",), "", 1),
     "mise": (("exec", "x"), "", 0),
     "conda": (("run",), "-n -p --name --prefix", 0),
@@ -147,6 +152,8 @@ def _after(words: Sequence[str], values: str, own: int, start: int) -> tuple[Inn
     if words[0] == "env" and (text := _split_string(words)) is not None:
         return (script(text),)
     at = operand(words, values.split(), start)
+    if words[0] in {"npx", "npm"} and (text := _call(words[start:at])) is not None:
+        return (script(text),)
     settings: list[tuple[str, str]] = []
     while at < len(words) and (found := _SETTING.fullmatch(words[at])):
         settings.append((found[1], found[2]))
@@ -165,6 +172,16 @@ def _login_shell(words: Sequence[str]) -> tuple[Inner, ...]:
     if words[0] in {"sudo", "doas"} and any(word in {"-i", "-s", "-su"} for word in words):
         return (Hidden(why="a shell reads what the line does not show"),)
     return ()
+
+
+def _call(options: Sequence[str]) -> str | None:
+    """The line that npm-exec(1) gives to a shell."""
+    for at, word in enumerate(options):
+        if word in {"-c", "--call"}:
+            return " ".join(options[at + 1 : at + 2])
+        if word.startswith("--call="):
+            return word.removeprefix("--call=")
+    return None
 
 
 def _split_string(words: Sequence[str]) -> str | None:
