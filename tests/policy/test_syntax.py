@@ -4,7 +4,7 @@ from typing import Any
 
 import cel
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proctor.policy.nodes import (
@@ -104,6 +104,8 @@ def test_groups_as_the_library_does(source: str) -> None:
 
 
 @settings(max_examples=300, deadline=None)
+@example("0\x0b")
+@example("0\xa0")
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map("".join) | st.text(max_size=30))
 def test_takes_only_what_the_library_takes(source: str) -> None:
     try:

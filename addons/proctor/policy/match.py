@@ -57,6 +57,7 @@ class Pattern:
     source: str
     command: CommandPattern | None = None
     _tools: re.Pattern[str] = field(repr=False)
+    _shell: str = field(default="", repr=False)
     _hosts: re.Pattern[str] | None = field(default=None, repr=False)
     _paths: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
 
@@ -73,7 +74,7 @@ class Pattern:
     def fits(self, tool: ToolFields) -> bool:
         """Whether the call is meant, as far as that does not depend on a command line."""
         if self.command:
-            return tool.name == self.source.partition("(")[0]
+            return tool.name == self._shell
         if not self._tools.fullmatch(tool.name):
             return False
         if self._hosts is not None:
@@ -106,7 +107,13 @@ def matches_any(patterns: Sequence[Pattern], tool: ToolFields, *, every: bool) -
         return bool(commands) and all(
             any(pattern.covers(command) for pattern in wanted) for command in commands
         )
-    return any(pattern.met(each) for each in map(written, commands) for pattern in wanted)
+    for each in map(written, commands):
+        for command in wanted:
+            # Most speak of another program: asked here, since there are hundreds.
+            other = command.program not in each.names and command.program is not None
+            if (each.opaque or not other) and command.met(each):
+                return True
+    return False
 
 
 def _commands(tool: ToolFields) -> tuple[Command, ...]:
@@ -144,7 +151,7 @@ def parse_pattern(source: str) -> Pattern:
         command = parse_command(what)
         if isinstance(command, str):
             raise PatternError("No command line can be matched as a whole", command)
-        return Pattern(source=source, command=command, _tools=tools)
+        return Pattern(source=source, command=command, _tools=tools, _shell=tool)
     raise PatternError(f"{tool} takes nothing in brackets", f"{tool}, with `when` for the rest")
 
 

@@ -43,7 +43,7 @@ RESERVED = frozenset({
 
 _TOKEN = re.compile(
     r"""
-      (?P<space>(?:\s|//[^\n]*)+)
+      (?P<space>(?:[\t\n\f\r\x20]|//[^\n]*)+)
     | (?P<string>(?:[rR]|[bB][rR]?)?(?:\"\"\"|\'\'\'|\"|\'))
     | (?P<number>0x[0-9a-fA-F]+[uU]?|\d*\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\d+[uU]?)
     | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
