@@ -118,7 +118,7 @@ class _Module:
     def borrow(self, modules: Mapping[str, "_Module"]) -> None:
         """Take over what is imported, and what makes errors by it."""
         for node in self._tree.body:
-            if isinstance(node, ast.ImportFrom) and node.module in modules:
+            if isinstance(node, ast.ImportFrom) and node.module and node.module in modules:
                 theirs = modules[node.module].own
                 names = {name.asname or name.name: theirs.get(name.name) for name in node.names}
                 self._makers |= {name: maker for name, maker in names.items() if maker}

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, override
 
@@ -69,7 +70,7 @@ async def _taken(
     clients: dict[str, _Client] = {}
     for name, target in targets.items():
         _, clients[name] = await loop.create_connection(
-            lambda target=target: _Client(target, model), "127.0.0.1", target.port
+            partial(_Client, target, model), "127.0.0.1", target.port
         )
     try:
         for number in range(count + 1):
