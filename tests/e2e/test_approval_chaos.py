@@ -60,7 +60,7 @@ def test_what_is_held_outlives_its_gateway(
     if end is Gateway.terminate:
         answer = waiting.result()
         assert answer.status_code == 451
-        assert answer.json()["code"] == "approval-cancelled"
+        assert answer.json()["code"] == "approval-pending"
         assert name in answer.text
         assert "stopped" in answer.text
         eventually(lambda: house.get(name)["waiting"] is False or None)

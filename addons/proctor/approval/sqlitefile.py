@@ -10,13 +10,13 @@ import logging
 import os
 import sqlite3
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from proctor.approval.model import ApprovalError
 from proctor.errors import ConfigurationError
 from proctor.runtime.permissions import check_private, make_folder
+from proctor.runtime.sqlitemaker import make_database
 
 VERSION = 1
 
@@ -223,7 +223,7 @@ def create(path: Path) -> None:
     with reported("The store of approvals cannot be made"):
         if not path.exists():
             _refuse_left_over(path)
-            _make(path)
+            make_database(path, _SCHEMA, VERSION)
         regular = stat.S_ISREG(path.lstat().st_mode)
     if not regular:
         raise failure("The store of approvals is no regular file")
@@ -247,25 +247,6 @@ def _refuse_left_over(path: Path) -> None:
             f"{path.name}-wal",
             f"{path.name} beside it; move the log to where the store went, or remove it",
         )
-
-
-def _make(path: Path) -> None:
-    """WAL mode stands in the file, so nobody ever switches it while others look."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    os.close(descriptor)
-    try:
-        with contextlib.closing(sqlite3.connect(name, isolation_level=None)) as database:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {VERSION};COMMIT;")
-        with contextlib.suppress(FileExistsError):
-            os.link(name, path)
-    finally:
-        Path(name).unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)  # its name is durable, too
-    finally:
-        os.close(folder)
 
 
 def _identity(path: Path) -> tuple[int, int]:

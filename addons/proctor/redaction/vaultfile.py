@@ -7,16 +7,15 @@ so that a process sees when what it remembers may have gone.
 
 import contextlib
 import logging
-import os
 import sqlite3
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from proctor.errors import ConfigurationError
 from proctor.redaction.model import RedactionError
 from proctor.runtime.permissions import check_private
+from proctor.runtime.sqlitemaker import make_database
 
 VERSION = 1
 
@@ -99,7 +98,7 @@ def create(path: Path) -> None:
     """
     try:
         if not path.exists():
-            _make(path)
+            make_database(path, _SCHEMA, VERSION)
         regular = stat.S_ISREG(path.lstat().st_mode)
     except (OSError, sqlite3.Error) as error:
         raise _unusable(path, getattr(error, "strerror", None) or type(error).__name__) from None
@@ -142,21 +141,6 @@ def connect(path: Path, wait: float) -> sqlite3.Connection:
         database.close()
         raise _unusable(path, f"version {version}, journal {journal}")
     return database
-
-
-def _make(path: Path) -> None:
-    """WAL mode stands in the file, so nobody ever switches it while others look."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    os.close(descriptor)
-    try:
-        with contextlib.closing(sqlite3.connect(name, isolation_level=None)) as database:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.executescript(_SCHEMA)
-            database.execute(f"PRAGMA user_version = {VERSION}")
-        with contextlib.suppress(FileExistsError):
-            os.link(name, path)
-    finally:
-        Path(name).unlink()
 
 
 def _unusable(path: Path, got: str) -> ConfigurationError:

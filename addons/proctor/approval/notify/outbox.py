@@ -7,10 +7,8 @@ at least once. Messages about the same thing go out in their order.
 """
 
 import contextlib
-import os
 import sqlite3
 import stat
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from pathlib import Path
 from proctor.approval.notify.message import Message
 from proctor.errors import ConfigurationError
 from proctor.runtime.permissions import check_private
+from proctor.runtime.sqlitemaker import make_database
 
 NAME = "notify.db"
 MOST = 10_000
@@ -127,7 +126,7 @@ class Outbox:
         self._lock = threading.Lock()
         try:
             if not path.exists():
-                _make(path)
+                make_database(path, _SCHEMA, _VERSION)
             if not stat.S_ISREG(path.lstat().st_mode):
                 raise _unusable(path, "no regular file")
             check_private(path, "the messages to be sent")
@@ -336,21 +335,6 @@ def _keep(database: sqlite3.Connection, letter: Letter) -> None:
             message.ends.timestamp(),
         ),
     )
-
-
-def _make(path: Path) -> None:
-    """WAL mode stands in the file, so nobody ever switches it while others look."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    os.close(descriptor)
-    try:
-        with contextlib.closing(sqlite3.connect(name, isolation_level=None)) as database:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.executescript(_SCHEMA)
-            database.execute(f"PRAGMA user_version = {_VERSION}")
-        with contextlib.suppress(FileExistsError):
-            os.link(name, path)
-    finally:
-        Path(name).unlink()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
