@@ -238,7 +238,7 @@ def test_health(installed: Installation) -> None:
         assert httpx.get(f"{base}/healthz").json()["status"] == "ok"
         assert httpx.get(f"{base}/readyz").json() == {"ready": True, "missing": []}
         assert httpx.get(f"{base}/other").status_code == 401  # who asks comes first
-        assert httpx.post(f"{base}/healthz").status_code == 405
+        assert httpx.post(f"{base}/healthz").status_code == 401
         ask(gateway, installed.token())
         ask(gateway, "nobody")
         figures = httpx.get(f"{base}/metrics").text
