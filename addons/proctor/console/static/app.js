@@ -154,8 +154,10 @@ document.addEventListener("DOMContentLoaded", () => {
 
   // Somebody else may decide what is on the screen: look again, and keep what was typed.
   let looking = false;
+  let again = false; // something changed while we looked: what we got may be from before it
   async function look() {
     const shown = card();
+    again = looking;
     if (looking || !shown || !open(shown)) return;
     looking = true;
     try {
@@ -171,6 +173,7 @@ document.addEventListener("DOMContentLoaded", () => {
       tick();
     } finally {
       looking = false;
+      if (again) look();
     }
   }
 
@@ -215,6 +218,7 @@ document.addEventListener("DOMContentLoaded", () => {
       return;
     }
     // As if by mouse: htmx takes the answer from the button that was clicked.
+    htmx.process(form); // a key may be quicker than htmx with a new card
     button.click();
   }
   document.addEventListener("keydown", (event) => {
