@@ -24,6 +24,11 @@ CLIENTS = 4
 async def main(path: Path) -> None:
     """Each client begins and ends flows with content, one after the other."""
     recorder = await Recorder.open(path, pace=PACE)
+    scope = recorder.scope(ALICE, run("open-ended"))
+    flow_id = f"{recorder.writer}-{recorder._chain.seq}-open"
+    body = recorder.put(scope, f"{flow_id} says: nothing".encode())
+    # One flow never ends, so that every kill cuts one short, however the others stand.
+    await begin(recorder, flow_id, turn=turn(body), request=body.as_json())
     print(f"open {recorder.writer}", flush=True)
 
     async def client(name: int) -> None:
@@ -36,7 +41,7 @@ async def main(path: Path) -> None:
             body = recorder.put(scope, text.encode())
             seq = await begin(recorder, flow_id, turn=turn(body), request=body.as_json())
             print(f"begin {recorder.writer} {seq} {flow_id}", flush=True)
-            await asyncio.sleep(0.002)  # the kill likely finds flows that have not ended
+            await asyncio.sleep(0.002)
             done = await end(recorder, flow_id, seq, turn=turn(body), request=body.as_json())
             print(f"end {recorder.writer} {done} {flow_id}", flush=True)
             number += 1

@@ -16,6 +16,7 @@ from proctor.audit.verify import verify_chain
 
 WRITER = Path(__file__).parent / "crash_writer.py"
 SEED = 20261122
+WRITERS = 4
 
 
 class Writing:
@@ -91,7 +92,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
     with writing(path, acknowledged):
         pass
     with duckdb.connect(str(path / "audit.duckdb"), read_only=True) as lasting:
-        for _ in range(3):
+        for _ in range(WRITERS - 1):
             with writing(path, acknowledged) as writer:
                 until = threading.Timer(chance.uniform(0.3, 0.7), writer.kill)
                 until.start()
@@ -117,7 +118,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
         (cut,) = database.execute(
             "SELECT count(*) FROM flows WHERE error = 'interrupted: gateway stopped'"
         ).fetchall()[0]
-        assert cut > 0
+        assert cut >= WRITERS - 1
 
 
 @pytest.mark.slow
