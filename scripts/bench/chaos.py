@@ -26,13 +26,14 @@ from typing import Any
 import httpx
 from chaosworld import SESSIONS, Agent, Book, Decider, Upstream, uid_of
 from figures import Figure
-from lab import Lab, free_ports
+from lab import Lab
 
 from proctor.approval.model import Approval, State
 from proctor.approval.sqlite import SqliteStore
 from proctor.identity import local
 from proctor.testing import gateway
 from proctor.testing.gateway import Gateway
+from proctor.testing.ports import free_ports
 
 ROUNDS = 1000
 AGENTS = 10

@@ -20,6 +20,7 @@ import psutil
 from clients import Target
 
 from proctor.testing import gateway, tls
+from proctor.testing.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "rules"  # those that ship
@@ -285,15 +286,6 @@ def started(command: Sequence[str], **how: Any) -> Iterator[subprocess.Popen[str
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody has at the moment, for programs that cannot say which one they took."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _wait_for(port: int, process: subprocess.Popen[str], log: Path) -> None:

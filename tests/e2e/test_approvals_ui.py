@@ -18,11 +18,12 @@ import pytest
 from playwright.sync_api import Browser
 
 from proctor.identity import local
+from proctor.testing.ports import free_ports
 from proctor.testing.standin import KEY, StandIn, serving
 from tests.e2e.test_ui import Terminal, terminal  # noqa: F401 - a fixture
 from tests.support.installation import Installation
 from tests.support.reviewing import Person, chromium
-from tests.support.stock import BODY, PATIENCE, free_ports, start, stopped_at_end
+from tests.support.stock import BODY, PATIENCE, start, stopped_at_end
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

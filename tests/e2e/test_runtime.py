@@ -19,12 +19,13 @@ import pytest
 from proctor.testing import gateway as programs
 from proctor.testing.gateway import Gateway, running
 from proctor.testing.issuer import StandInIssuer
+from proctor.testing.ports import free_ports
 from proctor.testing.service import Fault
 from proctor.testing.standin import KEY, StandIn, serving
 from proctor.testing.tls import make
 from tests.support.installation import Installation
 from tests.support.live import read_answer
-from tests.support.stock import BODY, CONTEXT, free_ports
+from tests.support.stock import BODY, CONTEXT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

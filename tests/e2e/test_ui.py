@@ -17,10 +17,11 @@ import httpx
 import psutil
 import pytest
 
+from proctor.testing.ports import free_ports
 from proctor.testing.standin import KEY, StandIn, serving
 from tests.support.installation import Installation
 from tests.support.origin import Origin
-from tests.support.stock import BODY, PATIENCE, Stock, free_ports, start, stopped_at_end
+from tests.support.stock import BODY, PATIENCE, Stock, start, stopped_at_end
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -1,7 +1,7 @@
 """One command against one pattern."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proctor.policy.commands import CommandPattern, globbed, parse_command, written
@@ -145,6 +145,7 @@ def test_globbed_as_a_plain_recursion_finds_it(pattern: str, text: str) -> None:
 PARTS = st.text(st.sampled_from("abrf-/*: "), max_size=12)
 
 
+@example(": :", [": :"])
 @given(PARTS, st.lists(PARTS | st.sampled_from(["rm", "-rf", "--force"]), max_size=5))
 def test_what_is_let_through_word_for_word_is_also_meant(pattern: str, words: list[str]) -> None:
     found = parse_command(pattern)

@@ -18,9 +18,10 @@ import httpx
 from proctor.identity import local
 from proctor.testing.gateway import Gateway, command, running
 from proctor.testing.issuer import StandInIssuer
+from proctor.testing.ports import free_ports
 from tests.support.installation import CACHE
 from tests.support.scripted import Scripted
-from tests.support.stock import CONTEXT, free_ports
+from tests.support.stock import CONTEXT
 
 PATIENCE = 40.0
 CONFIG = """\

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from mitmproxy import options
@@ -14,6 +14,7 @@ from mitmproxy.master import Master
 from proctor.runtime.addon import listening
 from proctor.runtime.door import Door
 from proctor.runtime.modes import open_door
+from proctor.testing.ports import free_ports
 
 
 class Live:
@@ -63,16 +64,6 @@ def read_answer(connection: socket.socket) -> bytes:
         data += more
 
 
-def _free(names: Iterable[str]) -> list[tuple[str, int]]:
-    """Free ports of loopback, all different: mitmproxy takes port 0 but once."""
-    with contextlib.ExitStack() as held:
-        found = []
-        for name in names:
-            taken = held.enter_context(socket.create_server(("127.0.0.1", 0)))
-            found.append((name, int(taken.getsockname()[1])))
-        return found
-
-
 @contextlib.contextmanager
 def live(doors: dict[str, Door], *extra: object, **settings: Any) -> Iterator[Live]:
     """A master with a listener for each door, on free ports of loopback."""
@@ -85,7 +76,10 @@ def live(doors: dict[str, Door], *extra: object, **settings: Any) -> Iterator[Li
         for name, door in doors.items():
             open_door(name, door)
         master.options.update(
-            mode=[f"proctor:{name}@127.0.0.1:{port}" for name, port in _free(doors)],
+            mode=[
+                f"proctor:{name}@127.0.0.1:{port}"
+                for name, port in zip(doors, free_ports(len(doors)), strict=True)
+            ],
             connection_strategy="lazy",
             rawtcp=False,
             websocket=False,

@@ -11,12 +11,13 @@ from typing import Any
 import httpx
 
 from proctor.testing.gateway import Gateway, running
+from proctor.testing.ports import free_ports
 from proctor.testing.standin import StandIn, serving
 from proctor.testing.tls import Files, make
 from tests.support.installation import Installation
 from tests.support.live import read_answer
 from tests.support.scripted import Scripted
-from tests.support.stock import BODY, CONTEXT, free_ports
+from tests.support.stock import BODY, CONTEXT
 
 MIB = 1024 * 1024
 PATIENCE = 20

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import socket
 import ssl
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 
 from proctor.testing.gateway import COMMAND, environment
+from proctor.testing.ports import free_ports
 from proctor.testing.service import MODELS
 from tests.support.installation import REPOSITORY, Installation
 
@@ -27,13 +27,6 @@ BODY: dict[str, Any] = {
     "max_tokens": 9,
     "messages": [{"role": "user", "content": "say: hi"}],
 }
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback, all different: stock tools do not say which they took."""
-    with contextlib.ExitStack() as held:
-        taken = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(each.getsockname()[1]) for each in taken]
 
 
 def script(folder: Path) -> Path:

@@ -78,6 +78,7 @@ class CommandPattern:
             not command.opaque
             and not command.steered
             and bool(command.words)
+            and " " not in command.words[0]  # joined with the rest it would read as two words
             and not any(path.startswith(_OUTSIDE) for path in command.redirects)
             and self._reads(" ".join(command.words), fold=False)
         )

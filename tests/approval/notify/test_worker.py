@@ -216,10 +216,11 @@ def test_a_notifier_that_hangs_delays_no_other_and_no_end(tmp_path: Path) -> Non
                 for _ in range(5):
                     house.now += timedelta(milliseconds=1)
                     house.ask()
-                await until(lambda: len(receiver.events) == 5)
+                await until(lambda: house.counts["works", "sent"] == 5)
                 await until(lambda: house.counts["fails", "retried"] > 1)
                 await until(lambda: house.counts["refuses", "retried"] > 1)
                 status = {item.notifier: item for item in await notifier.status()}
+                assert len(receiver.events) == 5
                 assert status["works"].queued == 0
                 assert (status["fails"].code, status["fails"].queued) == ("status-500", 5)
                 assert (status["refuses"].code, status["refuses"].queued) == ("ConnectError", 5)
