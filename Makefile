@@ -6,6 +6,8 @@ SHELL := /bin/bash
 CLIENT ?= sdk
 TESTS ?=
 PY := .venv/bin/python
+# Files side by side, one a core; the tests of one file in their order.
+PYTEST := $(PY) -m pytest -n auto --dist loadfile
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -27,10 +29,10 @@ demo: .venv/.stamp ## the main job, end to end on loopback; CLIENT=claude-code d
 	@$(PY) scripts/demo/demo.py --client $(CLIENT)
 
 test: .venv/.stamp ## all tests; TESTS=tests/identity for some
-	@$(PY) -m pytest $(TESTS)
+	@$(PYTEST) $(TESTS)
 
 test-fast: .venv/.stamp ## without real clients and slow ones
-	@$(PY) -m pytest -m "not e2e and not slow" $(TESTS)
+	@$(PYTEST) -m "not e2e and not slow" $(TESTS)
 
 check: .venv/.stamp ## what CI runs: format, lint, types, tests, docs
 	@scripts/check

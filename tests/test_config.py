@@ -59,6 +59,7 @@ def test_the_whole_file(tmp_path: Path) -> None:
         "https://idp.internal/realms/corp",
         "local",
     ]
+    assert config.credentials[0].value is not None
     assert config.credentials[0].value.env == "ANTHROPIC_API_KEY"
     assert config.rules == tmp_path / "rules"
     assert config.audit.path == tmp_path / "recordings"
@@ -85,9 +86,9 @@ def test_paths_are_absolute_by_default_too(tmp_path: Path, monkeypatch: pytest.M
         ("    listen:", "    listn:", "unknown-key", 5, "Did you mean 'listen'?"),
         ("127.0.0.1:8080", "8080", "wrong-value", 5, "listeners[0].listen"),
         ("127.0.0.1:8080", "0.0.0.0:8080", "plaintext-listener", 5, "plaintext: true"),
-        ("kind: reverse", "kind: forward", "not-available", 4, "kind: forward"),
+        ("kind: reverse", "kind: postgres", "not-available", 4, "kind: postgres"),
         ("kind: reverse", "kind: revers", "wrong-value", 4, "expected 'reverse'"),
-        ("speaks: anthropic", "speaks: mcp", "not-available", 9, "speaks: mcp"),
+        ("speaks: anthropic", "speaks: git", "not-available", 9, "speaks: git"),
         ("    upstream: https://api.anthropic.com\n", "", "missing-key", 3, "upstream"),
         ("    credential: anthropic\n", "", "unused-credential", 19, "'anthropic'"),
         ("credential: anthropic", "credential: antropic", "unknown-name", 10, "Did you mean"),

@@ -47,6 +47,12 @@ def codes(model: Any, data: object) -> list[str]:
         {"upstream": "http://model.internal", "upstream_plaintext": True},
         {"upstream_tls": {"ca": "ca.pem", "cert": "c.pem", "key": "k.pem"}},
         {"via": "http://proxy.corp:3128"},
+        {"speaks": "mcp"},
+        {
+            "upstream": None,
+            "credential": None,
+            "routes": ({"path": "/a/b", "upstream": "https://a.internal/base", "credential": "x"},),
+        },
     ],
 )
 def test_listeners(change: dict[str, Any]) -> None:
@@ -56,10 +62,13 @@ def test_listeners(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"kind": "forward"}, "not-available"),
+        ({"kind": "forward"}, "wrong-value"),
         ({"kind": "postgres"}, "not-available"),
-        ({"speaks": "mcp"}, "not-available"),
-        ({"destinations": []}, "not-available"),
+        ({"speaks": "git"}, "not-available"),
+        ({"destinations": ({"host": "api.internal"},)}, "wrong-value"),
+        ({"routes": ({"path": "/a", "upstream": "https://a.internal"},)}, "wrong-value"),
+        ({"upstream": None}, "missing-key"),
+        ({"speaks": None}, "missing-key"),
         ({"masking": {}}, "not-available"),
         ({"kind": "proxy"}, "literal_error"),
         ({"listen": "0.0.0.0:8080"}, "plaintext-listener"),
@@ -73,6 +82,28 @@ def test_listeners(change: dict[str, Any]) -> None:
 )
 def test_no_listeners(change: dict[str, Any], code: str) -> None:
     assert codes(Listener, LISTENER | change) == [code]
+
+
+FORWARD: dict[str, Any] = {
+    "name": "egress",
+    "kind": "forward",
+    "listen": "127.0.0.1:8081",
+    "destinations": ({"host": "api.internal"},),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"destinations": ()}, "missing-key"),
+        ({"upstream": "https://a.internal"}, "wrong-value"),
+        ({"speaks": "http"}, "wrong-value"),
+        ({"credential": "a"}, "wrong-value"),
+    ],
+)
+def test_no_forward_listeners(change: dict[str, Any], code: str) -> None:
+    assert Listener.model_validate(FORWARD).upstream is None
+    assert codes(Listener, FORWARD | change) == [code]
 
 
 def test_upstream_tls_pairs() -> None:
@@ -150,10 +181,6 @@ def test_credential_prefix(header: str, scheme: str | None, prefix: str) -> None
         else {"name": "a", "header": header, "value": {"env": "A"}}
     )
     assert item.prefix == prefix
-
-
-def test_database_credentials_come_later() -> None:
-    assert codes(CredentialSettings, {"name": "a", "user": "u"}) == ["not-available"]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """proctor.yaml, read into frozen models, with errors that name file, line and what was expected."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from proctor.credentials.settings import CredentialSettings
+from proctor.egress.settings import CLIENT, DestinationSettings, UpstreamTlsSettings
+from proctor.egress.targets import of_destination
 from proctor.errors import ConfigurationError
 from proctor.fields import SecretSource, nearest
 from proctor.redaction.fields import Fields
@@ -16,7 +19,6 @@ from proctor.settings import (
     AuditSettings,
     Config,
     ConsoleSettings,
-    CredentialSettings,
     DiskSettings,
     Identity,
     Introspection,
@@ -26,7 +28,6 @@ from proctor.settings import (
     ServerTlsSettings,
     Threshold,
     TlsSettings,
-    UpstreamTlsSettings,
 )
 from proctor.units import Address, Origin
 from proctor.yamlfile import Document, Key, read
@@ -87,6 +88,7 @@ def build(document: Document, base: Path) -> Config:
     except ValidationError as error:
         raise _first(error, document) from None
     _check_names(config, document)
+    _check_ways(config, document)
     _check_introspection(config, document)
     _check_addresses(config, document)
     _check_redaction(config, document)
@@ -127,17 +129,23 @@ def _check_names(config: Config, document: Document) -> None:
     issuers = [item.issuer for item in config.identity.issuers]
     _check_unique(issuers, ("identity", "issuers"), "issuer", document)
     known = {item.name for item in config.credentials}
+    if CLIENT in known:
+        index = [item.name for item in config.credentials].index(CLIENT)
+        raise _wrong(
+            document,
+            ("credentials", index, "name"),
+            f"{CLIENT!r} stands for the client's own credential",
+            expected="another name",
+        )
     used: set[str] = set()
-    for index, listener in enumerate(config.listeners):
-        if listener.credential is None:
-            continue
-        used.add(listener.credential)
-        if listener.credential not in known:
+    for path, name in _named_credentials(config):
+        used.add(name)
+        if name not in known:
             raise ConfigurationError(
                 code="unknown-name",
-                message=f"No credential is called {listener.credential!r}",
-                hint=nearest(listener.credential, known) or "Add it under `credentials`.",
-                where=document.where("listeners", index, "credential"),
+                message=f"No credential is called {name!r}",
+                hint=nearest(name, known) or "Add it under `credentials`.",
+                where=document.where(*path, "credential"),
             )
     for index, item in enumerate(config.credentials):
         if item.name not in used:
@@ -147,6 +155,54 @@ def _check_names(config: Config, document: Document) -> None:
                 hint="Name it in a listener's `credential`, or take it out.",
                 where=document.where("credentials", index, "name"),
             )
+
+
+def _named_credentials(config: Config) -> Iterator[tuple[tuple[Key, ...], str]]:
+    """Where credentials are named, and which."""
+    for index, listener in enumerate(config.listeners):
+        place: tuple[Key, ...] = ("listeners", index)
+        if listener.credential is not None:
+            yield place, listener.credential
+        for i, route in enumerate(listener.routes):
+            if route.credential is not None:
+                yield (*place, "routes", i), route.credential
+        for i, item in enumerate(listener.destinations):
+            if item.credential not in {None, CLIENT}:
+                yield (*place, "destinations", i), str(item.credential)
+
+
+def _check_ways(config: Config, document: Document) -> None:
+    """No two ways out of a listener are the same, and those that share a connection agree."""
+    for index, listener in enumerate(config.listeners):
+        place: tuple[Key, ...] = ("listeners", index)
+        paths = [route.path for route in listener.routes]
+        _check_unique(paths, (*place, "routes"), "path", document)
+        ways = [str((*item.at, item.path.text)) for item in listener.destinations]
+        for i, way in enumerate(ways):
+            if (first := ways.index(way)) != i:
+                line = document.line(*place, "destinations", first)
+                raise _wrong(
+                    document,
+                    (*place, "destinations", i),
+                    f"This destination is the same as that in line {line}",
+                )
+        first_at: dict[tuple[str, int], int] = {}
+        for i, item in enumerate(listener.destinations):
+            first = first_at.setdefault(item.at, i)
+            other = listener.destinations[first]
+            if _rests_on(listener, item) != _rests_on(listener, other):
+                line = document.line(*place, "destinations", first)
+                raise _wrong(
+                    document,
+                    (*place, "destinations", i),
+                    f"It shares connections with the destination in line {line}, and differs",
+                    expected="`plaintext`, `upstream_tls` and `addresses` as there, and no tunnel"
+                    " beside what is read",
+                )
+
+
+def _rests_on(listener: Listener, item: DestinationSettings) -> tuple[object, ...]:
+    return of_destination(listener.name, item, via=None).trust
 
 
 def _check_introspection(config: Config, document: Document) -> None:
@@ -207,9 +263,9 @@ def _check_console(config: Config, document: Document) -> None:
 
 
 def _check_unique(
-    values: list[str], section: str | tuple[str, ...], key: str, document: Document
+    values: list[str], section: str | tuple[Key, ...], key: str, document: Document
 ) -> None:
-    path = (section,) if isinstance(section, str) else section
+    path: tuple[Key, ...] = (section,) if isinstance(section, str) else section
     for index, value in enumerate(values):
         first = values.index(value)
         if first != index:
@@ -217,7 +273,7 @@ def _check_unique(
             raise _wrong(
                 document,
                 (*path, index, key),
-                f"{value!r} stands twice under `{'.'.join(path)}`, first in line {line}",
+                f"{value!r} stands twice under `{_dotted(path)}`, first in line {line}",
             )
 
 

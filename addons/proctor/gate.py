@@ -39,13 +39,26 @@ from proctor.model import (
     Session,
     Verdict,
 )
-from proctor.record import Closing, ContentStream, Opening, Ruling, Ticket, common, ended
+from proctor.record import (
+    Closing,
+    ContentStream,
+    Opening,
+    Ruling,
+    Ticket,
+    ToolCall,
+    ToolResult,
+    common,
+    ended,
+)
 
 IDLE = timedelta(minutes=30)
 """A session ends after this long without an exchange."""
 
 MAX_SESSIONS = 10_000
 """Sessions remembered at once; the longest idle one is forgotten first."""
+
+MAX_CALLS = 50_000
+"""Tool calls of models remembered at once, so that what comes of them is put beside them."""
 
 
 class Authenticator(Protocol):
@@ -70,6 +83,10 @@ class Policy(Protocol):
 
     def decide(self, case: Case) -> Decision:
         """What the rules say of one action; never raises."""
+        ...
+
+    def may(self, case: Case) -> bool:
+        """Whether any such action could pass or be held."""
         ...
 
 
@@ -133,6 +150,7 @@ class Gate:
         self._recorder = recorder
         self._clock = clock
         self._runs: dict[tuple[str, str], _Run] = {}
+        self._calls: dict[tuple[str, str], str] = {}
 
     async def admit(self, token: str) -> Principal:
         """Who is asking.
@@ -191,6 +209,44 @@ class Gate:
             del self._runs[next(iter(self._runs))]
         return session
 
+    def called(self, principal: Principal, session: Session | None, tool_use_id: str) -> None:
+        """Remember in which run the model has called a tool."""
+        if session:
+            self._calls[principal.key, tool_use_id] = session.id
+            if len(self._calls) > MAX_CALLS:
+                del self._calls[next(iter(self._calls))]
+
+    def joined(
+        self, principal: Principal, tool_use_id: str = "", client: str = ""
+    ) -> Session | None:
+        """The run that something is part of which does not name its own, as far as can be told.
+
+        Args:
+            principal: Who asks.
+            tool_use_id: The model's call that it came from, as the client says; "" for none.
+            client: Product and version, as the client says.
+
+        Returns:
+            The run of that call; else the only run that is under way; else None.
+        """
+        name = self._calls.get((principal.key, tool_use_id)) if tool_use_id else None
+        if name is not None:
+            return self.session(principal, name, client=client, correlated_by="tool_use")
+        now = self._clock()
+        open_ = [
+            run.session.id
+            for (key, _), run in self._runs.items()
+            if key == principal.key and now - run.last_seen <= IDLE
+        ]
+        if len(open_) != 1:
+            return None
+        return self.session(principal, open_[0], client=client, correlated_by="principal")
+
+    def may(self, principal: Principal, session: Session | None, action: Action) -> bool:
+        """Whether any such action could pass or be held, whatever its arguments."""
+        case = Case(principal=principal, session=session, action=action, now=self._clock())
+        return self._policies.current.may(case)
+
     def decide(
         self,
         principal: Principal,
@@ -214,7 +270,7 @@ class Gate:
             for action in actions
         )
         return Ruling(
-            verdict=_strongest(decisions),
+            verdict=strongest(decisions),
             decisions=decisions,
             digests=tuple(action.digest(principal, self._digest_key) for action in actions),
             actions=tuple(actions),
@@ -296,6 +352,8 @@ class Gate:
         del fields["decisions"], fields["results"]  # they stand in flow.begin
         fields["begin_seq"] = ticket.begin_seq
         self._close(fields, ticket, closing)
+        if closing.results:
+            fields["results"] = self._results(ticket.scope, closing.results, keep=ticket.keep)
         await self._recorder.append("flow.end", fields)
 
     async def refuse(  # noqa: PLR0913 - each is one word of the record
@@ -315,13 +373,15 @@ class Gate:
         """
         fields = common(opening, principal, session, verdict, ruling)
         fields["begin_seq"] = None
+        scope, keep = None, False
         if principal and ruling:
             scope = self._recorder.scope(principal.key, session)
             self._contents(scope, opening, ruling.record, fields)
+            keep = ruling.record is RecordMode.FULL
         else:
             fields.update(request=None, turn=None, results=[])
         ended(fields, closing, self._clock())
-        fields.update(response=None, tools=[])
+        fields.update(response=None, tools=self._tools(scope, closing.tools, keep=keep))
         await self._recorder.append("flow.end", fields)
 
     async def event(self, kind: str, detail: dict[str, object]) -> None:
@@ -347,22 +407,27 @@ class Gate:
                 "request_class": question.request_class,
                 "stream": question.stream,
             }
-            results = [
-                {
-                    "tool_use_id": result.tool_use_id,
-                    "content": (
-                        self._recorder.put(scope, result.content).as_json()
-                        if keep and result.content
-                        else None
-                    ),
-                    "is_error": result.is_error,
-                }
-                for result in question.results
-            ]
+            results = self._results(scope, question.results, keep=keep)
         fields["request"] = request.as_json() if request else None
         fields["turn"] = turn
         fields["results"] = results
         return turn
+
+    def _results(
+        self, scope: object, given: Sequence[ToolResult], *, keep: bool
+    ) -> list[dict[str, object]]:
+        return [
+            {
+                "tool_use_id": result.tool_use_id,
+                "content": (
+                    self._recorder.put(scope, result.content).as_json()
+                    if keep and result.content
+                    else None
+                ),
+                "is_error": result.is_error,
+            }
+            for result in given
+        ]
 
     def _close(self, fields: dict[str, object], ticket: Ticket, closing: Closing) -> None:
         keep, scope = ticket.keep, ticket.scope
@@ -376,12 +441,13 @@ class Gate:
             case stream:
                 response = stream.close()
         fields["response"] = response.as_json() if response else None
-        tools: list[dict[str, object]] = []
+        calls = closing.tools
         turn: dict[str, object] | None = None
         if ticket.turn:
             turn = dict(ticket.turn)
             reply = closing.reply
             if reply:
+                calls = (*calls, *reply.tools)
                 output = reply.output.encode("utf-8", "surrogatepass") if keep else b""
                 turn |= {
                     "model": reply.model or turn["model"],
@@ -392,42 +458,44 @@ class Gate:
                     "cache_write_tokens": reply.cache_write_tokens,
                     "output": self._recorder.put(scope, output).as_json() if output else None,
                 }
-                tools = [
-                    {
-                        "id": call.id,
-                        "source": call.source,
-                        "name": call.name,
-                        "input": (
-                            self._recorder.put(scope, call.input).as_json()
-                            if keep and call.input
-                            else None
-                        ),
-                        "verdict": call.verdict,
-                        "rule_id": call.rule_id,
-                        "approval_id": call.approval_id,
-                    }
-                    for call in reply.tools
-                ]
         if closing.rulings:
             # The request's own stand in flow.begin.
             fields["decisions"] = [item for ruling in closing.rulings for item in ruling.as_json()]
         fields["turn"] = turn
-        fields["tools"] = tools
+        fields["tools"] = self._tools(scope, calls, keep=keep)
+
+    def _tools(
+        self, scope: object, calls: Iterable[ToolCall], *, keep: bool
+    ) -> list[dict[str, object]]:
+        return [
+            {
+                "id": call.id,
+                "source": call.source,
+                "name": call.name,
+                "input": (
+                    self._recorder.put(scope, call.input).as_json() if keep and call.input else None
+                ),
+                "verdict": call.verdict,
+                "rule_id": call.rule_id,
+                "approval_id": call.approval_id,
+            }
+            for call in calls
+        ]
 
 
-def _strongest(decisions: Sequence[Decision]) -> Verdict:
+def strongest(decisions: Sequence[Decision]) -> Verdict:
     """Deny beats hold beats allow; no action at all is denied."""
-    strongest: Verdict | None = None
+    found: Verdict | None = None
     for decision in decisions:
         match decision.verdict:
             case Deny(appeal=()):
                 return decision.verdict
             case Deny():
-                if not isinstance(strongest, Deny):
-                    strongest = decision.verdict
+                if not isinstance(found, Deny):
+                    found = decision.verdict
             case Hold():
-                if not isinstance(strongest, Hold | Deny):
-                    strongest = decision.verdict
+                if not isinstance(found, Hold | Deny):
+                    found = decision.verdict
             case Allow():
-                strongest = strongest or decision.verdict
-    return strongest or Deny(rule_id="default", reason="Nothing here that a rule could allow.")
+                found = found or decision.verdict
+    return found or Deny(rule_id="default", reason="Nothing here that a rule could allow.")

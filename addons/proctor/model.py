@@ -90,7 +90,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpFields:
-    """`http.*` in rules. Header names are lower case; credentials are never among them."""
+    """`http.*` in rules. Header names are lower case; credentials are never among them.
+
+    `json` also holds a form's fields; `operation` and `violations` are told by an OpenAPI
+    description, `operation` by a GraphQL document, too.
+    """
 
     method: str = ""
     scheme: str = ""
@@ -102,6 +106,7 @@ class HttpFields:
     content_type: str = ""
     json: Any = None
     operation: str = ""
+    violations: tuple[str, ...] = ()
     credential: CredentialSource = CredentialSource.NONE
 
 
@@ -129,6 +134,25 @@ class ToolFields:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class McpFields:
+    """`mcp.*` in rules: one message of a client's to an MCP server.
+
+    Attributes:
+        server: As proctor.yaml calls it.
+        method: Such as `tools/call`; `response` for an answer to what the server asked.
+        tool: The tool's name, or the prompt's.
+        arguments: Of the tool or the prompt.
+        uri: The resource's.
+    """
+
+    server: str = ""
+    method: str = ""
+    tool: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    uri: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """One thing that someone is about to do.
 
@@ -141,7 +165,8 @@ class Action:
         tainted: A value in it came from an untrusted response.
         http: The exchange that carries it, where one does.
         llm: For `llm.request`.
-        tool: For `llm.tool_use` and `mcp.call`.
+        tool: For `llm.tool_use`.
+        mcp: For `mcp.call`.
     """
 
     kind: ActionKind
@@ -153,6 +178,7 @@ class Action:
     http: HttpFields | None = None
     llm: LlmFields | None = None
     tool: ToolFields | None = None
+    mcp: McpFields | None = None
 
     def digest(self, principal: Principal, key: bytes = b"") -> str:
         """Name of this action, the same for every retry of the same thing.

@@ -190,16 +190,20 @@ class Closing:
 
     Attributes:
         status: HTTP status, or None where there is none.
+        request_bytes: What has been sent, where that was not known at the beginning.
         error: What went wrong, or None.
         coverage: `full`, or what of the answer was not read, and why.
         body: The response's content: exact bytes, a stream to be closed, or None.
         findings: What was found in the response.
         receipt: How the response was looked at; None where it was not.
-        rulings: What the rules said of the model's tool calls.
+        rulings: What the rules said of what the answer asks for.
+        tools: Tool calls that the exchange itself was.
+        results: What these gave back.
     """
 
     status: int | None
     response_bytes: int
+    request_bytes: int | None = None
     error: str | None = None
     coverage: str = "full"
     body: bytes | ContentStream | None = None
@@ -207,6 +211,8 @@ class Closing:
     findings: tuple[Finding, ...] = ()
     receipt: Receipt | None = None
     rulings: tuple[Ruling, ...] = ()
+    tools: tuple[ToolCall, ...] = ()
+    results: tuple[ToolResult, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -273,6 +279,8 @@ def ended(fields: dict[str, Any], closing: Closing, now: datetime) -> None:
     if closing.receipt:
         fields["receipt"] = {**fields["receipt"], "response": closing.receipt.as_json()}
     fields["status"] = closing.status
+    if closing.request_bytes is not None:
+        fields["request_bytes"] = closing.request_bytes
     fields["response_bytes"] = closing.response_bytes
     fields["ended_at"] = timestamp(now)
     fields["error"] = closing.error

@@ -6,16 +6,24 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from proctor.approval.settings import ApprovalSettings, NotifierSettings, RolesSettings
+from proctor.credentials.settings import CredentialSettings
+from proctor.egress.constraints import CaSettings
+from proctor.egress.settings import (
+    DestinationSettings,
+    OpenApiSettings,
+    RouteSettings,
+    Speaks,
+    UpstreamTlsSettings,
+    check_upstream,
+)
 from proctor.fields import (
     AT_LEAST_ONE,
     Bytes,
     FilePath,
-    HeaderName,
     IssuerName,
     ListenAddress,
     Name,
     ProxyOrigin,
-    Scheme,
     Seconds,
     SecretSource,
     SecureUrl,
@@ -53,26 +61,12 @@ class ServerTlsSettings(Settings):
     key: FilePath
 
 
-class UpstreamTlsSettings(Settings):
-    """How an upstream is trusted (`ca`), and proctor by it (`cert` with `key`)."""
-
-    ca: FilePath | None = None
-    cert: FilePath | None = None
-    key: FilePath | None = None
-
-    @model_validator(mode="after")
-    def _pair(self) -> Self:
-        if (self.cert is None) != (self.key is None):
-            raise problem("wrong-value", "`cert` and `key` come together or not at all")
-        return self
-
-
 class Listener(Settings):
     """One place where clients come in.
 
     Attributes:
         name: As rules, records and metrics call it.
-        kind: `reverse`: one upstream behind one address.
+        kind: `reverse`: upstreams behind one address. `forward`: clients use it as their proxy.
         listen: Where; off loopback it has `tls`, or says `plaintext: true`.
         tls: Certificate and key shown to clients.
         plaintext: Clients off this machine may speak in the clear, since something in front of
@@ -80,49 +74,80 @@ class Listener(Settings):
         upstream: Scheme, host and port; the client's path is kept.
         upstream_plaintext: The upstream may be on another machine and without TLS.
         upstream_tls: Trust and client certificate towards the upstream.
-        via: The company's own proxy on the way to the upstream.
+        routes: Several upstreams instead, told apart by path.
+        destinations: Where clients of a forward listener may go.
+        via: The company's own proxy on the way out.
         speaks: The protocol that is read.
         credential: Put in for the client, whose own is taken out.
+        openapi: What the API says of itself.
     """
 
     not_built: ClassVar = {
-        "kind": frozenset({"forward", "postgres"}),
-        "speaks": frozenset({"mcp", "git"}),
-        "destinations": None,
+        "kind": frozenset({"postgres"}),
+        "speaks": frozenset({"git"}),
         "masking": None,
     }
 
     name: Name
-    kind: Literal["reverse"]
+    kind: Literal["reverse", "forward"]
     listen: ListenAddress
     tls: TlsSettings | None = None
     plaintext: bool = False
-    upstream: UpstreamOrigin
+    upstream: UpstreamOrigin | None = None
     upstream_plaintext: bool = False
     upstream_tls: UpstreamTlsSettings | None = None
+    routes: tuple[RouteSettings, ...] = ()
+    destinations: tuple[DestinationSettings, ...] = ()
     via: ProxyOrigin | None = None
-    speaks: Literal["anthropic", "http"]
+    speaks: Speaks | None = None
     credential: Name | None = None
+    openapi: OpenApiSettings | None = None
 
     @model_validator(mode="after")
     def _sides(self) -> Self:
         _require_tls(self.listen, has_tls=self.tls is not None, plaintext=self.plaintext)
-        if self.upstream_tls is not None and not self.upstream.tls:
+        if self.kind == "forward":
+            self._forward()
+        else:
+            self._reverse()
+        return self
+
+    def _forward(self) -> None:
+        for key in ("upstream", "upstream_tls", "routes", "speaks", "credential", "openapi"):
+            if getattr(self, key):
+                raise problem(
+                    "wrong-value",
+                    f"A forward listener has no `{key}`",
+                    key=key,
+                    hint="Say it of its `destinations`.",
+                )
+        if not self.destinations:
+            raise problem("missing-key", "`destinations` is missing: clients could go nowhere")
+
+    def _reverse(self) -> None:
+        if self.destinations:
             raise problem(
                 "wrong-value",
-                "`upstream_tls` does nothing for an http upstream",
-                key="upstream_tls",
-                hint="Write the upstream as https://…, or take it out.",
+                "`destinations` are a forward listener's",
+                key="destinations",
+                hint="Several upstreams of a reverse listener are `routes`.",
             )
-        if not (self.upstream.tls or self.upstream.loopback or self.upstream_plaintext):
+        if (self.upstream is None) == (not self.routes):
             raise problem(
-                "plaintext-upstream",
-                f"Conversations and the credential would travel to {self.upstream} in the clear",
-                key="upstream",
-                expected="https://…",
-                hint="Where the way there is safe, say `upstream_plaintext: true`.",
+                "missing-key" if self.upstream is None else "wrong-value",
+                "A reverse listener has an `upstream`, or `routes` to several",
+                key="" if self.upstream is None else "routes",
             )
-        return self
+        if self.upstream is None:
+            for key in ("upstream_tls", "credential", "openapi"):
+                if getattr(self, key) is not None:
+                    raise problem("wrong-value", f"Say `{key}` of each of the `routes`", key=key)
+            if self.speaks is None and any(route.speaks is None for route in self.routes):
+                raise problem("missing-key", "`speaks` is missing")
+            return
+        if self.speaks is None:
+            raise problem("missing-key", "`speaks` is missing")
+        check_upstream(self.upstream, self.upstream_tls, plaintext=self.upstream_plaintext)
 
 
 def _require_tls(listen: Address, *, has_tls: bool, plaintext: bool) -> None:
@@ -200,31 +225,6 @@ class Identity(Settings):
     """Whose tokens are taken."""
 
     issuers: Annotated[tuple[IssuerSettings, ...], AT_LEAST_ONE]
-
-
-class CredentialSettings(Settings):
-    """A credential put in on the way to an upstream.
-
-    Attributes:
-        name: As listeners call it.
-        header: Lower case, such as `x-api-key` or `authorization`.
-        scheme: Stands before the value (RFC 9110, 11.4); `Bearer` where the header is
-            `authorization`.
-        value: Where the secret comes from.
-    """
-
-    not_built: ClassVar = {"user": None, "password": None}
-
-    name: Name
-    header: HeaderName
-    scheme: Scheme | None = None
-    value: SecretSource
-
-    @property
-    def prefix(self) -> str:
-        """What stands before the secret in the header."""
-        scheme = self.scheme or ("Bearer" if self.header == "authorization" else None)
-        return f"{scheme} " if scheme else ""
 
 
 class AuditSettings(Settings):
@@ -372,6 +372,7 @@ class Config(Settings):
         listeners: Where clients come in.
         identity: Whose tokens are taken.
         credentials: What is put in for clients.
+        ca: The authority that signs for hosts behind forward listeners.
         rules: The folder of rules.
         observe: Rules only say what they would have done, and default-deny is suspended;
             admission never is.
@@ -389,6 +390,7 @@ class Config(Settings):
     listeners: Annotated[tuple[Listener, ...], AT_LEAST_ONE]
     identity: Identity
     credentials: tuple[CredentialSettings, ...] = ()
+    ca: CaSettings = CaSettings()
     rules: FilePath = Field(default="rules/", validate_default=True)
     observe: bool = False
     # validated, so that its path, too, is taken from the file's folder

@@ -24,6 +24,7 @@ import chaos
 import cpu
 import detecting
 import durable
+import forward
 import latency
 import memory
 import psutil
@@ -55,6 +56,7 @@ MEASURES: dict[str, Measure] = {
     "chaos": chaos.measure,
     "tool-calls": toolcalls.measure,
     "approvals": approvals.measure,
+    "forward": forward.measure,
 }
 QUICK = 0.1
 LIMIT = 9 * 60.0

@@ -1,6 +1,7 @@
 """Clients that check what they get: HTTP/1.1 and HTTP/2, one request at a time each."""
 
 import asyncio
+import base64
 import ssl
 import time
 from dataclasses import dataclass
@@ -22,9 +23,11 @@ class Target:
     Attributes:
         name: In errors.
         port: On loopback.
-        token: For `Authorization`.
+        token: For `Authorization`; where there is a proxy, for that.
         ca: Trusted authority, or None for plain HTTP.
         http2: Speak HTTP/2, which needs `ca`.
+        path: What is asked for: the Messages API, or what else is behind a proxy.
+        proxy: Port of a forward proxy on the way there, or 0.
     """
 
     name: str
@@ -32,6 +35,18 @@ class Target:
     token: str
     ca: str | None = None
     http2: bool = False
+    path: str = wire.MESSAGES
+    proxy: int = 0
+
+    @property
+    def host(self) -> str:
+        """As it stands in a request."""
+        return f"{'127.0.0.1' if self.path == wire.MESSAGES else 'localhost'}:{self.port}"
+
+    @property
+    def identity(self) -> str:
+        """What a proxy is told, as curl and git do."""
+        return "Basic " + base64.b64encode(f"bench:{self.token}".encode()).decode()
 
     def context(self) -> ssl.SSLContext | None:
         """TLS as this target wants it."""
@@ -99,12 +114,7 @@ class Client(asyncio.Protocol):
         kind, _, _ = wire.asked(body)
         self._size, self._meaning, self._shown = 0, wire.Meaning(kind), b""
         self._first, self._tail, self._status = 0.0, b"", 0
-        fields = wire.head(
-            token=self._target.token,
-            session=self._session,
-            host=f"127.0.0.1:{self._target.port}",
-            size=len(body),
-        )
+        fields = self._head(len(body))
         start = time.perf_counter()
         self._send(fields, body)
         await self._done
@@ -115,6 +125,17 @@ class Client(asyncio.Protocol):
                 f"bytes: {self._shown.decode(errors='replace')}"
             )
         return Sample(first=(self._first - start) * 1e3, whole=(end - start) * 1e3)
+
+    def _head(self, size: int) -> list[tuple[str, str]]:
+        target = self._target
+        if target.path == wire.MESSAGES:
+            return wire.head(
+                token=target.token, session=self._session, host=target.host, size=size
+            )
+        fields = wire.plain_head(host=target.host, size=size)
+        if target.proxy and target.ca is None:
+            fields.append(("proxy-authorization", target.identity))
+        return fields
 
     def _send(self, fields: list[tuple[str, str]], body: bytes) -> None:
         raise NotImplementedError
@@ -150,7 +171,10 @@ class Http1Client(Client):
     @override
     def _send(self, fields: list[tuple[str, str]], body: bytes) -> None:
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
-        self._transport.write(f"POST /v1/messages HTTP/1.1\r\n{lines}\r\n".encode() + body)
+        target = self._target
+        plain = target.proxy and target.ca is None  # in absolute form (RFC 9112 3.2.2)
+        where = f"http://{target.host}{target.path}" if plain else target.path
+        self._transport.write(f"POST {where} HTTP/1.1\r\n{lines}\r\n".encode() + body)
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -216,7 +240,7 @@ class Http2Client(Client):
             (":method", "POST"),
             (":scheme", "https"),
             (":authority", host),
-            (":path", "/v1/messages"),
+            (":path", self._target.path),
         ]
         self._h2.send_headers(stream, own + fields[1:])
         self._h2.send_data(stream, body, end_stream=True)
@@ -239,14 +263,62 @@ class Http2Client(Client):
             self._end()
 
 
+class _Tunnel(asyncio.Protocol):
+    """Asks a proxy for a tunnel (RFC 9110 9.3.6)."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._seen = b""
+        self.open: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("expected a stream")
+        host, identity = self._target.host, self._target.identity
+        head = f"CONNECT {host} HTTP/1.1\r\nhost: {host}\r\nproxy-authorization: {identity}\r\n"
+        transport.write(f"{head}\r\n".encode())
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._seen += data
+        if b"\r\n\r\n" not in self._seen or self.open.done():
+            return
+        if self._seen.startswith(b"HTTP/1.1 200"):
+            self.open.set_result(None)
+        else:
+            self._refused()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.open.done():
+            self._refused()
+
+    def _refused(self) -> None:
+        shown = self._seen[:_SHOWN].decode(errors="replace")
+        self.open.set_exception(RuntimeError(f"{self._target.name}: no tunnel: {shown}"))
+
+
 async def connect(target: Target, session: str) -> Client:
     """One connection to a target."""
     kind = Http2Client if target.http2 else Http1Client
     context = target.context()
-    _, client = await asyncio.get_running_loop().create_connection(
+    loop = asyncio.get_running_loop()
+    if target.proxy and context:
+        transport, tunnel = await loop.create_connection(
+            lambda: _Tunnel(target), "127.0.0.1", target.proxy
+        )
+        await tunnel.open
+        client = kind(target, session)
+        inside = await loop.start_tls(transport, client, context, server_hostname="localhost")
+        if inside is None:
+            raise RuntimeError(f"{target.name} hung up")
+        client.connection_made(inside)
+        return client
+    _, client = await loop.create_connection(
         lambda: kind(target, session),
         "127.0.0.1",
-        target.port,
+        target.proxy or target.port,
         ssl=context,
         server_hostname="localhost" if context else None,
     )

@@ -11,7 +11,18 @@ from lab import Lab, Proxy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One way of asking. `requests` is for one burst."""
+    """One way of asking.
+
+    Attributes:
+        what: In the table.
+        goal: The most it may cost, as a multiple of stock.
+        clients: At once.
+        kind: `plain` or `tls`.
+        http2: Spoken by the clients.
+        requests: In one burst.
+        forward: Through a forward proxy.
+        fresh: Each request over a connection of its own.
+    """
 
     what: str
     goal: float | None
@@ -19,6 +30,8 @@ class Case:
     kind: str = "plain"
     http2: bool = False
     requests: int = 500
+    forward: bool = False
+    fresh: bool = False
 
 
 CASES = (
@@ -35,14 +48,15 @@ def measure(lab: Lab, *, rounds: int, scale: float) -> Iterator[Figure]:
     with lab.stock() as stock:
         with lab.proctor("cpu") as ours:
             for case in CASES:
-                yield _case(lab, case, stock, ours, rounds, scale)
+                yield side_by_side(lab, case, stock, ours, rounds, scale)
         with lab.suite() as ours:
-            yield _case(lab, SUITE, stock, ours, rounds, scale)
+            yield side_by_side(lab, SUITE, stock, ours, rounds, scale)
 
 
-def _case(  # noqa: PLR0913, PLR0917 - what a case is measured with
+def side_by_side(  # noqa: PLR0913, PLR0917 - what a case is measured with
     lab: Lab, case: Case, stock: Proxy, ours: Proxy, rounds: int, scale: float
 ) -> Figure:
+    """CPU a request through both, in turn."""
     requests = max(case.clients, int(case.requests * scale))
     both = [stock, ours]
     for proxy in both:  # connections, caches and code paths are warm afterwards
@@ -74,13 +88,15 @@ def _case(  # noqa: PLR0913, PLR0917 - what a case is measured with
 
 def _burst(lab: Lab, case: Case, proxy: Proxy, requests: int) -> tuple[float, float]:
     """CPU milliseconds a request, and requests a second."""
+    way = lab.beyond if case.forward else lab.target
     before = proxy.cpu()
     said = lab.run(
         {
             "do": "burst",
             "kind": "json",
-            "target": lab.target(proxy, case.kind, http2=case.http2),
+            "target": way(proxy, case.kind, http2=case.http2),
             "clients": case.clients,
+            "fresh": case.fresh,
             "requests": requests,
         }
     )

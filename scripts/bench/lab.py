@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import wire
 from clients import Target
 
 from proctor.testing import gateway, tls
@@ -28,12 +29,12 @@ _HERE = Path(__file__).parent
 _PATIENCE = 30.0  # seconds for a program to come up or to end
 _MITMDUMP = (sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()")
 
+_LAZY = ("--set", "connection_strategy=lazy")
+
 WITHOUT = "redaction: {profile: none}\n"
 
 _ENV = {"BENCH_KEY": "sk-bench"}
-_CONFIG = """\
-schema_version: 1
-listeners:
+REVERSE = """\
   - name: plain
     kind: reverse
     listen: 127.0.0.1:{plain}
@@ -48,7 +49,22 @@ listeners:
     upstream_tls: {{ca: {files.ca}}}
     speaks: anthropic
     credential: anthropic
-identity:
+"""
+FORWARD = """\
+  - name: egress
+    kind: forward
+    listen: 127.0.0.1:0
+    destinations:
+      - host: localhost
+        port: {origin_tls}
+        credential: anthropic
+        upstream_tls: {{ca: {files.ca}}}
+      - {{host: localhost, port: {origin_plain}, plaintext: true}}
+"""
+_CONFIG = """\
+schema_version: 1
+listeners:
+{listeners}identity:
   issuers:
     - issuer: local
       audience: proctor
@@ -71,14 +87,18 @@ class Proxy:
         process: Whose CPU and memory are looked at.
         plain: Port for plain HTTP/1.1.
         tls: Port for TLS.
+        forward: Port of its forward proxy.
+        ca: Whom a forward proxy's clients trust.
         recordings: Where it keeps its record, or None.
         console: Its console's address, `host:port`, or "".
     """
 
     name: str
     process: psutil.Process
-    plain: int
-    tls: int
+    plain: int = 0
+    tls: int = 0
+    forward: int = 0
+    ca: Path | None = None
     recordings: Path | None = None
     console: str = ""
 
@@ -124,6 +144,19 @@ class Lab:
             http2=http2,
         )
 
+    def beyond(self, proxy: Proxy | None, kind: str = "tls", *, http2: bool = False) -> Target:
+        """An API that is asked through a forward proxy; without one directly."""
+        ca = (proxy.ca if proxy else self.files.ca) if kind == "tls" else None
+        return Target(
+            name=proxy.name if proxy else "origin",
+            port=self.origin[kind],
+            token=self.token,
+            ca=str(ca) if ca else None,
+            http2=http2,
+            path=wire.SEARCH,
+            proxy=proxy.forward if proxy else 0,
+        )
+
     def run(self, job: dict[str, Any]) -> dict[str, Any]:
         """Give the load generator one job and wait for what it says.
 
@@ -151,16 +184,34 @@ class Lab:
             *("--mode", f"reverse:https://127.0.0.1:{self.origin['tls']}@127.0.0.1:{encrypted}"),
             *("--certs", f"*={pem}"),
             *("--set", f"ssl_verify_upstream_trusted_ca={self.files.ca}"),
+            *_LAZY,
         ]
         with self._mitmdump(arguments, plain, encrypted) as process:
             yield Proxy(name="stock mitmdump", process=process, plain=plain, tls=encrypted)
 
     @contextlib.contextmanager
+    def stock_forward(self) -> Iterator[Proxy]:
+        """The same as a forward proxy, with an authority of its own."""
+        (forward,) = free_ports(1)
+        arguments = [
+            *("--mode", f"regular@127.0.0.1:{forward}"),
+            *("--set", f"ssl_verify_upstream_trusted_ca={self.files.ca}"),
+        ]
+        with self._mitmdump(arguments, forward) as process:
+            yield Proxy(
+                name="stock mitmdump",
+                process=process,
+                forward=forward,
+                ca=self.folder / "mitmproxy" / "mitmproxy-ca-cert.pem",
+            )
+
+    @contextlib.contextmanager
     def suite(self) -> Iterator[Proxy]:
         """Stock mitmdump with proctor's suite."""
         plain, encrypted = free_ports(2)
-        config = self._config("suite", plain=plain, tls=encrypted)
-        arguments = ["-s", str(ROOT / "addons/suite.py"), "--set", f"proctor_config={config}"]
+        config = self.config("suite", REVERSE, plain=plain, tls=encrypted)
+        arguments = ["-s", str(ROOT / "addons/suite.py"), *_LAZY]
+        arguments += ["--set", f"proctor_config={config}"]
         with self._mitmdump(arguments, plain, encrypted) as process:
             yield Proxy(
                 name="mitmdump -s suite.py",
@@ -183,7 +234,7 @@ class Lab:
             dev: Its own issuer's tokens may decide.
         """
         plain, encrypted = free_ports(2)
-        config = self._config(name, plain=plain, tls=encrypted, more=more, rules=rules)
+        config = self.config(name, REVERSE, more, rules=rules, plain=plain, tls=encrypted)
         with gateway.running(config, env=_ENV, arguments=["--dev"] if dev else []) as running:
             yield Proxy(
                 name="proctor",
@@ -194,22 +245,33 @@ class Lab:
                 console=running.console,
             )
 
-    def _config(
-        self, name: str, *, plain: int, tls: int, more: str = WITHOUT, rules: Path = RULES
+    @contextlib.contextmanager
+    def proctor_forward(self, name: str, more: str = WITHOUT) -> Iterator[Proxy]:
+        """`proctor run` with a forward listener, its clients trusting its own authority."""
+        config = self.config(name, FORWARD, more)
+        with gateway.running(config, env=_ENV) as running:
+            ca = config.parent / "ca.pem"
+            done = gateway.command("ca", "export", "--out", str(ca), cwd=config.parent)
+            if done.returncode:
+                raise RuntimeError(f"proctor ca failed:\n{done.stderr}")
+            yield Proxy(
+                name="proctor",
+                process=psutil.Process(running.process.pid),
+                forward=int(running.listeners["egress"].rpartition(":")[2]),
+                ca=ca,
+                recordings=config.parent / "recordings",
+            )
+
+    def config(
+        self, name: str, listeners: str, more: str = WITHOUT, *, rules: Path = RULES, **ports: int
     ) -> Path:
-        """A proctor.yaml in a folder of this name."""
+        """A proctor.yaml in a folder of this name, and a token for whoever asks there."""
         folder = self.folder / name
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / f"proctor{len(list(folder.glob('proctor*.yaml'))) or ''}.yaml"
-        text = _CONFIG.format(
-            plain=plain,
-            tls=tls,
-            origin_plain=self.origin["plain"],
-            origin_tls=self.origin["tls"],
-            files=self.files,
-            rules=rules,
-            more=more,
-        )
+        known = {f"origin_{kind}": port for kind, port in self.origin.items()}
+        made = listeners.format(files=self.files, **known, **ports)
+        text = _CONFIG.format(listeners=made, rules=rules, more=more)
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
         self._make_token(path)
@@ -226,10 +288,10 @@ class Lab:
 
     @contextlib.contextmanager
     def _mitmdump(
-        self, arguments: Sequence[str], plain: int, encrypted: int
+        self, arguments: Sequence[str], *ports: int
     ) -> Iterator[psutil.Process]:
         common = [
-            *("--quiet", "--set", "flow_detail=0", "--set", "connection_strategy=lazy"),
+            *("--quiet", "--set", "flow_detail=0"),
             *("--set", f"confdir={self.folder / 'mitmproxy'}"),
         ]
         path = self.folder / "mitmdump.log"
@@ -243,7 +305,7 @@ class Lab:
                 env=gateway.environment(**_ENV),
             ) as process,
         ):
-            for port in (plain, encrypted):
+            for port in ports:
                 _wait_for(port, process, path)
             yield psutil.Process(process.pid)
 

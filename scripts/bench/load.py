@@ -25,9 +25,15 @@ class Load:
         self._clients: dict[tuple[Target, int, str], Client] = {}
 
     async def burst(self, job: dict[str, Any]) -> dict[str, Any]:
-        """So many requests from so many clients at once; `rate` a second, or as fast as it goes."""
+        """So many requests from so many clients at once; `rate` a second, or as fast as it goes.
+
+        With `fresh`, each comes over a connection of its own.
+        """
         target = Target(**job["target"])
-        clients = [await self._client(target, index) for index in range(job["clients"])]
+        fresh = job.get("fresh", False)
+        clients = [
+            None if fresh else await self._client(target, index) for index in range(job["clients"])
+        ]
         rate = job.get("rate", 0)
         bodies = [
             wire.small_request(job["kind"], secrets.token_hex(8), job.get("number", 0))
@@ -38,12 +44,15 @@ class Load:
         begin = time.perf_counter()
         begun = iter(range(len(bodies)))
 
-        async def run(client: Client) -> None:
+        async def run(kept: Client | None) -> None:
             for body, wanted in work:
                 if rate:
                     due = begin + next(begun) / rate
                     await asyncio.sleep(max(0, due - time.perf_counter()))
+                client = kept or await connect(target, "")
                 samples.append(await client.ask(body, wanted=wanted))
+                if kept is None:
+                    client.close()
 
         async with asyncio.TaskGroup() as group:
             for client in clients:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from hashlib import blake2b, shake_128
 
 MODEL = "claude-sonnet-4-5"
+MESSAGES = "/v1/messages"
+SEARCH = "/tickets/_search"  # asks only, though it is sent with POST: the rules that ship allow it
 SESSION_HEADER = "x-claude-code-session-id"
 CALLS = ("turn", "delete")  # kinds of answers that end in a tool call
 _PIECE = 16 * 1024  # text in one event of a huge answer
@@ -66,6 +68,17 @@ def head(*, token: str, session: str, host: str, size: int) -> list[tuple[str, s
         ("anthropic-version", "2023-06-01"),
         ("user-agent", "claude-cli/2.1.330 (external, cli)"),
         (SESSION_HEADER, session),
+        ("content-length", str(size)),
+    ]
+
+
+def plain_head(*, host: str, size: int) -> list[tuple[str, str]]:
+    """The header fields of a request to an API of any kind."""
+    return [
+        ("host", host),
+        ("content-type", "application/json"),
+        ("accept", "*/*"),
+        ("user-agent", "python-httpx/0.28.1"),
         ("content-length", str(size)),
     ]
 

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proctor.approval.grants import _glob, covers, suggest, too_wide_for
-from proctor.model import Action, ActionKind, HttpFields
+from proctor.model import Action, ActionKind, HttpFields, McpFields
 from proctor.protocols.anthropic.tools import tool_action
 from tests.approval.samples import grant
 
 TOOL, HTTP = ActionKind.LLM_TOOL_USE, ActionKind.HTTP_REQUEST
+MCP = ActionKind.MCP_CALL
 ORDERS = "POST https://api.internal:443/v1/orders"
 
 
@@ -26,6 +27,38 @@ def bash(command: str) -> Action:
 
 def request(target: str, kind: ActionKind = HTTP) -> Action:
     return Action(kind=kind, listener="web", target=target, http=HttpFields())
+
+
+def mcp(method: str, *, server: str = "jira", **fields: Any) -> Action:
+    asked = McpFields(server=server, method=method, **fields)
+    return Action(kind=MCP, listener="tools", target="jira anything", mcp=asked)
+
+
+CREATE = mcp("tools/call", tool="create_issue", arguments={"project": "TEAM"})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "action", "expected"),
+    [
+        ("mcp__jira__create_issue", CREATE, True),
+        ("mcp__jira__create_issue(project:TEAM)", CREATE, True),
+        ("mcp__jira__create_issue(project:team)", CREATE, False),
+        ("mcp__jira__delete_issue", CREATE, False),
+        ("mcp__mail__create_issue", CREATE, False),
+        ("jira tools/call create_issue", CREATE, False),
+        ("jira anything", CREATE, False),
+        ("mcp__jira__x", mcp("prompts/get", tool="x"), False),
+        ("jira prompts/get x", mcp("prompts/get", tool="x"), True),
+        ("jira anything", mcp("prompts/get", tool="x"), False),
+        ("jira resources/read file:///a/*", mcp("resources/read", uri="file:///a/b"), True),
+        ("jira resources/read file:///a/*", mcp("resources/read", uri="file:///b/a/b"), False),
+        ("jira resources/read x", mcp("resources/read", uri="x", server="mail"), False),
+        ("jira sampling/createMessage", mcp("sampling/createMessage"), True),
+    ],
+)
+def test_what_passes_of_mcp(pattern: str, action: Action, *, expected: bool) -> None:
+    assert covers(grant(kind=MCP, pattern=pattern), action) is expected
+    assert not covers(grant(kind=TOOL, pattern=pattern), action)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +152,19 @@ def test_as_a_regular_expression_would(pattern: str, text: str) -> None:
         (request(f"{ORDERS}/*"), "POST api.internal /v1/orders/*", ""),
         (request("db", ActionKind.SQL_STATEMENT), "db", ""),
         (request("orders", ActionKind.SQL_STATEMENT), "orders", "orders"),
+        (CREATE, "mcp__jira__create_issue", "mcp__jira__create_issue"),
+        (
+            mcp("resources/read", uri="file:///a?x=1"),
+            "jira resources/read file:///a",
+            "jira resources/read file:///a?x=1",
+        ),
+        (mcp("resources/read", uri="a*"), "jira resources/read a*", ""),
+        (
+            mcp("elicitation/create"),
+            "jira elicitation/create",
+            "jira elicitation/create",
+        ),
+        (mcp("tools/call", tool="x", server="a__b"), "mcp.call", ""),
     ],
 )
 def test_what_is_suggested(action: Action, shape: str, pattern: str) -> None:
@@ -135,6 +181,8 @@ def test_what_is_suggested(action: Action, shape: str, pattern: str) -> None:
         (call("Write", file_path="/home/hunter2/x"), "Write"),
         (request(f"{ORDERS}/hunter2"), "POST api.internal"),
         (request("hunter2", ActionKind.SQL_STATEMENT), "sql.statement"),
+        (mcp("resources/read", uri="hunter2"), "jira resources/read"),
+        (mcp("tools/call", tool="x", arguments={"a": "hunter2"}), "mcp__jira__x"),
     ],
 )
 def test_what_is_hidden_is_not_quoted(action: Action, shape: str) -> None:
@@ -186,6 +234,20 @@ def test_anything_gets_a_shape_and_a_pattern_that_fits_or_none(command: str) -> 
         (ActionKind.LLM_REQUEST, "* https://api.internal/", ""),
         (ActionKind.SQL_STATEMENT, "*", ""),
         (ActionKind.SQL_STATEMENT, "or*", ""),
+        (MCP, "*", ""),
+        (MCP, "jira", ""),
+        (MCP, "jira *", ""),
+        (MCP, "j* resources/read x", ""),
+        (MCP, "jira resources/* x", ""),
+        (MCP, "jira resources/read *", ""),
+        (MCP, "jira resources/read *x", ""),
+        (MCP, "mcp__jira", ""),
+        (MCP, "mcp__jira__*", ""),
+        (MCP, "mcp__jira(a:b)", ""),
+        (MCP, "mcp__jira__delete", "mcp__jira__create"),
+        (MCP, "mcp__jira__delete", "jira resources/read x"),
+        (MCP, "jira resources/read x", "mail resources/read x"),
+        (MCP, "jira prompts/get x", "jira resources/read x"),
     ],
 )
 def test_too_wide(kind: ActionKind, pattern: str, shape: str) -> None:
@@ -205,6 +267,8 @@ def test_too_wide(kind: ActionKind, pattern: str, shape: str) -> None:
         (TOOL, "mcp__db__drop", ""),
         (HTTP, f"{ORDERS}/*", "POST api.internal /v1/orders/*"),
         (ActionKind.SQL_STATEMENT, "orders*", ""),
+        (MCP, "mcp__jira__create_issue(project:TEAM*)", "mcp__jira__create_issue"),
+        (MCP, "jira resources/read file:///a/*", "jira resources/read file:///a/b"),
     ],
 )
 def test_narrow_enough(kind: ActionKind, pattern: str, shape: str) -> None:

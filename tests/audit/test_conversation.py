@@ -6,9 +6,10 @@ import pytest
 
 from proctor.audit import conversation as module
 from proctor.audit.answers import Said
-from proctor.audit.conversation import Call, Conversation, Turn, conversation
+from proctor.audit.conversation import Conversation, conversation
 from proctor.audit.find import find
 from proctor.audit.reader import Content, Reader, opened
+from proctor.audit.turns import Call, Turn
 from proctor.errors import ClientError
 from proctor.model import ContentRef
 from tests.support.parts import ALICE
@@ -149,7 +150,7 @@ def test_batches_are_bounded(alices: Conversation, monkeypatch: pytest.MonkeyPat
     assert len(asked) == 4
     monkeypatch.setattr(module, "_BATCH_BYTES", 1)
     assert list(alices.turns()) == whole
-    assert len(asked) == 13  # the turn without content goes with the next
+    assert len(asked) == 12  # turns without content go with the next
 
 
 def test_no_call_hides_behind_the_id_of_another(reader: Reader) -> None:

@@ -57,6 +57,30 @@ def test_findings(tmp_path: Path, rules: str, more: str, code: int, messages: li
         assert message in f"{row['message']} {row['got']}"
 
 
+MORE_LISTENERS = """\
+  - name: egress
+    kind: forward
+    listen: 127.0.0.1:8081
+    destinations: [{host: api.internal}, {host: pinned.example.org, speaks: tunnel}]
+  - name: tools
+    kind: reverse
+    listen: 127.0.0.1:8082
+    speaks: mcp
+    routes: [{path: /jira, upstream: https://mcp.internal}]
+"""
+
+
+def test_what_listeners_make_of_their_traffic(tmp_path: Path) -> None:
+    config = house(tmp_path, GOOD)
+    config.write_text(config.read_text().replace("identity:", f"{MORE_LISTENERS}identity:"))
+    result, rows = run(config)
+    assert result.exit_code == 1
+    assert [row["message"] for row in rows] == [
+        "No rule allows any http.request: all are denied.",
+        "No rule allows any mcp.call: all are denied.",
+    ]
+
+
 def test_an_error_names_the_place(tmp_path: Path) -> None:
     text = GOOD + "  - {id: b, on: llm.request, then: deny, when: llm.modle == 'x'}\n"
     _, (row,) = run(house(tmp_path, text))

@@ -56,6 +56,7 @@ def test_without_questions(tmp_path: Path) -> None:
         "--group reviewers --audience proctor-console",
         "ANTHROPIC_BASE_URL=http://127.0.0.1:8080",
         "$(proctor token --local --subject me)",
+        f"`egress` and `tools` in {folder / 'proctor.yaml'}",
     ):
         assert words in output
 
@@ -71,6 +72,24 @@ def test_the_shipped_rules_are_copied(tmp_path: Path) -> None:
     for rule in (REPOSITORY / "rules").rglob("*.yaml"):
         copy = tmp_path / "rules" / rule.relative_to(REPOSITORY / "rules")
         assert copy.read_bytes() == rule.read_bytes()
+
+
+def test_what_is_commented_out_is_right(tmp_path: Path) -> None:
+    """The forward listener, the MCP servers and their credentials."""
+    run(str(tmp_path), "--yes")
+    file = tmp_path / "proctor.yaml"
+    text = file.read_text()
+    for first in ("- name: egress", "- name: tools", "- {name: tickets"):
+        head, _, rest = text.partition(f"  # {first}")
+        block, gap, tail = rest.partition("\n\n")
+        text = head + f"  {first}" + block.replace("\n  # ", "\n  ") + gap + tail
+    file.write_text(text)
+    config = load(file)
+    assert [listener.name for listener in config.listeners] == ["claude", "egress", "tools"]
+    assert len(config.listeners[1].destinations) == 4
+    assert [item.name for item in config.credentials] == ["anthropic", "tickets", "jira"]
+    status = CliRunner().invoke(make_app(only="check"), ["check", "--config", str(file)])
+    assert (status.exit_code, status.stdout) == (0, "[]\n")
 
 
 def test_answers_by_option(tmp_path: Path) -> None:

@@ -9,27 +9,28 @@ from typing import Any
 import pytest
 
 from proctor.audit.answers import Said, ServerCall
-from proctor.audit.conversation import Call, Result, Totals, Turn
 from proctor.audit.exchanges import Exchange
 from proctor.audit.reader import Content
+from proctor.audit.turns import Call, Result, Totals, Turn
 from proctor.cli.screen import put, screen
 from proctor.cli.transcript import Transcript
 from tests.support.recorded import START
 
 TOTALS = Totals(
     session_id=None, principal=None, subject=None, groups=(), client="", started_at=START,
-    ended_at=START, runs=1, exchanges=1, turns=1, tool_calls=0, refused=0, input_tokens=0,
-    output_tokens=0, cache_read_tokens=0, cache_write_tokens=0,
+    ended_at=START, runs=1, exchanges=1, turns=1, outside=0, tool_calls=0, refused=0,
+    input_tokens=0, output_tokens=0, cache_read_tokens=0, cache_write_tokens=0,
 )  # fmt: skip
 EXCHANGE = Exchange(
     writer="w0", seq=0, flow_id="f", session_id="s", principal="i#a", subject="a", groups=(),
-    client="", run=None, listener="l", method="POST", path="/v1/messages?x=1", status=200,
+    client="", run=None, listener="l", correlated_by="header", protocol="h2", method="POST",
+    scheme="https", host="api.example", port=443, path="/v1/messages?x=1", status=200,
     request_bytes=1, response_bytes=1, started_at=START, ended=START + timedelta(seconds=1),
     ended_at=START + timedelta(seconds=1), verdict="allow", rule_id="r", reason="", observed=(),
-    passed=False, policy_version="v", record="full", error=None, coverage="full", model="m",
-    request_class="messages", stop_reason=None, input_tokens=0, output_tokens=0,
-    cache_read_tokens=0, cache_write_tokens=0, tools=(), results=(), prompt=None, output=None,
-    request=None, response=None,
+    passed=False, approval_id=None, kinds=("llm.request",), policy_version="v",
+    record="full", error=None, coverage="full", model="m", request_class="messages",
+    stop_reason=None, input_tokens=0, output_tokens=0, cache_read_tokens=0, cache_write_tokens=0, tools=(),
+    results=(), outcomes=(), prompt=None, output=None, request=None, response=None,
 )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from proctor.console.house import House
 from proctor.console.pages import routes
 from proctor.console.rendering import page
 from proctor.errors import ClientError
+from proctor.mcp.pins import Pins
 from proctor.policy.engine import Policy, load_policy
 from proctor.policy.features import Features
 from proctor.runtime.health import listen
@@ -145,6 +146,7 @@ class Stand:
     dev: bool = False
     now: Callable[[], datetime] = lambda: NOW
     signed_in: bool = True
+    pins: Pins | None = None
 
     async def still(self) -> bool:
         return self.signed_in
@@ -163,6 +165,7 @@ class Stand:
             clock=self.now,
             dev=self.dev,
             lacking=lambda: (),
+            pins=self.pins,
         )
 
     def app(self) -> Starlette:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -288,18 +289,19 @@ def test_other_options_open_no_way(web: Web, option: str) -> None:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path) -> Iterator["Terminal"]:
+def terminal() -> Iterator["Terminal"]:
     if not shutil.which("tmux"):
         why = "tmux is not installed: apt-get install tmux"
         if os.environ.get("CI") == "true":
             pytest.fail(why)
         pytest.skip(why)
-    name = f"proctor-{uuid.uuid4().hex}"
-    found = Terminal(socket=tmp_path / name)
-    try:
-        yield found
-    finally:
-        found.tmux("kill-server")
+    # Not in tmp_path: a socket's name has 107 bytes at most (unix(7)).
+    with tempfile.TemporaryDirectory() as folder:
+        found = Terminal(socket=Path(folder) / "tmux")
+        try:
+            yield found
+        finally:
+            found.tmux("kill-server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

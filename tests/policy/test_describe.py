@@ -78,6 +78,8 @@ def test_lists_become_tuples() -> None:
         ("action: {kind: llm.request}\nllm: {features: [websearch]}", "can never be here"),
         ("action: {kind: llm.request}\nhttp: {headers: {X-A: b}}", "can never be here"),
         ("action: {kind: llm.request}\ntool: {name: x}", "always empty for llm.request"),
+        ("action: {kind: mcp.call}\ntool: {name: x}", "follows from what stands in `mcp`"),
+        ("action: {kind: mcp.call}\nllm: {model: x}", "always empty for mcp.call"),
         ("action: {kind: sql.statement}\nsql: {verbs: [DROP]}", "not available"),
         ("action: {kind: llm.request}\nbudget: {}", "not available"),
         ("action: {kind: llm.request}\nfindings: {}", "another type"),
@@ -127,3 +129,14 @@ def test_what_a_command_line_touches_follows_from_it() -> None:
     tool = described(text % ", paths: [y]").action.tool
     assert tool
     assert (tool.paths, tool.hosts) == (("y",), ("a.test",))
+
+
+def test_a_call_of_an_mcp_server() -> None:
+    text = """
+        action: {kind: mcp.call}
+        mcp: {server: jira, method: tools/call, tool: create, arguments: {labels: [a]}}
+    """
+    mcp = described(text).action.mcp
+    assert mcp is not None
+    assert (mcp.server, mcp.method, mcp.tool, mcp.uri) == ("jira", "tools/call", "create", "")
+    assert mcp.arguments == {"labels": ["a"]}

@@ -17,6 +17,7 @@ from proctor.model import (
     Hold,
     HttpFields,
     LlmFields,
+    McpFields,
     Principal,
     RecordMode,
     ToolFields,
@@ -439,3 +440,20 @@ def test_answers_are_remembered_by_all_that_they_rest_on(tmp_path: Path) -> None
     for number in range(3000):
         verdict((), 100 + number)
     assert len(policy._known) <= 1024
+
+
+def test_calls_are_remembered_only_where_their_input_does_not_matter(tmp_path: Path) -> None:
+    def asked(**arguments: str) -> Case:
+        mcp = McpFields(server="jira", method="tools/call", tool="x", arguments=arguments)
+        return case(ActionKind.MCP_CALL, mcp=mcp)
+
+    allow = '{id: a, on: mcp.call, when: mcp.tool == "x", then: allow}'
+    plain = policy(tmp_path, written(allow))
+    assert isinstance(plain.decide(asked()).verdict, Allow)
+    assert len(plain._known) == 1
+    for rule in ("match: mcp__jira__x(n:2)", "when: has(mcp.arguments.n)"):
+        narrow = policy(tmp_path, written(allow, f'{{id: b, on: mcp.call, "then": deny, {rule}}}'))
+        for _ in range(2):
+            assert isinstance(narrow.decide(asked()).verdict, Allow)
+            assert isinstance(narrow.decide(asked(n="2")).verdict, Deny)
+        assert not narrow._known

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from proctor.model import ActionKind, Deny, HttpFields, ToolFields
+import pytest
+
+from proctor.model import ActionKind, Deny, HttpFields, McpFields, ToolFields
 from proctor.policy.engine import Outcome
 from proctor.policy.explain import explain
 from tests.support.cases import case, policy
@@ -54,6 +56,17 @@ def test_match(tmp_path: Path) -> None:
     assert found.steps[-1].outcome is Outcome.MATCH
     assert "mcp__mail" in found.steps[-1].why
     assert "'Read'" in found.steps[-1].why
+
+
+@pytest.mark.parametrize(
+    ("method", "why"), [("tools/call", "fits the tool 'mcp__jira__x'"), ("ping", "no call of a")]
+)
+def test_match_over_mcp(tmp_path: Path, method: str, why: str) -> None:
+    text = "rules: [{id: a, on: mcp.call, match: mcp__mail, then: deny}]"
+    mcp = McpFields(server="jira", method=method, tool="x")
+    found = explain(policy(tmp_path, text), case(ActionKind.MCP_CALL, mcp=mcp))
+    assert found.steps[0].outcome is Outcome.MATCH
+    assert why in found.steps[0].why
 
 
 def test_what_is_not_known_stays_open(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ def test_features_lack_whole_names() -> None:
     assert Features().lacks("budget.tokens")
     assert Features().lacks("action.tainted")
     assert not Features().lacks("action.kind")
+    assert not Features().lacks("http.operation")
 
 
 def test_doors_of_this_version() -> None:
     assert ActionKind.LLM_REQUEST in Features().kinds
+    assert ActionKind.MCP_CALL in Features().kinds
     assert ActionKind.SQL_STATEMENT not in Features().kinds

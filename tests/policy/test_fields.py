@@ -4,13 +4,14 @@ from dataclasses import fields
 
 import pytest
 
-from proctor.model import ActionKind, HttpFields, LlmFields, ToolFields
+from proctor.model import ActionKind, HttpFields, LlmFields, McpFields, ToolFields
 from proctor.policy.fields import TABLE, empty, fills, nearest
 from proctor.policy.values import getter
 
 
 @pytest.mark.parametrize(
-    ("room", "model"), [("http", HttpFields), ("llm", LlmFields), ("tool", ToolFields)]
+    ("room", "model"),
+    [("http", HttpFields), ("llm", LlmFields), ("tool", ToolFields), ("mcp", McpFields)],
 )
 def test_rooms_are_the_models(room: str, model: type) -> None:
     assert set(TABLE[room].fields or ()) == {field.name for field in fields(model)}
@@ -38,7 +39,16 @@ def test_empty_values_are_shared_and_stay_empty() -> None:
         (ActionKind.LLM_REQUEST, "http.path", True),
         (ActionKind.LLM_REQUEST, "http.json", False),
         (ActionKind.LLM_REQUEST, "tool.name", False),
+        (ActionKind.LLM_REQUEST, "http.operation", False),
         (ActionKind.HTTP_REQUEST, "http.json", True),
+        (ActionKind.HTTP_REQUEST, "http.violations", True),
+        (ActionKind.MCP_CALL, "http.json", False),
+        (ActionKind.MCP_CALL, "mcp.arguments", True),
+        (ActionKind.MCP_CALL, "tool.name", True),
+        (ActionKind.MCP_CALL, "tool.input", True),
+        (ActionKind.MCP_CALL, "tool.command", False),
+        (ActionKind.LLM_TOOL_USE, "tool.command", True),
+        (ActionKind.LLM_TOOL_USE, "mcp.server", False),
         (ActionKind.SQL_STATEMENT, "http.path", False),
         (ActionKind.SQL_STATEMENT, "principal.groups", True),
         (ActionKind.SQL_STATEMENT, "now", True),

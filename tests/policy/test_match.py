@@ -2,6 +2,7 @@
 
 import contextlib
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -92,7 +93,11 @@ def test_matches(pattern: str, call: ToolFields, result: bool) -> None:  # noqa:
         "mcp__mail__",
         "mcp__*",
         "mcp__mail__*x",
-        "mcp__mail__send(to:x)",
+        "mcp__mail__send()",
+        "mcp__mail__send(to=x)",
+        "mcp__mail__send(to:)",
+        "mcp__mail__send(a b:c)",
+        "mcp__*(to:x)",
         "mcp__ma il",
         "Über",
         "a\0b",
@@ -135,6 +140,71 @@ def test_command_lines(patterns: list[str], line: str, some: bool, all_: bool) -
     if len(parsed) == 1:
         assert parsed[0].matches(call) is some
         assert parsed[0].matches(call, every=True) is all_
+
+
+@pytest.mark.parametrize(
+    ("pattern", "given", "some", "all_"),
+    [
+        ("project:SEC*", {"project": "SEC-1"}, True, True),
+        ("project:SEC*", {"project": "sec-1 "}, True, False),
+        ("project:SEC*", {"project": " SEC-1"}, True, False),
+        ("project:SEC*", {"project": "TEAM"}, False, False),
+        ("project:SEC*", {"title": "SEC-1"}, False, False),
+        ("project:SEC*", {"project": None}, False, False),
+        ("project:SEC*", {"project": {"key": "SEC-1"}}, True, False),
+        ("project:SEC*", {"project": [["SEC-1"], "TEAM"]}, True, False),
+        ("project:SEC*", {"project": ["SEC-1", "SEC-2"]}, True, True),
+        ("project:SEC*", {"project": ["SEC-1", "TEAM"]}, True, False),
+        ("project:SEC*", {"project": ["SEC-1", None]}, True, False),
+        ("project:*", {"project": []}, False, False),
+        ("project:*", {}, False, False),
+        ("force:true", {"force": True}, True, True),
+        ("force:true", {"force": "true"}, True, True),
+        ("force:true", {"force": 1}, False, False),
+        ("amount:5", {"amount": 5}, True, True),
+        ("amount:5", {"amount": 50}, False, False),
+        ("url:https://a.example/*", {"url": "https://a.example/x\ny"}, True, True),
+        ("text:a:b", {"text": "a:b"}, True, True),
+    ],
+)
+def test_arguments_of_mcp_tools(
+    pattern: str, given: dict[str, Any], *, some: bool, all_: bool
+) -> None:
+    call = ToolFields(name="mcp__jira__create", input=given)
+    for tool_name in ("mcp__jira__create", "mcp__jira__*", "mcp__jira"):
+        parsed = parse_pattern(f"{tool_name}({pattern})")
+        assert parsed.matches(call) is some
+        assert parsed.matches(call, every=True) is all_
+    assert not parse_pattern(f"mcp__jira__delete({pattern})").matches(call)
+
+
+def test_an_argument_as_deep_as_it_likes() -> None:
+    deep: Any = "SEC"
+    for _ in range(100_000):
+        deep = [deep]
+    call = ToolFields(name="mcp__jira__create", input={"project": deep})
+    assert parse_pattern("mcp__jira__create(project:sec)").matches(call)
+    assert not parse_pattern("mcp__jira__create(project:SEC)").matches(call, every=True)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "result"),
+    [
+        ("mcp__jira", "mcp__jira__create", True),
+        ("mcp__jira__create(a:b)", "mcp__jira__create", None),
+        ("mcp__jira__create(*)", "mcp__jira__create", True),
+        ("mcp__jira__create(a:b)", "mcp__jira__delete", False),
+        ("Bash(rm *)", "Bash", None),
+        ("Bash(rm *)", "PowerShell", False),
+        ("Bash", "Bash", True),
+        ("Read(.env)", "Read", None),
+        ("WebFetch(domain:a.example)", "WebFetch", None),
+    ],
+)
+def test_whether_a_tool_is_meant_before_it_is_called(
+    pattern: str, name: str, *, result: bool | None
+) -> None:
+    assert parse_pattern(pattern).names(name) is result
 
 
 @pytest.mark.parametrize(

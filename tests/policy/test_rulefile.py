@@ -150,6 +150,19 @@ def one(more: str = "", **keys: str) -> str:
         (one(then="allow", appeal="true"), 6, "may be appealed"),
         (one(then="deny", approval="{from: [a]}"), 6, "Only a rule that holds"),
         (one(on="llm.tool_use", then="allow", match="Bash(<unreadable>)"), 6, "never match"),
+        (one(when="http.operation == 'x'"), 6, "http.operation is always empty for llm.request"),
+        (one(on="mcp.call", match="Bash(rm *)"), 6, "no tool of an MCP server"),
+        (one(on="mcp.call", match="[mcp__jira, Read]"), 6, "no tool of an MCP server"),
+        (one(on="[mcp.call, llm.request]", match="mcp__jira"), 6, "about tool calls"),
+        (one(on="mcp.call", when="tool.command == ''"), 6, "tool.command is always empty"),
+        (one(on="[llm.tool_use, mcp.call]", when="tool.hosts == []"), 6, "empty for mcp.call"),
+        (one(on="mcp.call", when="llm.model == 'x'"), 6, "llm.model is always empty"),
+        (
+            one(on="mcp.call", match="mcp__jira", when="mcp.method == 'resources/read'"),
+            7,
+            "never match",
+        ),
+        (one(on="mcp.call", match="mcp__jira", unless="mcp.uri == ''"), 7, "never match"),
     ],
 )
 def test_refused(text: str, line: int, message: str) -> None:
@@ -158,18 +171,19 @@ def test_refused(text: str, line: int, message: str) -> None:
     assert error.where == f"test.yaml:{line}"
 
 
-NOW = Features(listeners=frozenset({"claude"}))
+NOW = Features(listeners=frozenset({"claude"}), servers=frozenset({"jira"}))
 
 
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
         (one(on="sql.statement", mode="observe"), 4, "door for sql.statement"),
-        (one(on="mcp.call", then="allow"), 4, "door for mcp.call"),
+        (one(on="git.push", then="allow"), 4, "door for git.push"),
+        (one(on="mcp.call", match="mcp__jria"), 6, "no MCP server 'jria'"),
+        (one(on="mcp.call", when="mcp.server == 'jria'"), 6, "no MCP server 'jria'"),
         (one(on="[llm.request, ws.message]"), 4, "door for ws.message"),
         (one(when="action.tainted"), 6, "action.tainted is always empty"),
         (one(unless="has(budget.x)"), 6, "budget is always empty"),
-        (one(when="http.operation == 'x'"), 6, "http.operation is always empty"),
         (one(when="action.listener == 'cloude'"), 6, "no listener 'cloude'"),
     ],
 )
@@ -194,6 +208,12 @@ def test_nothing_looks_guarded_that_is_not(text: str, line: int, message: str) -
         one(on="llm.tool_use", mode="observe", match="Read"),
         one("mode: observe\n", on="llm.tool_use", match="mcp__mail"),
         one(on="llm.tool_use", then="allow"),
+        one(on="mcp.call", match="mcp__jira__create_issue(project:SEC*)"),
+        one(on="mcp.call", match="mcp__jira", when="mcp.method == 'tools/call'"),
+        one(on="[llm.tool_use, mcp.call]", match="[Bash(rm *), mcp__jira]"),
+        one(on="[llm.tool_use, mcp.call]", when="tool.name == 'mcp__jira__x'"),
+        one(on="mcp.call", when="mcp.server == 'jira' && mcp.arguments.project == 'X'"),
+        one(on="http.request", when="http.operation == 'x' || http.violations != []"),
         one(on="llm.tool_use", then="allow", match="mcp__mail__send", restore="[EMAIL_ADDRESS]"),
         one(on="llm.tool_use", then="allow", when="tool.name != 'x'", redact="{PASSWORD: block}"),
         one(on="[llm.request, http.request]", then="allow", redact="{IBAN_CODE: surrogate}"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proctor.model import ActionKind, Case, Finding, HttpFields, Session
+from proctor.model import ActionKind, Case, Finding, HttpFields, McpFields, Session
 from proctor.policy.cost import MAX_ITEMS
 from proctor.policy.expression import EvaluationError, compile_condition
 from proctor.policy.fields import TABLE
@@ -77,6 +77,39 @@ def found(count: int) -> Case:
             for n in range(count)
         ),
     )
+
+
+def test_a_call_of_an_mcp_server() -> None:
+    mcp = McpFields(server="jira", method="tools/call", tool="a.b", arguments={"n": [1]}, uri="u")
+    asked = case(ActionKind.MCP_CALL, mcp=mcp)
+    found = {name: getter(f"mcp.{name}")(asked) for name in TABLE["mcp"].fields or ()}
+    assert found == {
+        "server": "jira",
+        "method": "tools/call",
+        "tool": "a.b",
+        "arguments": {"n": [1]},
+        "uri": "u",
+    }
+    assert getter("tool.name")(asked) == "mcp__jira__a_b"
+    assert getter("tool.input")(asked) == {"n": [1]}
+    assert getter("tool.name")(case(ActionKind.MCP_CALL, mcp=replace(mcp, method="ping"))) == ""
+
+
+def test_what_a_description_of_an_api_says() -> None:
+    http = HttpFields(operation="getUser", violations=("query: limit is no number",))
+    asked = case(ActionKind.HTTP_REQUEST, http=http)
+    assert getter("http.operation")(asked) == "getUser"
+    assert getter("http.violations")(asked) == ("query: limit is no number",)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"a": "x" * (MAX_TEXT + 1)}, {"a": [0] * (MAX_ITEMS + 1)}, {"a": "\ud800"}]
+)
+def test_arguments_that_no_rule_can_look_at(arguments: dict[str, Any]) -> None:
+    asked = case(ActionKind.MCP_CALL, mcp=McpFields(arguments=arguments))
+    view = View(asked, Plan(["mcp.arguments", "mcp.server"], []))
+    assert cel.compile("mcp.server == ''").execute(view.context) is True
+    assert set(view.missing) == {"mcp.arguments"}
 
 
 def test_a_place_with_many_findings_is_one() -> None:

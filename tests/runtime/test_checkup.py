@@ -144,6 +144,15 @@ def test_certificates(house: Path, days: float, ahead: float, state: State) -> N
     assert [item.check for item in found] == ["tls claude", "tls claude upstream", "tls console"]
 
 
+def test_certificates_that_are_shown_to_upstreams(house: Path) -> None:
+    files = tls.make(house / "tls", days=100)
+    text = CONFIG.replace("    speaks:", "    credential: partner\n    speaks:")
+    text += f"credentials: [{{name: partner, cert: {files.cert}, key: {files.key}}}]\n"
+    (house / "proctor.yaml").write_text(text)
+    (finding,) = checkup.certificates(load(house / "proctor.yaml"), datetime.now(UTC))
+    assert (finding.check, finding.state) == ("credential partner", State.OK)
+
+
 def test_certificates_that_do_not_fit(house: Path) -> None:
     files, others = tls.make(house / "tls"), tls.make(house / "others")
     found = config(house, f"console: {{tls: {{cert: {files.cert}, key: {others.key}}}}}\n")

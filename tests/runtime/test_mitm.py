@@ -16,7 +16,7 @@ from mitmproxy import http, options, optmanager
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from proctor.errors import ProctorError
-from proctor.runtime.door import Refusal, Site, Stage
+from proctor.runtime.door import Inside, Refusal, Site, Stage
 from proctor.runtime.http1 import MAX_HEAD
 from proctor.runtime.quick import quicken
 from tests.support.live import Live, live, read_answer
@@ -43,9 +43,8 @@ class StubDoor:
         return Site(
             name=listener,
             tls=False,
+            forward=False,
             upstream=("127.0.0.1", self.upstream),
-            upstream_tls=False,
-            via=None,
             first_request=5,
             connections=3,
         )
@@ -65,6 +64,9 @@ class StubDoor:
     def refuse(self, flow: http.HTTPFlow, error: BaseException) -> None:
         self.failed.append(error)
         flow.response = http.Response.make(503, b"refused")
+
+    def inside(self, flow: http.HTTPFlow) -> Inside:
+        raise NotImplementedError
 
     def gone(self, flow: http.HTTPFlow) -> None:
         self.left.append(flow)

@@ -28,6 +28,18 @@ listeners:
     upstream: https://api.anthropic.com
     speaks: anthropic
     credential: anthropic
+  - name: partner
+    kind: reverse
+    listen: 127.0.0.1:0
+    upstream: https://partner.internal
+    speaks: http
+    credential: partner
+  - name: crm
+    kind: reverse
+    listen: 127.0.0.1:0
+    upstream: https://crm.internal
+    speaks: http
+    credential: crm
 identity:
   issuers:
     - issuer: https://idp.internal
@@ -36,10 +48,20 @@ identity:
       introspection: {client_id: proctor, client_secret: {file: client}}
 credentials:
   - {name: anthropic, header: x-api-key, value: {file: secret}}
+  - {name: partner, cert: partner.pem, key: partner-key.pem}
+  - name: crm
+    oauth:
+      token_endpoint: https://idp.internal/token
+      client_id: proctor
+      client_auth: private_key
+      private_key: crm-key.pem
+      ca: crm-ca.pem
 redaction: {known_values: [known.txt], recognizers: own.yaml}
 """
 PRIVATE = (
     "key.pem",
+    "partner-key.pem",
+    "crm-key.pem",
     "client",
     "secret",
     "known.txt",
@@ -47,7 +69,16 @@ PRIVATE = (
     ".proctor/keys.json",
     "recordings",
 )
-PUBLIC = ("proctor.yaml", "own.yaml", "rules", "rules/a.yaml", "cert.pem", "ca.pem")
+PUBLIC = (
+    "proctor.yaml",
+    "own.yaml",
+    "rules",
+    "rules/a.yaml",
+    "cert.pem",
+    "ca.pem",
+    "partner.pem",
+    "crm-ca.pem",
+)
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777])

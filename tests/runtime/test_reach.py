@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proctor.credentials.settings import OAuthSettings
 from proctor.fields import SecretSource
 from proctor.identity.fetch import HttpFetch
 from proctor.runtime import reach
@@ -22,8 +23,9 @@ from proctor.settings import (
     Listener,
 )
 from proctor.testing import tls
-from proctor.testing.issuer import Failure, StandInIssuer
+from proctor.testing.issuer import CLIENT_ID, CLIENT_SECRET, Failure, StandInIssuer
 from proctor.units import Address
+from tests.support.authserver import AuthServer
 
 NOWHERE = Address(host="127.0.0.1", port=0)
 
@@ -127,6 +129,41 @@ def test_credentials(environment: dict[str, str], running: str | None, state: St
     finding = asyncio.run(reach.credential(source, "a", environment, running=running))
     assert finding.state is state
     assert "Zx9" not in repr(finding)
+
+
+@pytest.mark.parametrize(
+    ("change", "environment", "running", "state", "words"),
+    [
+        ({}, {"S": CLIENT_SECRET}, None, State.OK, "gives one, good for 90 s"),
+        ({}, {"S": "Zx9"}, None, State.FAIL, "status 401, invalid_client"),
+        ({}, {}, None, State.FAIL, "no environment variable S"),
+        ({}, {}, "", State.OK, "The running proctor asks"),
+        ({"grant": "token_exchange"}, {}, None, State.OK, "which is not at hand"),
+    ],
+)
+def test_tokens(
+    change: dict[str, str],
+    environment: dict[str, str],
+    running: str | None,
+    state: State,
+    words: str,
+) -> None:
+    def look(url: str) -> Callable[[HttpFetch], Awaitable[Finding]]:
+        plain = {"token_endpoint": url, "client_id": CLIENT_ID, "client_secret": {"env": "S"}}
+        return lambda fetch: reach.has_token(
+            "a",
+            OAuthSettings.model_validate(plain | change),
+            fetch,
+            environment=environment,
+            now=lambda: datetime.now(UTC),
+            running=running,
+        )
+
+    with AuthServer() as server:
+        finding = ask(look(server.url))
+    assert finding.state is state
+    assert words in finding.what
+    assert not any(secret in repr(finding) for secret in (CLIENT_SECRET, "Zx9", "t1"))
 
 
 def drive_upstream(made: Callable[[str], Listener], files: tls.Files | None = None) -> Finding:

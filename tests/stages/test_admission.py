@@ -99,10 +99,24 @@ def test_a_stranger_s_large_body_is_not_read() -> None:
 
 
 def test_upgrades_do_not_happen() -> None:
-    more = b"connection: upgrade, x-api-key\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+    more = b"connection: upgrade, x-api-key, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: \r\n"
     with Origin(OK) as origin:
         this = house(listener(origin.port))
         with running(this) as proxy:
             proxy.request("claude", post(more=more))
-    assert b"upgrade" not in origin.received.lower().partition(b"sec-websocket")[0]
+    assert b"upgrade" not in origin.received.lower()
+    assert b"settings" not in origin.received.lower()
     assert b"x-api-key: " + REAL_KEY in origin.received
+
+
+@pytest.mark.parametrize("token", ["a", "nobody"])
+def test_a_websocket_is_refused_to_who_is_known(token: str) -> None:
+    more = b"connection: upgrade\r\nupgrade: WebSocket\r\nsec-websocket-version: 13\r\n"
+    with Origin(OK) as origin:
+        this = house(listener(origin.port, speaks="http"))
+        with running(this) as proxy:
+            answer = proxy.request("claude", post(token=token, more=more))
+    known = token == "a"
+    assert answer.startswith(b"HTTP/1.1 501 " if known else b"HTTP/1.1 401 "), answer
+    assert (b'"websocket"' in answer) == known
+    assert origin.connections == 0

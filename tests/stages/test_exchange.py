@@ -3,6 +3,7 @@
 import pytest
 from mitmproxy import http
 
+from proctor.credentials.injection import PutHeader
 from proctor.model import Deny
 from proctor.protocols.anthropic.request import MessagesRequest
 from proctor.protocols.anthropic.routes import RouteKind
@@ -43,7 +44,7 @@ def test_the_route_takes_path_and_query(url: str, kind: RouteKind) -> None:
 
 
 def test_a_credential_is_in_no_repr() -> None:
-    exchange = Exchange(listener="l", credential=((b"x-api-key", b"sk-real"),))
+    exchange = Exchange(listener="l", credential=PutHeader("x-api-key", "sk-real"))
     assert "sk-real" not in repr(exchange)
 
 

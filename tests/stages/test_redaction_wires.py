@@ -15,9 +15,10 @@ import pytest
 from h2.connection import H2Connection
 from mitmproxy import http
 
+from proctor.egress.settings import UpstreamTlsSettings
 from proctor.redaction.model import Budget, Spot
 from proctor.redaction.surrogates import TOKEN
-from proctor.settings import TlsSettings, UpstreamTlsSettings
+from proctor.settings import TlsSettings
 from proctor.testing.tls import Files, make
 from tests.support.h2origin import Answer, H2Origin, whole
 from tests.support.live import read_answer

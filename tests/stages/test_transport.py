@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from proctor.settings import TlsSettings, UpstreamTlsSettings
+from proctor.egress.settings import UpstreamTlsSettings
+from proctor.settings import TlsSettings
 from proctor.testing.tls import Files, make
 from proctor.units import Origin as Address
 from tests.support.origin import Origin

@@ -265,6 +265,7 @@ async def rig(
     issuer: bool = True,
     address: str = ADDRESS,
     policy: Any = None,
+    pins: Any = None,
     **console: Any,
 ) -> AsyncIterator[Rig]:
     """A console for a test."""
@@ -295,6 +296,7 @@ async def rig(
         clock=clock,
         dev=dev,
         lacking=list,
+        pins=pins,
     )
 
     async def secret(_: SecretSource) -> str:

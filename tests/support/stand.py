@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proctor.approval.holder import Desk
+from proctor.credentials.injection import Injection, PutHeader
+from proctor.egress.settings import UpstreamTlsSettings
 from proctor.errors import InternalError
 from proctor.gate import Gate
 from proctor.model import Finding
 from proctor.runtime.modes import nudge
-from proctor.settings import Listener, TlsSettings, UpstreamTlsSettings
-from proctor.stages.suite import Screens, Suite
+from proctor.settings import Listener, TlsSettings
+from proctor.stages.parts import Screens
+from proctor.stages.suite import Suite
 from proctor.units import Address, Origin
 from tests.support.live import Live, live
 from tests.support.parts import Rules, Store, Tokens
@@ -26,10 +29,18 @@ class Keys:
     def __init__(self) -> None:
         self.missing = False
 
-    def headers_for(self, name: str) -> tuple[tuple[bytes, bytes], ...]:
+    def ready(self, name: str, principal_key: str, token: str | None) -> Injection:
         if self.missing:
             raise InternalError("credential-missing", f"Credential {name} has no value")
-        return ((b"x-api-key", REAL_KEY),)
+        return PutHeader("x-api-key", REAL_KEY.decode())
+
+    async def fetch(
+        self, name: str, principal_key: str, token: str | None, expires_at: float
+    ) -> Injection:
+        raise NotImplementedError
+
+    def certificate(self, name: str) -> None:
+        return None
 
 
 class Counted:

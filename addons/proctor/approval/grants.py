@@ -1,8 +1,9 @@
 """What a grant lets pass, and how it may be worded.
 
-For a model's tool call a pattern is one in Claude Code's permission syntax, and every command that
-a line would run has to match it. For all else it is the target, in which `*` stands for any run of
-characters: `POST https://api.internal:443/v1/orders/*`.
+For a tool call, the model's or over MCP, a pattern is one in Claude Code's permission syntax, and
+every command that a line would run has to match it. For all else it is the target, in which `*`
+stands for any run of characters: `POST https://api.internal:443/v1/orders/*`; for what else is
+asked of an MCP server, its name, the method, and what is named: `docs resources/read file:///a/*`.
 """
 
 import re
@@ -12,7 +13,8 @@ from typing import Final
 
 from proctor.approval.authority import too_wide
 from proctor.approval.model import ApprovalError, Grant
-from proctor.model import Action, ActionKind, ToolFields
+from proctor.model import Action, ActionKind, McpFields, ToolFields
+from proctor.policy.calls import TOOL_KINDS, call_of
 from proctor.policy.match import Pattern, PatternError, parse_pattern
 from proctor.protocols.shell.reader import read_command
 
@@ -28,6 +30,7 @@ _NARROWED: Final = _COMMANDS | _PATHS | {"WebFetch"}
 _WHAT: Final = re.compile(r"(?P<tool>[^()\s]+)(?:\((?P<what>.*)\))?", re.DOTALL)
 # Up to the path of a URL, which no `*` may stand before: `POST https://api.internal:443/`.
 _PLACE: Final = re.compile(r"(?P<method>[A-Z]{1,32}) (?P<origin>[a-z]{1,32}://[^/?#\s*]+)/")
+_ASKED: Final = re.compile(r"(?P<server>[^\s*]+) (?P<method>[^\s*]+)(?: [^*].*)?")
 # What differs between one thing and the next of its kind: numbers, UUIDs, hashes, long tokens.
 _ID: Final = re.compile(
     r"\d+|[0-9a-fA-F]{8,}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -39,10 +42,13 @@ def covers(grant: Grant, action: Action) -> bool:
     """Whether a grant's pattern means this action; whose it is and until when is not looked at."""
     if grant.kind is not action.kind:
         return False
+    tool = call_of(action)
+    if tool is not None:
+        pattern = _parsed(grant.pattern)
+        return bool(pattern and _plain(tool) and pattern.matches(tool, every=True))
     if action.kind is ActionKind.LLM_TOOL_USE:
-        pattern, tool = _parsed(grant.pattern), action.tool
-        return bool(pattern and tool and _plain(tool) and pattern.matches(tool, every=True))
-    return _glob(grant.pattern, action.target)
+        return False
+    return _glob(grant.pattern, _target(action))
 
 
 def suggest(action: Action, *, hidden: bool = False) -> tuple[str, str]:
@@ -56,9 +62,9 @@ def suggest(action: Action, *, hidden: bool = False) -> tuple[str, str]:
         The shape, such as `Bash(rm)` or `POST api.internal /v1/orders/*`; and the pattern, empty
         where none means this action and nothing else.
     """
-    if action.kind is ActionKind.LLM_TOOL_USE and action.tool is not None:
-        tool = action.tool
-        shape = tool.name if hidden else _tool_shape(tool)
+    tool = call_of(action)
+    if tool is not None:
+        shape = (tool.name if hidden else _tool_shape(tool)) or action.kind.value
         pattern = "" if hidden else _tool_pattern(tool)
         found = _parsed(pattern) if pattern else None
         if (
@@ -68,8 +74,9 @@ def suggest(action: Action, *, hidden: bool = False) -> tuple[str, str]:
         ):
             pattern = ""
     else:
+        target = _target(action)
         shape = _target_shape(action, hidden=hidden)
-        pattern = "" if hidden or "*" in action.target else action.target
+        pattern = "" if hidden or "*" in target else target
         if pattern and too_wide_for(action.kind, pattern):
             pattern = ""
     return shape[:_MAX_SHAPE], pattern
@@ -90,8 +97,15 @@ def too_wide_for(kind: ActionKind, pattern: str, shape: str = "") -> ApprovalErr
             got=f"a pattern of {len(pattern)} characters",
             expected=f"1 to {MAX_PATTERN} printable characters",
         )
-    if kind is ActionKind.LLM_TOOL_USE:
+    calls = pattern.startswith("mcp__") and (not shape or shape.startswith("mcp__"))
+    if kind is ActionKind.MCP_CALL and not calls:
+        return _mcp_too_wide(pattern, shape)
+    if kind in TOOL_KINDS:
         return _tool_too_wide(pattern) or _other_tool(pattern, shape)
+    return _target_too_wide(kind, pattern, shape)
+
+
+def _target_too_wide(kind: ActionKind, pattern: str, shape: str) -> ApprovalError | None:
     place = _PLACE.match(pattern)
     if "://" in pattern or "://" in shape or kind is ActionKind.HTTP_REQUEST:
         if place is None:
@@ -113,6 +127,23 @@ def too_wide_for(kind: ActionKind, pattern: str, shape: str = "") -> ApprovalErr
     return None
 
 
+def _mcp_too_wide(pattern: str, shape: str) -> ApprovalError | None:
+    found = _ASKED.fullmatch(pattern)
+    if found is None:
+        return too_wide(
+            "The grant is for more than one thing",
+            got="no server and method at its beginning, or '*' for all they are asked for",
+            expected="mcp__server__tool, or such as docs resources/read file:///a/*",
+        )
+    if shape and shape.split()[:2] != [found["server"], found["method"]]:
+        return too_wide(
+            "The grant is for something else than what waits",
+            got=f"{found['server']} {found['method']}",
+            expected=" ".join(shape.split()[:2]),
+        )
+    return None
+
+
 def _tool_too_wide(pattern: str) -> ApprovalError | None:
     try:
         parse_pattern(pattern)
@@ -121,7 +152,7 @@ def _tool_too_wide(pattern: str) -> ApprovalError | None:
     found = _WHAT.fullmatch(pattern)
     tool, what = (found["tool"], found["what"]) if found else (pattern, None)
     if tool.startswith("mcp__"):
-        narrow = tool.count("__") > 1 and "*" not in tool
+        narrow = "__" in tool.removeprefix("mcp__") and "*" not in tool
         expected = "mcp__server__tool"
     elif tool in _COMMANDS:
         # The program's name has to be there, and in full.
@@ -194,7 +225,19 @@ def _programs(tool: ToolFields) -> list[str]:
     return names if len(names) <= _MAX_PROGRAMS else [*names[:_MAX_PROGRAMS], "…"]
 
 
+def _target(action: Action) -> str:
+    return _asked(action.mcp) if action.mcp else action.target
+
+
+def _asked(mcp: McpFields) -> str:
+    """What is asked of an MCP server, in one line."""
+    return f"{mcp.server} {mcp.method} {mcp.uri or mcp.tool}".rstrip()
+
+
 def _target_shape(action: Action, *, hidden: bool) -> str:
+    if action.mcp:
+        known = f"{action.mcp.server} {action.mcp.method}"
+        return known if hidden else _asked(action.mcp).partition("?")[0]
     place = _PLACE.match(action.target)
     if place is None:
         return action.kind.value if hidden else action.target

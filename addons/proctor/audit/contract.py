@@ -70,26 +70,42 @@ _FLOWS = f"""SELECT {_who("f")}, listener, protocol, method, scheme, host, port,
     record, coverage, correlated_by FROM _flows f"""
 
 
+_CALL = '[{"id":"VARCHAR","source":"VARCHAR","verdict":"VARCHAR"}]'
+
+
+def _ids(over: str) -> str:
+    """Ids of a session's tool calls that came by over MCP, or of those that the model made."""
+    which = f"(c.source = 'mcp') IS {'TRUE' if over == 'mcp' else 'NOT TRUE'}"
+    return f"list_transform(list_filter(calls, c -> {which}), c -> c.id)"
+
+
 def _judged(verdict: str) -> str:
-    """How many tool calls in the rows of a group the rules said this of."""
-    return f"""CAST(coalesce(sum(len(list_filter(json_extract_string(tools, '$[*].verdict'),
-        v -> v = '{verdict}'))) FILTER (tools LIKE '%"verdict":"{verdict}"%'), 0) AS BIGINT)"""
+    """What the rules said of the model's own calls; that of a call over MCP is its flow's."""
+    return f"""len(list_filter(calls,
+        c -> (c.source = 'mcp') IS NOT TRUE AND coalesce(c.verdict = '{verdict}', false)))"""
 
 
-_SESSIONS = f"""SELECT arg_max(writer, ts) AS writer, arg_max(seq, ts) AS seq, max(ts) AS ts,
-    arg_max(flow_id, ts) AS flow_id, session_id, principal, any_value(subject) AS subject,
-    arg_max("groups", ts) AS "groups", arg_max(client, ts) AS client,
-    coalesce(session_started, min(started_at)) AS started_at,
-    max(coalesce(ended_at, ts)) AS ended_at,
-    count(*) FILTER (kind <> 'statement') AS flows, count(turn) AS turns,
-    CAST(sum(coalesce(json_array_length(tools), 0)) AS BIGINT) AS tool_calls,
-    count(*) FILTER (kind = 'statement') AS statements,
-    count(*) FILTER (verdict = 'hold') + {_judged("hold")} AS held,
-    count(*) FILTER (verdict = 'deny') + {_judged("deny")} AS denied,
-    CAST(sum(coalesce(json_array_length(findings), 0)) AS BIGINT) AS findings,
-    CAST(sum(turn.input_tokens) AS BIGINT) AS input_tokens,
-    CAST(sum(turn.output_tokens) AS BIGINT) AS output_tokens
-    FROM _flows WHERE session_id IS NOT NULL GROUP BY principal, session_id, session_started"""
+# A call that the model made and that came by over MCP, too, counts once. What else comes by under
+# the same id counts for itself, so that nothing hides behind an id that the client asserts.
+_SESSIONS = f"""SELECT writer, seq, ts, flow_id, session_id, principal, subject, "groups", client,
+    started_at, ended_at, flows, turns,
+    CAST(len(calls) - len(list_intersect({_ids("llm")}, {_ids("mcp")})) AS BIGINT) AS tool_calls,
+    statements, CAST(held + {_judged("hold")} AS BIGINT) AS held,
+    CAST(denied + {_judged("deny")} AS BIGINT) AS denied, findings, input_tokens, output_tokens
+    FROM (SELECT arg_max(writer, ts) AS writer, arg_max(seq, ts) AS seq, max(ts) AS ts,
+        arg_max(flow_id, ts) AS flow_id, session_id, principal, any_value(subject) AS subject,
+        arg_max("groups", ts) AS "groups", arg_max(client, ts) AS client,
+        coalesce(session_started, min(started_at)) AS started_at,
+        max(coalesce(ended_at, ts)) AS ended_at,
+        count(*) FILTER (kind <> 'statement') AS flows, count(turn) AS turns,
+        coalesce(flatten(list(from_json(tools, '{_CALL}')) FILTER (tools <> '[]')), []) AS calls,
+        count(*) FILTER (kind = 'statement') AS statements,
+        count(*) FILTER (verdict = 'hold') AS held, count(*) FILTER (verdict = 'deny') AS denied,
+        CAST(sum(coalesce(json_array_length(findings), 0)) AS BIGINT) AS findings,
+        CAST(sum(turn.input_tokens) AS BIGINT) AS input_tokens,
+        CAST(sum(turn.output_tokens) AS BIGINT) AS output_tokens
+        FROM _flows WHERE session_id IS NOT NULL
+        GROUP BY principal, session_id, session_started)"""
 
 _EVENTS = f"""SELECT {_who("e")}, event_kind AS kind, detail
     FROM _records e WHERE kind = 'event'"""
@@ -147,26 +163,33 @@ def _turns() -> str:
 
 
 def _tool_calls() -> str:
+    shape = f'[{{"tool_use_id":"VARCHAR","content":{_REF},"is_error":"BOOLEAN"}}]'
+
     def results(session: str) -> str:
-        # The first answer counts: a client sends it again with every later turn.
+        # The first answer counts: a client sends it again with every later turn. It stands in the
+        # request that brings it; what stands in the end of what was let through came over MCP.
         return f"""(SELECT principal, session_id, r.tool_use_id AS tool_use_id,
             arg_min(r.content, seq) AS content, arg_min(r.is_error, seq) AS is_error
-            FROM (SELECT principal, session_id, seq, unnest(from_json(results,
-                '[{{"tool_use_id":"VARCHAR","content":{_REF},"is_error":"BOOLEAN"}}]')) AS r
-                FROM _records WHERE results <> '[]' AND session_id {session})
+            FROM (SELECT principal, session_id, seq, unnest(from_json(results, '{shape}')) AS r
+                FROM _records WHERE results <> '[]' AND session_id {session}
+                AND (kind = 'flow.begin' OR begin_seq IS NULL))
             GROUP BY ALL)"""
+
+    def either(member: str) -> str:
+        return f"""CASE WHEN c.t.source = 'mcp' THEN c.own.{member}
+            ELSE coalesce(a.{member}, b.{member}) END AS {member}"""
 
     # Two joins: a session named in a query narrows the one, and has no rows in the other.
     return f"""SELECT {_who("f")}, tool_use_id, f.t.source AS source, f.t.name AS name,
         {_text("f.t.input", "f.s")} AS input, coalesce(f.t.verdict, 'allow') AS verdict,
-        f.t.rule_id AS rule_id, {_text("f.result", "f.rs")} AS result, is_error,
+        f.t.rule_id AS rule_id, {_text("f.content", "f.rs")} AS result, is_error,
         f.t.approval_id AS approval_id
         FROM (SELECT *, {_content("k.sc")} AS s, {_content("k.rsc")} AS rs FROM (
-            SELECT *, {_scope("t.input")} AS sc, {_scope("result")} AS rsc FROM (
-                SELECT c.*, coalesce(a.content, b.content) AS result,
-                    coalesce(a.is_error, b.is_error) AS is_error
-                FROM (SELECT *, t.id AS tool_use_id FROM (
-                    SELECT *, unnest(from_json(tools, '[{{"id":"VARCHAR","source":"VARCHAR",
+            SELECT *, {_scope("t.input")} AS sc, {_scope("content")} AS rsc FROM (
+                SELECT c.*, {either("content")}, {either("is_error")}
+                FROM (SELECT *, t.id AS tool_use_id,
+                    list_filter(from_json(results, '{shape}'), r -> r.tool_use_id = t.id)[1] AS own
+                    FROM (SELECT *, unnest(from_json(tools, '[{{"id":"VARCHAR","source":"VARCHAR",
                         "name":"VARCHAR","input":{_REF},"verdict":"VARCHAR",
                         "rule_id":"VARCHAR","approval_id":"VARCHAR"}}]')) AS t
                     FROM _flows WHERE tools <> '[]')) c

@@ -1,149 +1,50 @@
 """A session as a conversation: what was said, called, answered and refused, in order of time.
 
+What the agent called elsewhere stands between: requests of its programs, calls over MCP, tunnels.
+A call over MCP stands also with the call of the model's that it says it comes from.
+
 Envelopes are read first and give the order, the timing and which result belongs to which call; they
 are small. Content follows in batches while the turns are handed out, so that a session of any
 length takes little memory.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, replace
 
-from proctor.audit.answers import Said, ServerCall, parts
+from proctor.audit.answers import Said, parts
 from proctor.audit.exchanges import Exchange, Tool, read
 from proctor.audit.find import Target
+from proctor.audit.held import read_held
 from proctor.audit.reader import Content, Reader
+from proctor.audit.turns import MCP, Call, Layout, Part, Result, Totals, Turn, laid_out
 from proctor.errors import ClientError
-from proctor.model import ContentRef
+from proctor.model import ActionKind, ContentRef
+from proctor.protocols.mcp.messages import read as read_mcp
 
 _BATCH_BYTES = 8 * 2**20
 _BATCH_TURNS = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What came of a tool call, as a later request of the client says.
-
-    Attributes:
-        tool_use_id: The call.
-        content: None where content was not recorded, or was empty.
-        is_error: Whether the client says the call failed.
-        turn: Number of the turn that brought it.
-        after: Seconds between the end of the turn that called and the start of that one; None where
-            the call is not on record.
-    """
-
-    tool_use_id: str
-    content: Content | None
-    is_error: bool
-    turn: int
-    after: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A tool call the model made.
-
-    Attributes:
-        source: `llm` for the client to run, `mcp` over MCP.
-        input: JSON; None where content was not recorded, or was empty.
-        rule_id: The rule that spoke about it, if one did.
-    """
-
-    id: str
-    name: str
-    source: str
-    input: Content | None
-    verdict: str
-    rule_id: str | None
-    result: Result | None
-
-
-type Part = Said | ServerCall | Call
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One exchange of a session.
-
-    Attributes:
-        number: Place in the session, from 1.
-        exchange: What its envelopes say.
-        seconds: From the request's first byte to the answer's end; None while it lasts.
-        pause: Seconds since all before it had ended; None for the first, and where one had not.
-        beside: Numbers of turns that were not over when this one began.
-        new_run: It begins a run: the client came back after 30 idle minutes, or proctor restarted.
-        same_as: Number of the turn whose very request this one sends again.
-        prompt: What the person, or the client for them, typed.
-        results: Results in its request whose calls are not on record.
-        parts: What the model said and called, in order.
-        problem: What the upstream said went wrong, or None.
-        request_body: As recorded, where asked for.
-        response_body: The same.
-    """
-
-    number: int
-    exchange: Exchange
-    seconds: float | None
-    pause: float | None
-    beside: tuple[int, ...]
-    new_run: bool
-    same_as: int | None
-    prompt: Content | None = None
-    results: tuple[Result, ...] = ()
-    parts: tuple[Part, ...] = ()
-    problem: str | None = None
-    request_body: Content | None = None
-    response_body: Content | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """A session in figures; `turns` are requests to the model, `exchanges` all there were."""
-
-    session_id: str | None
-    principal: str | None
-    subject: str | None
-    groups: tuple[str, ...]
-    client: str
-    started_at: datetime
-    ended_at: datetime
-    runs: int
-    exchanges: int
-    turns: int
-    tool_calls: int
-    refused: int
-    input_tokens: int
-    output_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
+_MAX_MESSAGE = 64 * 1024
+"""Bytes of a message to an MCP server up to which it is read for its method."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """Where the result of a call stands."""
-
-    number: int
-    content: ContentRef | None
-    is_error: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """A session, its content still in the record."""
 
-    totals: Totals
+    _layout: Layout
     _reader: Reader
-    _turns: Sequence[Turn]
-    _answers: Mapping[str, _Answer] = field(default_factory=dict[str, _Answer])
-    _called: frozenset[str] = frozenset()
+
+    @property
+    def totals(self) -> Totals:
+        """The session in figures."""
+        return self._layout.totals
 
     def __len__(self) -> int:
-        return len(self._turns)
+        return len(self._layout.turns)
 
     def number(self, flow_id: str) -> int:
         """The turn that is this exchange."""
-        return next(t.number for t in self._turns if t.exchange.flow_id == flow_id)
+        return next(t.number for t in self._layout.turns if t.exchange.flow_id == flow_id)
 
     def turns(
         self, *, limit: int | None = None, only: int | None = None, bodies: bool = False
@@ -158,15 +59,15 @@ class Conversation:
         Raises:
             ClientError: Code `turn-unknown`.
         """
-        if only is not None and not 0 < only <= len(self._turns):
+        if only is not None and not 0 < only <= len(self._layout.turns):
             raise ClientError(
                 code="turn-unknown",
                 message="The session has no such turn",
                 got=str(only),
-                expected=f"1 to {len(self._turns)}",
+                expected=f"1 to {len(self._layout.turns)}",
                 status=404,
             )
-        wanted = self._turns if only is None else self._turns[only - 1 : only]
+        wanted = self._layout.turns if only is None else self._layout.turns[only - 1 : only]
         for batch, refs in self._batches(wanted, limit, bodies=bodies):
             contents = self._reader.contents(refs)
             for turn in batch:
@@ -196,15 +97,25 @@ class Conversation:
         """The references of a turn, and how much of each is wanted."""
         exchange = turn.exchange
         found = [exchange.prompt, *(tool.input for tool in exchange.tools)]
-        found += [a.content for tool in exchange.tools if (a := self._answers.get(tool.id))]
-        found += [given.content for given in exchange.results if given.id not in self._called]
+        found += [a.content for tool in exchange.tools if (a := self._layout.answers.get(tool.id))]
+        found += [given.content for given in exchange.outcomes]
+        found += [given.content for given in exchange.results if given.id not in self._layout.made]
         yield from ((ref, limit) for ref in found if ref)
-        whole = [exchange.response]
+        # What others than the model answer may be of any size.
+        whole = [exchange.response] if bodies or exchange.model is not None else []
         if exchange.response is None:
             whole.append(exchange.output)
-        if bodies:
+        if bodies or _is_message(exchange):
             whole.append(exchange.request)
         yield from ((ref, None) for ref in whole if ref)
+        for over in self._with(turn):
+            yield from self._refs(over, limit, bodies=False)
+
+    def _with(self, turn: Turn) -> Iterator[Turn]:
+        """The turns in which its calls came by over MCP."""
+        for tool_use_id in dict.fromkeys(tool.id for tool in turn.exchange.tools):
+            for number in self._layout.over.get((turn.number, tool_use_id), ()):
+                yield self._layout.turns[number - 1]
 
     def _filled(self, turn: Turn, contents: Mapping[ContentRef, Content], *, bodies: bool) -> Turn:
         exchange = turn.exchange
@@ -212,53 +123,16 @@ class Conversation:
         def content(ref: ContentRef | None) -> Content | None:
             return contents[ref] if ref else None
 
-        def result(tool: Tool) -> Result | None:
-            answer = self._answers.get(tool.id)
-            if answer is None:
-                return None
-            later = self._turns[answer.number - 1].exchange.started_at
-            return Result(
-                tool_use_id=tool.id,
-                content=content(answer.content),
-                is_error=answer.is_error,
-                turn=answer.number,
-                after=max(0.0, (later - exchange.ended).total_seconds()),
-            )
-
-        calls = [
-            Call(
-                id=tool.id,
-                name=tool.name,
-                source=tool.source,
-                input=content(tool.input),
-                verdict=tool.verdict,
-                rule_id=tool.rule_id,
-                result=result(tool),
-            )
-            for tool in exchange.tools
-        ]
-        response = content(exchange.response)
+        calls = [self._call(turn, tool, contents) for tool in exchange.tools]
+        named = {each.id for call in calls for each in call.held}
+        response = content(exchange.response) if bodies or exchange.model is not None else None
         said, problem = parts(response if exchange.model is not None else None)
         if not said and (output := content(exchange.output if response is None else None)):
             said = (Said(kind="text", content=output),)
-        ordered: list[Part] = []
-        for part in said:
-            if not isinstance(part, str):
-                ordered.append(part)
-                continue
-            # A model may use one id twice, so each call is taken once.
-            call = next((call for call in calls if call.id == part), None)
-            if call:
-                calls.remove(call)
-                ordered.append(call)
-        return Turn(
-            number=turn.number,
-            exchange=exchange,
-            seconds=turn.seconds,
-            pause=turn.pause,
-            beside=turn.beside,
-            new_run=turn.new_run,
-            same_as=turn.same_as,
+        return replace(
+            turn,
+            held=tuple(each for each in turn.held if each.id not in named),
+            method=_method(content(exchange.request)) if _is_message(exchange) else "",
             prompt=content(exchange.prompt),
             results=tuple(
                 Result(
@@ -268,13 +142,77 @@ class Conversation:
                     turn=turn.number,
                 )
                 for given in exchange.results
-                if given.id not in self._called and self._answers[given.id].number == turn.number
+                if given.id not in self._layout.made
+                and self._layout.answers[given.id].number == turn.number
             ),
-            parts=(*ordered, *calls),
+            parts=_in_order(said, calls),
             problem=problem,
             request_body=content(exchange.request) if bodies else None,
             response_body=response if bodies else None,
         )
+
+    def _call(self, turn: Turn, tool: Tool, contents: Mapping[ContentRef, Content]) -> Call:
+        own = tool.source == MCP
+        over = () if own else self._layout.over.get((turn.number, tool.id), ())
+        return Call(
+            id=tool.id,
+            name=tool.name,
+            source=tool.source,
+            input=contents[tool.input] if tool.input else None,
+            verdict=tool.verdict,
+            rule_id=tool.rule_id,
+            result=self._result(turn, tool, contents),
+            held=tuple(
+                each
+                for each in turn.held
+                if own or each.id == tool.approval_id or each.tool_use_id == tool.id
+            ),
+            over=tuple(
+                self._filled(self._layout.turns[number - 1], contents, bodies=False)
+                for number in over
+            ),
+        )
+
+    def _result(
+        self, turn: Turn, tool: Tool, contents: Mapping[ContentRef, Content]
+    ) -> Result | None:
+        """What an MCP server gave back, or what the client handed to the model later."""
+        exchange = turn.exchange
+        if tool.source == MCP:
+            found = next((given for given in exchange.outcomes if given.id == tool.id), None)
+            if found is None:
+                return None
+            ref, is_error, number, after = found.content, found.is_error, turn.number, None
+        else:
+            answer = self._layout.answers.get(tool.id)
+            if answer is None:
+                return None
+            ref, is_error, number = answer.content, answer.is_error, answer.number
+            later = self._layout.turns[number - 1].exchange.started_at
+            after = max(0.0, (later - exchange.ended).total_seconds())
+        return Result(
+            tool_use_id=tool.id,
+            content=contents[ref] if ref else None,
+            is_error=is_error,
+            turn=number,
+            after=after,
+        )
+
+
+def _in_order(said: Sequence[Part | str], calls: list[Call]) -> tuple[Part, ...]:
+    """Calls where the model made them; those that its answer does not show come last."""
+    left = list(calls)
+    ordered: list[Part] = []
+    for part in said:
+        if not isinstance(part, str):
+            ordered.append(part)
+            continue
+        # A model may use one id twice, so each call is taken once.
+        call = next((call for call in left if call.id == part), None)
+        if call:
+            left.remove(call)
+            ordered.append(call)
+    return (*ordered, *left)
 
 
 def conversation(reader: Reader, target: Target) -> Conversation:
@@ -283,72 +221,21 @@ def conversation(reader: Reader, target: Target) -> Conversation:
     Raises:
         ClientError: Code `session-unknown`.
     """
-    exchanges = read(reader, target)
-    answers: dict[str, _Answer] = {}
-    for number, exchange in enumerate(exchanges, 1):
-        for given in exchange.results:
-            answers.setdefault(given.id, _Answer(number, given.content, given.is_error))
-    return Conversation(
-        totals=_totals(exchanges),
-        _reader=reader,
-        _turns=_timed(exchanges),
-        _answers=answers,
-        _called=frozenset(tool.id for exchange in exchanges for tool in exchange.tools),
+    return Conversation(laid_out(read(reader, target), read_held(reader, target)), reader)
+
+
+def _is_message(exchange: Exchange) -> bool:
+    """Whether it carried a message to an MCP server whose method can be told."""
+    return (
+        ActionKind.MCP_CALL in exchange.kinds
+        and exchange.request is not None
+        and exchange.request.size <= _MAX_MESSAGE
     )
 
 
-def _timed(exchanges: Sequence[Exchange]) -> list[Turn]:
-    turns: list[Turn] = []
-    running: list[tuple[int, datetime]] = []
-    latest: datetime | None = None
-    asked: dict[str, int] = {}
-    run: datetime | None = None
-    for number, exchange in enumerate(exchanges, 1):
-        running = [(n, end) for n, end in running if end > exchange.started_at]
-        pause = None
-        if latest is not None and not running:
-            pause = (exchange.started_at - latest).total_seconds()
-        body = exchange.request.hash if exchange.request else ""
-        turns.append(
-            Turn(
-                number=number,
-                exchange=exchange,
-                seconds=(
-                    (exchange.ended - exchange.started_at).total_seconds()
-                    if exchange.ended_at
-                    else None
-                ),
-                pause=pause,
-                beside=tuple(n for n, _ in running),
-                new_run=number > 1 and exchange.run != run,
-                same_as=asked.get(body),
-            )
-        )
-        if body:
-            asked.setdefault(body, number)
-        run = exchange.run
-        running.append((number, exchange.ended))
-        latest = max(latest or exchange.ended, exchange.ended)
-    return turns
-
-
-def _totals(exchanges: Sequence[Exchange]) -> Totals:
-    first, last = exchanges[0], exchanges[-1]
-    return Totals(
-        session_id=last.session_id,
-        principal=last.principal,
-        subject=last.subject,
-        groups=last.groups,
-        client=last.client,
-        started_at=first.started_at,
-        ended_at=max(exchange.ended for exchange in exchanges),
-        runs=len({exchange.run for exchange in exchanges}),
-        exchanges=len(exchanges),
-        turns=sum(exchange.model is not None for exchange in exchanges),
-        tool_calls=sum(len(exchange.tools) for exchange in exchanges),
-        refused=sum(exchange.refused for exchange in exchanges),
-        input_tokens=sum(exchange.input_tokens for exchange in exchanges),
-        output_tokens=sum(exchange.output_tokens for exchange in exchanges),
-        cache_read_tokens=sum(exchange.cache_read_tokens for exchange in exchanges),
-        cache_write_tokens=sum(exchange.cache_write_tokens for exchange in exchanges),
-    )
+def _method(request: Content | None) -> str:
+    """What a message asks for, "" where it asks for nothing."""
+    try:
+        return read_mcp(request.text.encode()).method if request else ""
+    except ClientError:
+        return ""

@@ -32,11 +32,12 @@ class Tool:
     input: ContentRef | None
     verdict: str
     rule_id: str | None
+    approval_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """A tool's result as the envelope of the request that brought it has it."""
+    """A tool's result as the envelope of the exchange that brought it has it."""
 
     id: str
     content: ContentRef | None
@@ -51,10 +52,14 @@ class Exchange:
         ended: When it ended; while it lasts, when it was last heard of.
         ended_at: The same, but None while it lasts.
         run: What tells one run of a session from the next.
+        approval_id: The approval that let it pass, or None.
+        kinds: What its Actions were; empty where the rules were not asked.
         model: None where it was no request to the model.
         refused: Denied by a rule, or not let through at all.
         observed: What rules in `mode: observe` would have done.
         passed: Only global observe let it pass.
+        results: Results of tool calls that the request brought.
+        outcomes: What the tool calls that the exchange itself was have given back.
         findings: What was found in the request, then what was found in the answer.
         receipts: How each direction was looked at, by `request` and `response`.
     """
@@ -69,7 +74,12 @@ class Exchange:
     client: str
     run: datetime | None
     listener: str
+    correlated_by: str | None
+    protocol: str
     method: str
+    scheme: str
+    host: str
+    port: int
     path: str
     status: int | None
     request_bytes: int
@@ -82,6 +92,8 @@ class Exchange:
     reason: str
     observed: tuple[Observation, ...]
     passed: bool
+    approval_id: str | None
+    kinds: tuple[str, ...]
     policy_version: str
     record: str
     error: str | None
@@ -95,6 +107,7 @@ class Exchange:
     cache_write_tokens: int
     tools: tuple[Tool, ...]
     results: tuple[Given, ...]
+    outcomes: tuple[Given, ...]
     prompt: ContentRef | None
     output: ContentRef | None
     request: ContentRef | None
@@ -152,7 +165,12 @@ def _exchange(begin: Mapping[str, Any], end: Mapping[str, Any]) -> Exchange:
         client=both["client"] or "",
         run=_time(both["session_started"]),
         listener=both["listener"],
+        correlated_by=both["correlated_by"],
+        protocol=both["protocol"],
         method=both["method"],
+        scheme=both["scheme"],
+        host=both["host"],
+        port=both["port"],
         path=both["path"],
         status=both.get("status"),
         request_bytes=both["request_bytes"],
@@ -169,6 +187,8 @@ def _exchange(begin: Mapping[str, Any], end: Mapping[str, Any]) -> Exchange:
             for o in decision["observed"]
         ),
         passed=any(decision["mode"] == "observe" for decision in decisions),
+        approval_id=both.get("approval_id"),
+        kinds=tuple(dict.fromkeys(decision["action_kind"] for decision in decisions)),
         policy_version=both["policy_version"],
         record=both["record"],
         error=both.get("error"),
@@ -188,17 +208,12 @@ def _exchange(begin: Mapping[str, Any], end: Mapping[str, Any]) -> Exchange:
                 input=reference(tool["input"]),
                 verdict=tool["verdict"],
                 rule_id=tool["rule_id"],
+                approval_id=tool.get("approval_id"),
             )
             for tool in both.get("tools") or ()
         ),
-        results=tuple(
-            Given(
-                id=given["tool_use_id"],
-                content=reference(given["content"]),
-                is_error=given["is_error"],
-            )
-            for given in begin.get("results") or ()
-        ),
+        results=_given(begin),
+        outcomes=() if begin is end else _given(end),
         findings=tuple(map(_finding, both.get("findings") or ())),
         receipts={
             direction: _receipt(given) for direction, given in (both.get("receipt") or {}).items()
@@ -207,6 +222,17 @@ def _exchange(begin: Mapping[str, Any], end: Mapping[str, Any]) -> Exchange:
         output=reference(turn.get("output")),
         request=reference(both.get("request")),
         response=reference(both.get("response")),
+    )
+
+
+def _given(envelope: Mapping[str, Any]) -> tuple[Given, ...]:
+    return tuple(
+        Given(
+            id=given["tool_use_id"],
+            content=reference(given["content"]),
+            is_error=given["is_error"],
+        )
+        for given in envelope.get("results") or ()
     )
 
 

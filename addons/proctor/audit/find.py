@@ -12,17 +12,25 @@ LAST = "last"
 _SHOWN = 10
 _MINE = "($principal IS NULL OR principal = $principal OR subject = $principal)"
 
-# The view `sessions` and, in the same grouping, what it has no column for.
+# The view `sessions` and, in the same grouping, what it has no column for. Outside is what went to
+# others than those hosts that the model was asked at.
 _LIST = f"""
     SELECT s.session_id, s.principal, s.subject, s.client, s.started_at, s.ended_at, s.turns,
-        s.tool_calls, s.denied, s.input_tokens, s.output_tokens, c.cache_read_tokens,
+        s.tool_calls, c.outside, s.denied, s.input_tokens, s.output_tokens, c.cache_read_tokens,
         c.cache_write_tokens
     FROM sessions s JOIN (
         SELECT principal, session_id, coalesce(session_started, min(started_at)) AS started_at,
-            CAST(sum(turn.cache_read_tokens) AS BIGINT) AS cache_read_tokens,
-            CAST(sum(turn.cache_write_tokens) AS BIGINT) AS cache_write_tokens
-        FROM _flows WHERE session_id IS NOT NULL
-        GROUP BY principal, session_id, session_started
+            CAST(coalesce(sum(flows) FILTER (turns = 0), 0) AS BIGINT) AS outside,
+            CAST(sum(cache_read_tokens) AS BIGINT) AS cache_read_tokens,
+            CAST(sum(cache_write_tokens) AS BIGINT) AS cache_write_tokens
+        FROM (
+            SELECT principal, session_id, session_started, min(started_at) AS started_at,
+                count(*) AS flows, count(turn) AS turns,
+                sum(turn.cache_read_tokens) AS cache_read_tokens,
+                sum(turn.cache_write_tokens) AS cache_write_tokens
+            FROM _flows WHERE session_id IS NOT NULL
+            GROUP BY principal, session_id, session_started, host, port
+        ) GROUP BY principal, session_id, session_started
     ) c USING (principal, session_id, started_at)
     WHERE {_MINE} AND ($since IS NULL OR s.ended_at >= $since)
     ORDER BY s.started_at DESC, s.session_id LIMIT $limit

@@ -7,6 +7,7 @@ import typer
 
 from proctor.cli.common import CONFIG, ConfigOption, FormatOption, OutputFormat, render
 from proctor.config import Config, load
+from proctor.egress.targets import targets_of
 from proctor.errors import ConfigurationError
 from proctor.model import ActionKind
 from proctor.policy.engine import read_folder, rule_files
@@ -15,6 +16,13 @@ from proctor.redaction.ner import find_model
 from proctor.runtime.features import features_of
 
 COLUMNS = ("severity", "where", "message", "got", "expected", "hint", "code")
+
+_KINDS = {
+    "anthropic": ActionKind.LLM_REQUEST,
+    "http": ActionKind.HTTP_REQUEST,
+    "mcp": ActionKind.MCP_CALL,
+    "tunnel": ActionKind.HTTP_REQUEST,
+}
 
 type Row = dict[str, object]
 
@@ -61,9 +69,9 @@ def _findings(config: Path) -> tuple[list[Row], str]:
 
 def _kinds(settings: Config) -> frozenset[ActionKind]:
     """What the listeners make of their traffic."""
-    speaks = {listener.speaks for listener in settings.listeners}
-    kinds = {"anthropic": ActionKind.LLM_REQUEST, "http": ActionKind.HTTP_REQUEST}
-    return frozenset(kinds[name] for name in speaks if name in kinds)
+    return frozenset(
+        _KINDS[target.speaks] for listener in settings.listeners for target in targets_of(listener)
+    )
 
 
 def _count_files(path: Path) -> str:

@@ -36,6 +36,27 @@ listeners:
     # upstream_tls: {{ca: corp-ca.pem}}
     # via: http://proxy.corp:3128
 
+  # What agents reach through proctor as their proxy; nothing else. `proctor connect` prints the
+  # settings for a client, `proctor ca export` the certificates that it has to trust. The rules in
+  # rules/egress.yaml are about it.
+  # - name: egress
+  #   kind: forward
+  #   listen: 127.0.0.1:8081
+  #   destinations:
+  #     - {{host: "*.example.org"}}
+  #     - {{host: tickets.internal, path: /v1/**, credential: tickets}}
+  #     - {{host: git.example.org, addresses: [10.0.0.0/8]}}   # a public name of something inside
+  #     - {{host: pinned.example.org, speaks: tunnel}}         # unread; a rule has to allow CONNECT
+
+  # MCP servers, each under a path of its own: http://127.0.0.1:8082/jira. The rules in
+  # rules/mcp.yaml are about them.
+  # - name: tools
+  #   kind: reverse
+  #   listen: 127.0.0.1:8082
+  #   speaks: mcp
+  #   routes:
+  #     - {{path: /jira, upstream: https://mcp.internal/jira, credential: jira}}
+
 identity:
   issuers:
 {issuer}
@@ -45,6 +66,9 @@ credentials:
     value: {{env: ANTHROPIC_API_KEY}}
     # or {{file: /run/secrets/anthropic}}, read again when it changes,
     # or {{command: [op, read, op://vault/anthropic/key]}}, run again before its value expires
+  # Besides headers there are query, user, cert, aws and oauth:
+  # - {{name: tickets, header: x-api-key, value: {{env: TICKETS_KEY}}}}
+  # - {{name: jira, header: authorization, value: {{file: /run/secrets/jira}}}}
 
 rules: rules/                   # every *.yaml in it; what no rule allows is denied
 # observe: true                 # rules only say what they would have done; admission still holds
@@ -151,7 +175,7 @@ def init(  # noqa: PLR0913 - one for each question
     made, kept = _write(folder, file, text)
     _tell(made, kept)
     if file not in kept:
-        _tell_next(folder, config)
+        _tell_next(folder, file, config)
 
 
 def shipped_rules() -> Path:
@@ -208,7 +232,7 @@ def _tell(made: list[Path], kept: list[Path]) -> None:
                 typer.echo(path)
 
 
-def _tell_next(folder: Path, config: Config) -> None:
+def _tell_next(folder: Path, file: Path, config: Config) -> None:
     listener, issuer = config.listeners[0], config.identity.issuers[0]
     token = (
         "$(proctor token --local --subject me)"
@@ -228,6 +252,9 @@ and where Claude Code runs, in another terminal:
   claude
 
 {_review(config)}
+
+What Claude calls, from git to MCP servers, goes through proctor, too, once you have filled in
+`egress` and `tools` in {file}.
 
 `proctor sessions` and `proctor show` then tell what was said; where nothing was, `proctor doctor`
 says why.""")

@@ -19,12 +19,12 @@ from proctor.units import parse_duration
 
 COLUMNS = (
     "session_id", "subject", "principal", "client", "started_at", "ended_at", "duration", "turns",
-    "tool_calls", "denied", "input_tokens", "output_tokens", "cache_read_tokens",
+    "tool_calls", "outside", "denied", "input_tokens", "output_tokens", "cache_read_tokens",
     "cache_write_tokens",
 )  # fmt: skip
 _NAMES = ("session", "who", "client", "started (UTC)")
-_FIGURES = ("took", "turns", "tools", "refused", "in", "cached", "out")
-_LESS = frozenset({"client", "cached"})
+_FIGURES = ("took", "turns", "tools", "outside", "refused", "in", "cached", "out")
+_LESS = frozenset({"client", "outside", "cached"})
 """Left out of a narrow terminal."""
 _NARROW = 106
 _SHORTEST = 8
@@ -118,6 +118,7 @@ def _cells(row: dict[str, Any], name: str) -> dict[str, Text]:
         "took": plain(span(max(0.0, row["duration"]))),
         "turns": plain(f"{row['turns']:,}"),
         "tools": plain(f"{row['tool_calls']:,}"),
+        "outside": plain(f"{row['outside']:,}"),
         "refused": plain(f"{denied:,}", "bold red" if denied else "dim"),
         "in": plain(_rounded(row["input_tokens"] or 0)),
         "cached": plain(_rounded(row["cache_read_tokens"] or 0), "dim"),

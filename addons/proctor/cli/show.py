@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,16 +11,18 @@ import typer
 
 from proctor.audit import find
 from proctor.audit.answers import Said, ServerCall
-from proctor.audit.conversation import Call, Conversation, Part, Totals, Turn, conversation
+from proctor.audit.conversation import Conversation, conversation
 from proctor.audit.exchanges import Exchange
+from proctor.audit.held import Held
 from proctor.audit.reader import opened
+from proctor.audit.turns import Call, Part, Totals, Turn
 from proctor.cli.common import CONFIG, ConfigOption, OutputFormat
 from proctor.cli.screen import put, screen
 from proctor.cli.transcript import Transcript
 from proctor.config import load
 
 _LIMIT = 64 * 1024
-_REFERENCES = frozenset({"tools", "results", "prompt", "output", "request", "response"})
+_REFERENCES = frozenset({"tools", "results", "outcomes", "prompt", "output", "request", "response"})
 
 
 def show(  # noqa: PLR0913 - one for each option
@@ -49,6 +51,9 @@ def show(  # noqa: PLR0913 - one for each option
     ] = OutputFormat.TABLE,
 ) -> None:
     """Show a session as a conversation: who said what, which tools ran, what was refused.
+
+    What the agent called elsewhere stands between: requests of its programs, calls over MCP,
+    tunnels. A call over MCP stands with the call of the model's that it comes from.
 
     Times are UTC. What was said is shown as recorded, less what a terminal would obey.
     """
@@ -83,7 +88,9 @@ def _text(found: Conversation, turns: Iterator[Turn], *, whole: bool, width: int
     put(console, transcript.head())
     put(console, transcript.turn(first))
     for each in turns:
-        put(console, transcript.turn(each))
+        # What belongs to a call is told there.
+        if not each.belongs or each.after or each.new_run:
+            put(console, transcript.turn(each))
 
 
 def _json(totals: Totals, turns: Iterator[Turn]) -> Iterator[str]:
@@ -110,6 +117,11 @@ def _turn(turn: Turn) -> dict[str, Any]:
     del own["exchange"]
     for name in ("prompt", "request_body", "response_body"):
         own[name] = asdict(own[name]) if own[name] else None
+    own["belongs"] = (
+        {"turn": turn.belongs[0], "tool_use_id": turn.belongs[1]} if turn.belongs else None
+    )
+    for name in ("held", "after"):
+        own[name] = [_held(each) for each in own[name]]
     own["results"] = [asdict(each) for each in turn.results]
     own["parts"] = [_part(each) for each in turn.parts]
     return {"number": own.pop("number"), **exchange, **own}
@@ -122,7 +134,14 @@ def _part(part: Part) -> dict[str, Any]:
         case ServerCall():
             return {"type": "server_tool_call", **asdict(part)}
         case Call():
-            return {"type": "tool_call", **asdict(part)}
+            own = asdict(replace(part, over=()))
+            own["held"] = [_held(each) for each in part.held]
+            own["over"] = [turn.number for turn in part.over]
+            return {"type": "tool_call", **own}
+
+
+def _held(held: Held) -> dict[str, Any]:
+    return {**asdict(held), "state": held.state}
 
 
 def _encoded(value: object) -> str:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -13,11 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from proctor.audit.answers import Said, ServerCall
-from proctor.audit.conversation import Call, Result, Totals, Turn
 from proctor.audit.exchanges import Exchange
 from proctor.audit.reader import Content
-from proctor.cli import receipts
+from proctor.audit.turns import Call, Result, Totals, Turn
+from proctor.audit.wording import place, same, title, unread, words
+from proctor.cli import held, receipts
 from proctor.cli.screen import code, plain, prose, several, span
+from proctor.units import format_size
 
 PROMPT_LINES, PROMPT_CHARACTERS = 30, 3000
 RESULT_LINES, RESULT_CHARACTERS = 14, 1500
@@ -35,6 +37,8 @@ _STYLES = {
     "failed": "bold red",
     "refused": "bold red",
     "error": "bold red",
+    "mcp": "bold magenta",
+    "held": "bold yellow",
     "observed": "bold yellow",
 }
 _ERRORS = 400  # HTTP statuses from here on (RFC 9110, 15)
@@ -71,6 +75,8 @@ class Transcript:
         if totals.runs > 1:
             when += f", in {totals.runs} runs"
         figures = [several(totals.turns, "turn"), several(totals.tool_calls, "tool call")]
+        if totals.outside:
+            figures.append(f"{totals.outside:,} outside")
         refused = Text(f"{totals.refused} refused", style="bold red" if totals.refused else "")
         grid = _grid()
         grid.add_row(Text("session", style="bold"), plain(name, "bold"))
@@ -87,27 +93,37 @@ class Transcript:
         for label, content in self._rows(turn):
             grid.add_row(Text(label, style=_STYLES.get(label, "dim")), content)
         grid.add_row("", plain(_ending(turn), "dim"))
-        return Group(Text(_before(turn), style="dim"), self._rule(turn), grid)
+        after = _grid()
+        for label, content in held.rows(turn.after):
+            after.add_row(Text(label, style=_STYLES[label]), content)
+        rest = (Text(), after) if turn.after else ()
+        return Group(Text(_before(turn), style="dim"), self._rule(turn), grid, *rest)
 
     def _rule(self, turn: Turn) -> RenderableType:
         exchange = turn.exchange
         started = exchange.started_at
         day = "" if started.date() == self.day else f"{started:%Y-%m-%d} "
         self.day = started.date()
-        title = [str(turn.number), f"{day}{started:%H:%M:%S}"]
-        if exchange.model is None:
-            title.append(f"{exchange.method} {exchange.path.partition('?')[0]}")
+        head = [str(turn.number), f"{day}{started:%H:%M:%S}"]
+        if turn.outside:
+            head.append(title(turn))
+        elif exchange.model is None:
+            head.append(f"{exchange.method} {exchange.path.partition('?')[0]}")
         else:
-            title.append(exchange.model or "no model")
+            head.append(exchange.model or "no model")
         if exchange.request_class not in {"", "messages"}:
-            title.append(exchange.request_class)
+            head.append(exchange.request_class)
         if turn.beside:
-            title.append(f"at the same time as {', '.join(map(str, turn.beside))}")
-        text = plain(" · ".join(title), "bold red" if exchange.refused else "bold")
+            head.append(f"at the same time as {', '.join(map(str, turn.beside))}")
+        text = plain(" · ".join(head), "bold red" if exchange.refused else "bold")
         return Rule(text, align="left", style="dim")
 
     def _rows(self, turn: Turn) -> Iterator[Row]:
         yield from self._asked(turn)
+        if turn.belongs:
+            number, name = turn.belongs
+            yield "", plain(f"for {name}, called in turn {number}", "dim")
+        yield from held.rows(turn.held)
         yield from _ruled(turn.exchange)
         for part in turn.parts:
             match part:
@@ -166,11 +182,38 @@ class Transcript:
         )
         if call.input:
             yield "", self._input(call.name, call.input)
-        if call.result:
+        yield from held.rows(call.held)
+        for over in call.over:
+            yield from self._over(over, call)
+        if call.result and call.result.after is None:
+            yield from self._given(call.result)
+        elif call.result:
             after = span(call.result.after or 0.0)
             yield from self._result(call.result, f"in turn {call.result.turn}, {after} later")
         elif exchange.ended_at and exchange.session_id:
             yield "", plain("no result came", "dim")
+
+    def _over(self, turn: Turn, made: Call) -> Iterator[Row]:
+        """A call of the model's as it came by over MCP; nothing is said twice."""
+        exchange = turn.exchange
+        note = f"turn {turn.number} · {place(exchange)} · {_ending(turn)}"
+        yield "mcp", plain(note, "red" if exchange.refused else "dim")
+        yield from _ruled(exchange)
+        for call in turn.parts:
+            if not isinstance(call, Call):
+                continue
+            known = {each.id for each in made.held}
+            yield from held.rows([each for each in call.held if each.id not in known])
+            if call.input and not same(call.input, made.input):
+                yield "", self._input(call.name, call.input)
+            given = call.result and words(call.result.content)
+            if call.result and not (given and made.result and given == made.result.content):
+                yield from self._given(call.result)
+        yield from _ended(turn)
+
+    def _given(self, result: Result) -> Iterator[Row]:
+        """What an MCP server gave back, in its words."""
+        yield from self._result(replace(result, content=words(result.content)), "from the server")
 
     def _result(self, result: Result, note: str) -> Iterator[Row]:
         label, style = ("failed", "red") if result.is_error else ("result", "")
@@ -249,8 +292,11 @@ def _ruled(exchange: Exchange) -> Iterator[Row]:
 def _ended(turn: Turn) -> Iterator[Row]:
     """What went wrong, and the bodies where they were asked for."""
     coverage = turn.exchange.coverage
-    unread = coverage if coverage != "full" else None
-    for problem in (turn.problem or turn.exchange.error, unread):
+    missed = coverage if coverage != "full" else None
+    if unread(turn.exchange):
+        missed = None
+        yield "", plain("passed through unread", "dim")
+    for problem in (turn.problem or turn.exchange.error, missed):
         if problem:
             yield "error", plain(problem, "red")
     if turn.request_body:
@@ -315,6 +361,9 @@ def _ending(turn: Turn) -> str:
     parts = [f"{how} in {span(max(0.0, turn.seconds))}"]
     if exchange.status is not None and (exchange.model is None or exchange.status >= _ERRORS):
         parts.append(f"status {exchange.status}")
+    if turn.outside:
+        sent, back = map(format_size, (exchange.request_bytes, exchange.response_bytes))
+        parts.append(f"{sent} sent, {back} back")
     if exchange.input_tokens or exchange.output_tokens:
         cached = f" + {exchange.cache_read_tokens:,} cached" if exchange.cache_read_tokens else ""
         parts.append(f"{exchange.input_tokens:,}{cached} in, {exchange.output_tokens:,} out")

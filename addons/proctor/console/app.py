@@ -27,6 +27,7 @@ from proctor.console.sessions import Sessions
 from proctor.console.signin import Door
 from proctor.console.stream import Streams
 from proctor.console.tokens import Tokens
+from proctor.console.toolapi import ToolApi
 from proctor.errors import ProctorError
 from proctor.identity.introspection import Secret
 from proctor.identity.local import LOCAL
@@ -122,6 +123,7 @@ def make_console(  # noqa: PLR0913 - all by name, each a thing of its own
             *door.routes(),
             *Tokens(house=house, sessions=sessions, tries=tries).routes(),
             *api.routes(),
+            *ToolApi(house=house).routes(),
             *extra_routes(sessions),
         ],
         middleware=[

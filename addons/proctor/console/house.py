@@ -7,6 +7,7 @@ from pathlib import Path
 
 from proctor.approval.desk import Desk
 from proctor.approval.settings import RolesSettings
+from proctor.mcp.pins import Pins
 from proctor.policy.engine import Policy
 from proctor.settings import ConsoleSettings, IssuerSettings
 
@@ -27,6 +28,7 @@ class House:
         clock: The time, UTC.
         dev: `proctor run --dev`: local issuers may decide, and every page says so.
         lacking: What keeps the gateway from taking traffic.
+        pins: The tools of MCP servers; None where no listener speaks MCP.
     """
 
     desk: Desk
@@ -40,3 +42,4 @@ class House:
     clock: Callable[[], datetime]
     dev: bool
     lacking: Callable[[], Sequence[str]]
+    pins: Pins | None = None

@@ -14,6 +14,7 @@ from proctor.console import (
     nudges,
     rulelist,
     timeline,
+    toollist,
 )
 from proctor.console.house import House
 from proctor.console.readings import Readings
@@ -35,6 +36,7 @@ def routes(house: House) -> list[BaseRoute]:
         *rulelist.routes(house, readings),
         *grantlist.routes(house),
         *killlist.routes(house),
+        *toollist.routes(house),
         *live.routes(house, readings),
         *nudges.routes(house),
         Mount("/static", StaticFiles(directory=STATIC)),

@@ -21,6 +21,7 @@ from proctor.model import (
     Finding,
     HttpFields,
     LlmFields,
+    McpFields,
     Principal,
     Session,
     ToolFields,
@@ -33,7 +34,7 @@ from proctor.yamlfile import Document, Key
 _MORE = {"action": {"target": STRING}}
 """What an action has that no expression sees."""
 
-_MODELS = ("http", "llm", "tool")
+_MODELS = ("http", "llm", "tool", "mcp")
 _PYTHON: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "bool": bool,
@@ -89,7 +90,9 @@ class _Reader:
         for name in self._data:
             if not fills(kind, name):
                 self._fail((name,), f"{name} is always empty for {kind}")
-            if name in {"mcp", "git", "sql", "novelty", "budget"}:
+            if kind is ActionKind.MCP_CALL and name == "tool":
+                self._fail((name,), "The tool of an mcp.call follows from what stands in `mcp`")
+            if name in {"git", "sql", "novelty", "budget"}:
                 self._fail((name,), f"{name} is not available in this version")
         if "now" in self._data:
             now = self._time(self._data["now"], ("now",))
@@ -106,6 +109,7 @@ class _Reader:
                 http=HttpFields(**http) if "http" in values else None,
                 llm=LlmFields(**values["llm"]) if "llm" in values else None,
                 tool=_tool(values["tool"]) if "tool" in values else None,
+                mcp=McpFields(**values["mcp"]) if "mcp" in values else None,
             ),
             findings=self._findings(),
             now=now,

@@ -27,9 +27,11 @@ from proctor.model import (
     Verdict,
     verdict_name,
 )
+from proctor.policy.calls import call_of
 from proctor.policy.expression import EvaluationError
 from proctor.policy.features import Features
 from proctor.policy.match import matches_any
+from proctor.policy.partial import Foresight
 from proctor.policy.rulefile import read_rules
 from proctor.policy.rules import Rule
 from proctor.policy.values import Plan, View
@@ -77,10 +79,27 @@ class Policy:
         }
         self._plans = {kind: _plan(spoken) for kind, spoken in self._by_kind.items()}
         self._known: dict[tuple[Any, ...], list[Spoken]] = {}
+        self._foresight: dict[ActionKind, Foresight] = {}
 
     def decide(self, case: Case) -> Decision:
         """What the rules say; never raises, and an expression that fails denies."""
         return self.weigh(case, self.ask(case))
+
+    def may(self, case: Case) -> bool:
+        """Whether any such action could pass or be held, whatever its arguments, time and findings.
+
+        For lists of tools: what is never let through need not be shown. In doubt it is shown, since
+        `decide` is asked at each call.
+
+        Args:
+            case: An action like it, such as an `mcp.call` of `tools/call` with server and tool.
+        """
+        if self.observe:
+            return True
+        kind = case.action.kind
+        if kind not in self._foresight:
+            self._foresight[kind] = Foresight(self._by_kind[kind])
+        return self._foresight[kind].may(case)
 
     def ask(self, case: Case, hidden: Mapping[str, str] | None = None) -> list[Spoken]:
         """Ask every rule of this kind.
@@ -265,13 +284,15 @@ def _twice(rule: Rule, first: Rule) -> ConfigurationError:
 def _plan(rules: Iterable[Rule]) -> Plan:
     fields: set[str] = set()
     zones: set[str] = set()
+    patterns = False
     for rule in rules:
+        patterns = patterns or bool(rule.match)
         for condition in (rule.when, rule.unless):
             if condition:
                 fields |= condition.fields
                 if any(field.startswith("now.") for field in condition.fields):
                     zones.add(condition.zone)
-    return Plan(fields, zones)
+    return Plan(fields, zones, patterns=patterns)
 
 
 def _judge(rule: Rule, view: View, hidden: Mapping[str, str] | None) -> tuple[Outcome, str]:
@@ -294,8 +315,12 @@ def _judge(rule: Rule, view: View, hidden: Mapping[str, str] | None) -> tuple[Ou
 def _matches(rule: Rule, case: Case, hidden: Mapping[str, str] | None) -> bool:
     if hidden and not hidden.keys().isdisjoint({"tool.name", "tool.hosts", "tool.paths"}):
         raise EvaluationError("the tool call is not known")
-    tool = case.action.tool
-    return tool is not None and matches_any(rule.match, tool, every=rule.then == "allow")
+    tool = call_of(case.action)
+    if tool is None:
+        return False
+    if case.action.mcp and not tool.name:
+        raise EvaluationError("the tool has no name that a pattern could name")
+    return matches_any(rule.match, tool, every=rule.then == "allow")
 
 
 def _failure(

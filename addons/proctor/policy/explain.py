@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proctor.model import Case, Decision
+from proctor.policy.calls import call_of
 from proctor.policy.engine import Outcome, Policy
 from proctor.policy.rules import Rule
 from proctor.protocols.shell.reader import read_command
@@ -66,7 +67,7 @@ def explain(policy: Policy, case: Case, hidden: Mapping[str, str] | None = None)
 
 def _runs(rule: Rule, case: Case) -> str:
     """The programs that a command line was read to run; never their arguments."""
-    tool = case.action.tool
+    tool = call_of(case.action)
     if tool is None or not any(each.command and each.fits(tool) for each in rule.match):
         return ""
     commands = read_command(tool.command).commands
@@ -80,11 +81,12 @@ def _why(rule: Rule, outcome: Outcome, detail: str, case: Case) -> str:
         case Outcome.KIND:
             return f"it is about {', '.join(sorted(rule.on))}"
         case Outcome.MATCH:
-            name = case.action.tool.name if case.action.tool else ""
+            tool = call_of(case.action)
+            name = f"the tool {tool.name!r}" if tool else "what is no call of a tool"
             patterns = ", ".join(pattern.source for pattern in rule.match[:_SHOWN])
             if (more := len(rule.match) - _SHOWN) > 0:
                 patterns += f" and {more} more"
-            return f"no pattern of {patterns} fits the tool {name!r}{_runs(rule, case)}"
+            return f"no pattern of {patterns} fits {name}{_runs(rule, case)}"
         case Outcome.WHEN:
             return f"`when` is false: {rule.when.source if rule.when else ''}"
         case Outcome.UNLESS:

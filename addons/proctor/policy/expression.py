@@ -7,6 +7,7 @@ from typing import Any
 import cel
 
 from proctor.model import ActionKind
+from proctor.policy.calls import CALL
 from proctor.policy.cost import check_cost
 from proctor.policy.fields import TABLE, empty, fills
 from proctor.policy.nodes import (
@@ -40,12 +41,13 @@ class Expression:
         source: As the rule has it.
         fields: What it reads, such as `llm.model`, `findings` or `now.hour`.
         zone: Time zone of `now.hour` and `now.weekday`.
+        tree: The same, parsed.
     """
 
     source: str
     fields: frozenset[str]
     zone: str
-    _tree: Node = field(repr=False, compare=False)
+    tree: Node = field(repr=False, compare=False)
     _program: cel.Program = field(repr=False, compare=False)
 
     def evaluate(self, context: cel.Context) -> bool:
@@ -64,16 +66,25 @@ class Expression:
             return bool(result)
         raise EvaluationError(f"it gave a {type(result).__name__} instead of true or false")
 
-    def constant(self, kind: ActionKind) -> bool | None:
-        """What it always is for actions of this kind, or None where that depends."""
+    def constant(self, kind: ActionKind, *, call: bool = False) -> bool | None:
+        """What it always is for actions of this kind, or None where that depends.
+
+        Args:
+            kind: The kind.
+            call: Of its actions, those alone that call a tool.
+        """
         blank: dict[str, Any] = {name: empty(row) for name, row in TABLE.items()}
         blank["action"]["kind"] = kind.value
-        return _Fold(self.source, kind, blank).fold(self._tree)
+        known = {"action.kind"}
+        if call:
+            blank["mcp"]["method"] = CALL
+            known |= {"mcp.method", "mcp.uri"}
+        return _Fold(self.source, kind, blank, frozenset(known)).fold(self.tree)
 
     def compared_with(self, room: str, name: str) -> frozenset[str]:
         """The constant strings that a field is compared with by `==` or `in`."""
         found: set[str] = set()
-        for node in walk(self._tree):
+        for node in walk(self.tree):
             if not isinstance(node, Binary) or node.op not in {"==", "in"}:
                 continue
             for one, other in ((node.left, node.right), (node.right, node.left)):
@@ -114,7 +125,7 @@ def compile_condition(source: str, *, zone: str = "UTC") -> Expression:
     names = checked.names | ({clock_name(zone)} if checked.clock else set())
     if frozenset(program.variables()) != names:
         raise ExpressionError(0, "CEL reads the expression in another way than the type check")
-    return Expression(source=source, fields=checked.fields, zone=zone, _tree=tree, _program=program)
+    return Expression(source=source, fields=checked.fields, zone=zone, tree=tree, _program=program)
 
 
 def _with_clock(source: str, places: tuple[tuple[int, int, str], ...], zone: str) -> str:
@@ -152,6 +163,7 @@ class _Fold:
     source: str
     kind: ActionKind
     blank: dict[str, Any]
+    known: frozenset[str]
 
     def fold(self, node: Node) -> bool | None:
         match node:
@@ -174,7 +186,7 @@ class _Fold:
 
     def _constant(self, node: Node) -> bool | None:
         for name in check(node).fields:
-            if name != "action.kind" and fills(self.kind, name):
+            if name not in self.known and fills(self.kind, name):
                 return None
         try:
             value = cel.evaluate(self.source[node.start : node.end], self.blank)

@@ -14,14 +14,21 @@ class Features:
         unfilled: Fields, or whole names, that nothing fills yet.
         listeners: Names of the listeners in proctor.yaml, so that a rule about another one is found
             out; None where they are not known.
+        servers: Names of the MCP servers in proctor.yaml, likewise; None where they are not known.
         entities: Types of findings that are looked for; None where they are not known.
     """
 
     kinds: frozenset[ActionKind] = frozenset(
-        {ActionKind.LLM_REQUEST, ActionKind.LLM_TOOL_USE, ActionKind.HTTP_REQUEST}
+        {
+            ActionKind.LLM_REQUEST,
+            ActionKind.LLM_TOOL_USE,
+            ActionKind.HTTP_REQUEST,
+            ActionKind.MCP_CALL,
+        }
     )
-    unfilled: frozenset[str] = frozenset({"novelty", "budget", "action.tainted", "http.operation"})
+    unfilled: frozenset[str] = frozenset({"novelty", "budget", "action.tainted"})
     listeners: frozenset[str] | None = None
+    servers: frozenset[str] | None = None
     entities: frozenset[str] | None = None
 
     def lacks(self, field: str) -> bool:

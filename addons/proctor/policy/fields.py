@@ -85,6 +85,7 @@ TABLE: Mapping[str, Type] = {
         content_type=STRING,
         json=DYN,
         operation=STRING,
+        violations=list_of(STRING),
         credential=_known(*(source.value for source in CredentialSource)),
     ),
     "llm": room(
@@ -134,6 +135,9 @@ TABLE: Mapping[str, Type] = {
 }
 """Each name an expression can begin with. `now.weekday` is ISO 8601's: 1 is Monday, 7 Sunday."""
 
+_UNCLAIMED = frozenset({"http.json", "http.operation", "http.violations"})
+"""What is read where no protocol has claimed the exchange; else it stands in a room of its own."""
+
 _ALWAYS = frozenset({"principal", "session", "action", "findings", "novelty", "budget", "now"})
 _FILLED = {
     ActionKind.LLM_REQUEST: {"http", "llm"},
@@ -149,8 +153,10 @@ _FILLED = {
 
 def fills(kind: ActionKind, field: str) -> bool:
     """Whether actions of this kind can have anything in a field, such as `llm.model`."""
-    if field == "http.json":  # what a protocol has read stands in rooms of its own
+    if field in _UNCLAIMED:
         return kind is ActionKind.HTTP_REQUEST
+    if kind is ActionKind.MCP_CALL and field.startswith("tool."):
+        return field in {"tool.name", "tool.input"}
     return field.partition(".")[0] in _ALWAYS | _FILLED[kind]
 
 

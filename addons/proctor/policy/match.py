@@ -5,27 +5,36 @@
     Read(./secrets/**)       paths, in gitignore's manner
     mcp__server              every tool of a server, as does mcp__server__*
     mcp__server__tool        one of them
+    mcp__server__tool(a:b*)  if its argument `a` is so; `*` is any run of characters
 
     Bash(npm run *)          a command line, each of its commands by itself: `policy.commands`
 
 The gateway does not know the agent's home, so `~` is any home, and a relative path matches below
 any folder. `PowerShell(…)` is compared with the whole text: nothing here reads its language, and a
 line with anything in it but words cannot be told.
+
+An argument is compared as text. For a rule that allows, it has to be a text, number or boolean that
+fits, or a list of nothing else; for a rule that holds or denies, one that fits anywhere in it is
+enough, in whatever letter case.
 """
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from posixpath import normpath
+from typing import Any
 
 from proctor.model import ToolFields
-from proctor.policy.commands import CommandPattern, parse_command, written
+from proctor.policy.calls import SERVER
+from proctor.policy.commands import CommandPattern, globbed, parse_command, written
 from proctor.protocols.shell.model import Command, opaque
 from proctor.protocols.shell.reader import read_command
 
 _SHAPE = re.compile(r"(?P<tool>[^()\s]+)(?:\((?P<what>.*)\))?", re.DOTALL)
 _TOOL = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_MCP = re.compile(r"mcp__(?P<server>[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*)(?:__(?P<tool>[\w-]*\*?))?")
+_MCP = re.compile(rf"mcp__(?P<server>{SERVER.pattern})(?:__(?P<tool>[\w-]*\*?))?")
+_ARGUMENT = re.compile(r"(?P<name>[A-Za-z_$][\w.$-]*):(?P<value>.+)", re.DOTALL)
 _HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*")
 
 _POWERSHELL = re.compile(r"[\w ./:\\=+,-]+")
@@ -46,20 +55,44 @@ class PatternError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Argument:
+    """What stands in the brackets behind an MCP tool."""
+
+    name: str
+    value: str
+
+    def met(self, given: Mapping[str, Any], *, every: bool) -> bool:
+        if self.name not in given:
+            return False
+        value = given[self.name]
+        if every:
+            texts = [_text(each) for each in (value if isinstance(value, list) else [value])]
+            return bool(texts) and all(text is not None and self._fits(text) for text in texts)
+        folded = self.value.casefold().strip()
+        return any(globbed(folded, text.casefold().strip()) for text in _texts(value))
+
+    def _fits(self, text: str) -> bool:
+        return globbed(self.value, text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
     """One pattern, parsed.
 
     Attributes:
         source: As the rule has it.
         command: What a shell runs, if it is about that.
+        server: It names tools of this MCP server; empty where it names others.
     """
 
     source: str
     command: CommandPattern | None = None
+    server: str = ""
     _tools: re.Pattern[str] = field(repr=False)
     _shell: str = field(default="", repr=False)
     _hosts: re.Pattern[str] | None = field(default=None, repr=False)
     _paths: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
+    _argument: _Argument | None = field(default=None, repr=False)
 
     def matches(self, tool: ToolFields, every: bool = False) -> bool:  # noqa: FBT001, FBT002 - which way to be careful
         """Whether this tool call is meant.
@@ -71,7 +104,14 @@ class Pattern:
         """
         return matches_any((self,), tool, every=every)
 
-    def fits(self, tool: ToolFields) -> bool:
+    def names(self, tool: str) -> bool | None:
+        """Whether calls of this tool are meant; None where that depends on its input."""
+        if not (self._shell == tool if self.command else self._tools.fullmatch(tool)):
+            return False
+        narrowed = self.command or self._hosts or self._paths or self._argument
+        return None if narrowed else True
+
+    def fits(self, tool: ToolFields, *, every: bool = False) -> bool:
         """Whether the call is meant, as far as that does not depend on a command line."""
         if self.command:
             return tool.name == self._shell
@@ -81,6 +121,8 @@ class Pattern:
             return any(map(self._hosts.fullmatch, tool.hosts))
         if self._paths:
             return any(_within(path, self._paths) for path in tool.paths)
+        if self._argument is not None:
+            return self._argument.met(tool.input, every=every)
         return True
 
 
@@ -96,7 +138,7 @@ def matches_any(patterns: Sequence[Pattern], tool: ToolFields, *, every: bool) -
     """
     wanted: list[CommandPattern] = []
     for pattern in patterns:
-        if pattern.fits(tool):
+        if pattern.fits(tool, every=every):
             if pattern.command is None:
                 return True
             wanted.append(pattern.command)
@@ -168,15 +210,41 @@ def _named(tool: str) -> re.Pattern[str]:
 
 def _mcp(source: str, tool: str, what: str | None) -> Pattern:
     found = _MCP.fullmatch(tool)
-    expected = "mcp__server, mcp__server__* or mcp__server__tool"
-    if what is not None:
-        raise PatternError("An MCP tool takes nothing in brackets", expected)
+    expected = "mcp__server, mcp__server__*, mcp__server__tool or mcp__server__tool(argument:value)"
+    argument = _ARGUMENT.fullmatch(what) if what is not None else None
+    if what not in {None, "*"} and argument is None:
+        raise PatternError("The brackets name no argument and its value", expected)
     if found is None or found["tool"] == "":
         raise PatternError("The pattern names no MCP server and tool", expected)
     name = found["tool"] or "*"
     wild = r"[\w-]+" if name == "*" else r"[\w-]*"
     ending = re.escape(name.removesuffix("*")) + (wild if name.endswith("*") else "")
-    return Pattern(source=source, _tools=re.compile(f"mcp__{re.escape(found['server'])}__{ending}"))
+    return Pattern(
+        source=source,
+        server=found["server"],
+        _tools=re.compile(f"mcp__{re.escape(found['server'])}__{ending}"),
+        _argument=_Argument(name=argument["name"], value=argument["value"]) if argument else None,
+    )
+
+
+def _text(value: object) -> str | None:
+    """A text, number or boolean as it stands in JSON, texts without quotes; None for all else."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, bool | int | float) else None
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text, number and boolean in a JSON value; walked without recursion."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            waiting.extend(each.values())
+        elif isinstance(each, list | tuple):
+            waiting.extend(each)
+        elif (text := _text(each)) is not None:
+            yield text
 
 
 def _domain(what: str) -> re.Pattern[str]:

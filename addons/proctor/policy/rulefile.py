@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from proctor.errors import ConfigurationError
 from proctor.model import ActionKind, ApprovalTerms, RecordMode
+from proctor.policy.calls import TOOL_KINDS
 from proctor.policy.commands import UNREADABLE
 from proctor.policy.expression import Expression, compile_condition
 from proctor.policy.features import Features
@@ -30,7 +31,6 @@ RULE_KEYS = (
     "approval", "appeal", "reason", "mode", "record", "redact", "restore",
 )  # fmt: skip
 APPROVAL_KEYS = ("from", "count", "wait", "ttl", "reason", "grant")
-TOOL_KINDS = frozenset({ActionKind.LLM_TOOL_USE, ActionKind.MCP_CALL})
 
 MAX_RULES = 1000
 MAX_COUNT = 10
@@ -127,8 +127,9 @@ class _File:
                 (*at, "match"),
                 "`match` is about tool calls: here it can never match",
                 got=", ".join(sorted(rule.on)),
-                expected="on: llm.tool_use",
+                expected="on: llm.tool_use, or mcp.call",
             )
+        self._check_servers(rule, at)
         if rule.restore and (rule.on != {ActionKind.LLM_TOOL_USE} or rule.then != "allow"):
             self._fail(
                 (*at, "restore"),
@@ -144,31 +145,57 @@ class _File:
             )
         for key, condition in (("when", rule.when), ("unless", rule.unless)):
             for name in sorted(condition.fields) if condition else ():
-                if not any(fills(kind, name) for kind in rule.on):
+                # Of a call, nobody may take "there is none" for "it is not known here".
+                enough = all if name.startswith("tool.") and rule.on <= TOOL_KINDS else any
+                if not enough(fills(kind, name) for kind in rule.on):
+                    lacking = sorted(kind for kind in rule.on if not fills(kind, name))
                     self._fail(
                         (*at, key),
-                        f"{name} is always empty for {', '.join(sorted(rule.on))}",
+                        f"{name} is always empty for {', '.join(lacking)}",
                         expected="a field that such an action has",
                     )
                 if self._features.lacks(name):
                     self._absent((*at, key), f"{name} is always empty: what fills it")
             if condition:
-                self._listeners(condition, (*at, key))
+                self._named(condition, "action.listener", self._features.listeners, (*at, key))
+                self._named(condition, "mcp.server", self._features.servers, (*at, key))
         if not any(rule.possible(kind) for kind in rule.on):
-            key = "when" if rule.when else "unless"
+            key = next((name for name in ("when", "unless") if getattr(rule, name)), "match")
             self._fail((*at, key), "The rule can never match", hint="It contradicts itself.")
         self._check_features(rule, at)
 
-    def _listeners(self, condition: Expression, at: tuple[Key, ...]) -> None:
-        known = self._features.listeners
-        for name in sorted(condition.compared_with("action", "listener")):
-            if known is not None and name not in known:
+    def _check_servers(self, rule: Rule, at: tuple[Key, ...]) -> None:
+        """What names the tools of MCP servers, where a rule is about calls of these alone."""
+        if rule.on != {ActionKind.MCP_CALL}:
+            return
+        for pattern in rule.match:
+            if not pattern.server:
                 self._fail(
-                    at,
-                    f"There is no listener {name!r}",
-                    expected=f"one of {', '.join(sorted(known))}",
-                    hint=nearest(name, known),
+                    (*at, "match"),
+                    "This is no tool of an MCP server: here it can never match",
+                    got=repr(pattern.source),
+                    expected="mcp__server__tool, or on: llm.tool_use",
                 )
+            self._exists("mcp.server", pattern.server, self._features.servers, (*at, "match"))
+
+    def _named(
+        self, condition: Expression, name: str, known: frozenset[str] | None, at: tuple[Key, ...]
+    ) -> None:
+        for value in sorted(condition.compared_with(*name.split("."))):
+            self._exists(name, value, known, at)
+
+    def _exists(
+        self, name: str, value: str, known: frozenset[str] | None, at: tuple[Key, ...]
+    ) -> None:
+        if known is None or value in known:
+            return
+        what = {"action.listener": "listener", "mcp.server": "MCP server"}[name]
+        self._fail(
+            at,
+            f"There is no {what} {value!r}",
+            expected=f"one of {', '.join(sorted(known))}" if known else f"no {what}: there is none",
+            hint=nearest(value, known),
+        )
 
     def _check_features(self, rule: Rule, at: tuple[Key, ...]) -> None:
         """Nothing may look guarded that is not."""

@@ -52,8 +52,10 @@ class Rule:
 
     def possible(self, kind: ActionKind) -> bool:
         """Whether it can match any action of this kind."""
+        call = kind is ActionKind.MCP_CALL and bool(self.match)
         return (
             kind in self.on
-            and not (self.when and self.when.constant(kind) is False)
-            and not (self.unless and self.unless.constant(kind) is True)
+            and not (call and not any(pattern.server for pattern in self.match))
+            and not (self.when and self.when.constant(kind, call=call) is False)
+            and not (self.unless and self.unless.constant(kind, call=call) is True)
         )

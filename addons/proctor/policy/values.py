@@ -7,7 +7,16 @@ from zoneinfo import ZoneInfo
 
 import cel
 
-from proctor.model import ActionKind, Case, Finding, HttpFields, LlmFields, ToolFields
+from proctor.model import (
+    ActionKind,
+    Case,
+    Finding,
+    HttpFields,
+    LlmFields,
+    McpFields,
+    ToolFields,
+)
+from proctor.policy.calls import call_of
 from proctor.policy.cost import MAX_ITEMS
 from proctor.policy.fields import TABLE, empty
 
@@ -28,7 +37,7 @@ UNREAD = object()
 """A body that says it is JSON, and that was too large or too odd to be read."""
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_HTTP, _LLM, _TOOL = HttpFields(), LlmFields(), ToolFields()
+_HTTP, _LLM, _TOOL, _MCP = HttpFields(), LlmFields(), ToolFields(), McpFields()
 
 
 def _json(case: Case) -> Any:
@@ -80,6 +89,7 @@ _GETTERS: dict[str, Getter] = {
     "http.content_type": lambda case: (case.action.http or _HTTP).content_type,
     "http.json": _json,
     "http.operation": lambda case: (case.action.http or _HTTP).operation,
+    "http.violations": lambda case: (case.action.http or _HTTP).violations,
     "http.credential": lambda case: (case.action.http or _HTTP).credential.value,
     "llm.model": lambda case: (case.action.llm or _LLM).model,
     "llm.stream": lambda case: (case.action.llm or _LLM).stream,
@@ -87,11 +97,16 @@ _GETTERS: dict[str, Getter] = {
     "llm.tools": lambda case: (case.action.llm or _LLM).tools,
     "llm.features": lambda case: (case.action.llm or _LLM).features,
     "llm.request_class": lambda case: (case.action.llm or _LLM).request_class,
-    "tool.name": lambda case: (case.action.tool or _TOOL).name,
-    "tool.input": lambda case: dict((case.action.tool or _TOOL).input),
+    "tool.name": lambda case: (call_of(case.action) or _TOOL).name,
+    "tool.input": lambda case: dict((call_of(case.action) or _TOOL).input),
     "tool.command": lambda case: (case.action.tool or _TOOL).command,
     "tool.paths": lambda case: (case.action.tool or _TOOL).paths,
     "tool.hosts": lambda case: (case.action.tool or _TOOL).hosts,
+    "mcp.server": lambda case: (case.action.mcp or _MCP).server,
+    "mcp.method": lambda case: (case.action.mcp or _MCP).method,
+    "mcp.tool": lambda case: (case.action.mcp or _MCP).tool,
+    "mcp.arguments": lambda case: dict((case.action.mcp or _MCP).arguments),
+    "mcp.uri": lambda case: (case.action.mcp or _MCP).uri,
     "findings": lambda case: _findings(case.findings),
     "now": lambda case: case.now.astimezone(UTC),
 }  # fmt: skip
@@ -125,13 +140,17 @@ def clock_name(zone: str) -> str:
 class Plan:
     """Which fields the rules of one kind read, and how they are taken from a Case."""
 
-    def __init__(self, fields: Iterable[str], zones: Iterable[str]) -> None:
+    def __init__(
+        self, fields: Iterable[str], zones: Iterable[str], *, patterns: bool = False
+    ) -> None:
+        """Of rules that read these fields; `patterns`: some of them look at the whole call."""
         wanted = sorted(field for field in fields if not field.startswith("now."))
         self.fields = tuple(
             (field, *_place(field), getter(field), _bounded_by(field)) for field in wanted
         )
         self.zones = tuple((clock_name(zone), time_zone(zone) or UTC) for zone in sorted(zones))
         self._plain = not self.zones and all(_is_plain(field) for field in wanted)
+        self._patterns = patterns
 
     def key(self, case: Case) -> tuple[Any, ...] | None:
         """All that the rules' answers rest on, or None where that is not worth remembering.
@@ -139,7 +158,7 @@ class Plan:
         Values of one field have one type here: were `1`, `1.0` and `true` possible, they would be
         one key, and so would be their answers.
         """
-        if not self._plain or case.action.tool is not None:
+        if not self._plain or (self._patterns and call_of(case.action) is not None):
             return None
         found = [get(case) for _, _, _, get, _ in self.fields]
         values = tuple(tuple(value) if isinstance(value, list) else value for value in found)

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from proctor.errors import InternalError, ProctorError
 from proctor.model import Finding
-from proctor.protocols.anthropic.calls import Call, Judge, Outcome
+from proctor.protocols.anthropic.calls import Judge
 from proctor.protocols.anthropic.rewrite import AnswerRewriter
 from proctor.protocols.anthropic.rewritejson import JsonRewriter
 from proctor.record import Receipt
@@ -59,6 +59,32 @@ class _Rewriter(Protocol):
         ...
 
 
+class Messages(_Rewriter, Protocol):
+    """Takes an answer apart into messages, some of which may wait for a human."""
+
+    @property
+    def waiting(self) -> tuple[object, ...]:
+        """What is not decided, in order."""
+        ...
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is kept back."""
+        ...
+
+    def settle(self, number: int, outcome: Any) -> None:
+        """Say what becomes of one that waits."""
+        ...
+
+    def released(self) -> Rewritten:
+        """What may go now."""
+        ...
+
+    def ping(self) -> bytes:
+        """What keeps a waiting client patient."""
+        ...
+
+
 class Answering:
     """Looks at one answer, streamed or whole, and has the tool calls in it judged.
 
@@ -70,6 +96,8 @@ class Answering:
         media: Whether binaries pass.
         detectors: Names of the recognizers, for the receipt.
         clock: Monotonic, seconds.
+        messages: Makes what takes the answer apart where that is neither one document nor the
+            model's; given what looks at one message of it, JSON.
     """
 
     def __init__(  # noqa: PLR0913 - what an answer is known by
@@ -82,6 +110,7 @@ class Answering:
         media: bool,
         detectors: tuple[str, ...],
         clock: Callable[[], float],
+        messages: Callable[[Callable[[bytes], Rewritten]], Messages] | None = None,
     ) -> None:
         kind = content_type.partition(";")[0].strip().lower()
         self.encoding = encoding
@@ -98,11 +127,14 @@ class Answering:
         self._failure = ""
         self._passed = 0
         self._rewriter: _Rewriter | None = None
-        self._events: AnswerRewriter | None = None
+        self._events: AnswerRewriter | Messages | None = None
         self._json: JsonRewriter | None = None
         self._out: Rewritten | None = None
         if judge and kind == _EVENTS:
             self._rewriter = self._events = AnswerRewriter(answer, judge, clock=clock)
+        elif messages:
+            self.whole = False
+            self._rewriter = self._events = messages(self.message)
         # A proxy on the way says HTML; what it says is no answer of the model's.
         self._model = judge is not None and not kind.startswith("text/")
 
@@ -143,6 +175,10 @@ class Answering:
         self._failure = error.code
         return self._rewriter.broken(error) if self._rewriter else None
 
+    def message(self, data: bytes) -> Rewritten:
+        """One message of an answer, JSON, redacted."""
+        return self._answer.body(read_body(data, _JSON))
+
     def body(self, data: bytes) -> None:
         """Take a whole body; this may be done in another thread. Then `ask`, then `result`.
 
@@ -175,8 +211,8 @@ class Answering:
         return self._out
 
     @property
-    def waiting(self) -> tuple[Call, ...]:
-        """The tool calls that are not decided, in order."""
+    def waiting(self) -> tuple[object, ...]:
+        """The tool calls, or questions, that are not decided, in order."""
         calls = self._events or self._json
         return calls.waiting if calls else ()
 
@@ -185,8 +221,8 @@ class Answering:
         """Whether nothing of a stream is kept back for a tool call that waits."""
         return self._events is None or self._events.idle
 
-    def settle(self, number: int, outcome: Outcome) -> None:
-        """Say what becomes of a tool call that waits; of a stream, `released` then has more.
+    def settle(self, number: int, outcome: Any) -> None:
+        """Say what becomes of a tool call, or question, that waits; `released` then has more.
 
         Raises:
             InternalError: `call-not-waiting`: there is none of this number, or it was decided.

@@ -13,9 +13,10 @@ from proctor.errors import ProctorError, RefusedError
 from proctor.model import Finding, Principal, Session
 from proctor.protocols.anthropic.calls import Judge
 from proctor.record import Receipt
-from proctor.redaction.answering import Answering
+from proctor.redaction.answering import Answering, Messages
 from proctor.redaction.answers import Answer, Means
 from proctor.redaction.cutting import MEDIA, decoded, read_field
+from proctor.redaction.handling import Rewritten
 from proctor.redaction.holdback import Phrases
 from proctor.redaction.keys import RedactionKeys
 from proctor.redaction.model import Budget, Direction, Method, RedactionError
@@ -297,6 +298,7 @@ class Screen:
         principal: Principal,
         session: Session | None,
         judge: Judge | None,
+        messages: Callable[[Callable[[bytes], Rewritten]], Messages] | None = None,
     ) -> Answering:
         """What an answer is looked at with.
 
@@ -308,6 +310,7 @@ class Screen:
             session: What they are kept for.
             judge: Says what becomes of tool calls; None where it is no answer of the model's, and
                 nothing is turned back.
+            messages: Makes what takes an answer of several messages apart.
         """
         parts = self.parts
         means = Means(
@@ -330,6 +333,7 @@ class Screen:
             media=parts.settings.media == "pass",
             detectors=parts.redactor.detector.detectors,
             clock=parts.clock,
+            messages=messages,
         )
 
     def _restorer(self, principal: Principal, types: frozenset[str] | None) -> Restorer:

@@ -169,6 +169,11 @@ def certificates(config: Config, now: datetime) -> Iterator[Finding]:
             yield _certificate(
                 f"{check} upstream", up.cert, now, partial(contexts.trusted, trusted)
             )
+    for item in config.credentials:
+        if item.cert is not None:
+            shown = Trusted(cert=item.cert, key=item.key)
+            check = f"credential {item.name}"
+            yield _certificate(check, item.cert, now, partial(contexts.trusted, shown))
     if config.console.tls is not None:
         own = Served(cert=config.console.tls.cert, key=config.console.tls.key)
         yield _certificate("tls console", own.cert, now, partial(contexts.served, own))

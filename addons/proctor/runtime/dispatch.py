@@ -10,6 +10,7 @@ from mitmproxy import hooks
 from mitmproxy.addonmanager import AddonManager, traverse
 from mitmproxy.exceptions import AddonHalt
 
+from proctor.errors import ClientError
 from proctor.runtime.door import Door, Stage
 
 logger = logging.getLogger(__name__)
@@ -110,3 +111,13 @@ async def run_foreign(handlers: tuple[Callable[..., Any], ...], hook: hooks.Hook
             return
         except Exception:
             logger.exception("another addon failed", extra={"event": "addon.failed"})
+
+
+def note(stage: Stage, error: BaseException) -> None:
+    """Log why a stage has said no; where that is no fault of the client's, all of it."""
+    name = getattr(stage, "__qualname__", repr(stage))
+    if isinstance(error, ClientError):
+        logger.warning("%s", error, extra={"event": "client.refused", "stage": name})
+    else:
+        text = "a stage failed, so the exchange is refused"
+        logger.error(text, exc_info=error, extra={"event": "stage.failed", "stage": name})

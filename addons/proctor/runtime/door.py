@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from mitmproxy import http
 
@@ -31,20 +31,41 @@ class Site:
     Attributes:
         name: As proctor.yaml calls it.
         tls: Clients speak TLS.
-        upstream: Host and port.
-        upstream_tls: So does the upstream.
-        via: The company's own proxy on the way there.
+        forward: Clients use it as their proxy.
+        upstream: Host and port of what is behind it, where that is one.
         first_request: Seconds within which a new connection has to send its first request's head.
         connections: Clients connected at once.
     """
 
     name: str
     tls: bool
+    forward: bool
     upstream: tuple[str, int]
-    upstream_tls: bool
-    via: tuple[Literal["http", "https"], tuple[str, int]] | None
     first_request: float
     connections: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Inside:
+    """What is behind a CONNECT that was let through.
+
+    Attributes:
+        flow: The CONNECT.
+        address: Host and port.
+        opaque: It is passed on unread.
+        until: When its token expires, seconds since the epoch; an opaque one ends then.
+        sent: Bytes that have gone to the destination, where it is.
+        received: Bytes that have come back.
+        error: Why we ended it, where we did.
+    """
+
+    flow: http.HTTPFlow
+    address: tuple[str, int]
+    opaque: bool
+    until: float
+    sent: int = 0
+    received: int = 0
+    error: ProctorError | None = None
 
 
 class Door(Protocol):
@@ -76,6 +97,10 @@ class Door(Protocol):
 
     def refusal(self, listener: str, status: int, message: str) -> Refusal:
         """The refusal for what never became a flow, in the listener's protocol."""
+        ...
+
+    def inside(self, flow: http.HTTPFlow) -> Inside:
+        """What is behind a CONNECT that was let through."""
         ...
 
     def gone(self, flow: http.HTTPFlow) -> None:

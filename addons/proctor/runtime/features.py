@@ -1,5 +1,8 @@
 """What rules may ask of an installation, as its proctor.yaml has it."""
 
+from dataclasses import replace
+
+from proctor.egress.targets import targets_of
 from proctor.policy.features import Features
 from proctor.redaction.treatment import Treatments
 from proctor.settings import Config
@@ -19,10 +22,14 @@ def features_of(config: Config) -> Features:
 
         added = load_users(settings.recognizers, settings.deny).entities
     listeners = frozenset(listener.name for listener in config.listeners)
+    servers = frozenset(
+        target.name
+        for listener in config.listeners
+        for target in targets_of(listener)
+        if target.speaks == "mcp"
+    )
     treatments = Treatments(settings, added)
-    known = Features(listeners=listeners, entities=treatments.types)
+    known = Features(listeners=listeners, servers=servers, entities=treatments.types)
     if any(treatments.on(name).types for name in listeners):
         return known
-    return Features(
-        listeners=listeners, entities=frozenset(), unfilled=known.unfilled | {"findings"}
-    )
+    return replace(known, entities=frozenset(), unfilled=known.unfilled | {"findings"})

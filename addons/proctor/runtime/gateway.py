@@ -23,11 +23,16 @@ from proctor.approval.records import envelope
 from proctor.approval.sqlite import SqliteStore
 from proctor.audit.recorder import Recorder
 from proctor.config import Config
+from proctor.credentials.store import Credentials
+from proctor.egress.authority import Authority
+from proctor.egress.authority import Change as AuthorityChange
+from proctor.egress.resolver import Resolver
 from proctor.errors import ConfigurationError, InternalError
 from proctor.gate import Gate
 from proctor.identity.authenticator import Authenticator
 from proctor.identity.fetch import HttpFetch
-from proctor.identity.local import FILE
+from proctor.identity.local import FILE, LOCAL
+from proctor.mcp.pins import Pins
 from proctor.policy.engine import Policy
 from proctor.policy.watch import PolicyWatch
 from proctor.redaction.assembly import Screens, open_screens
@@ -35,7 +40,6 @@ from proctor.redaction.exceptions import FILE as EXCEPTIONS
 from proctor.redaction.exceptionswatch import Change as ExceptionsChange
 from proctor.redaction.exceptionswatch import ExceptionsWatch
 from proctor.redaction.keys import load_keys
-from proctor.runtime.credentials import Credentials
 from proctor.runtime.disk import DiskWatch
 from proctor.runtime.features import features_of
 from proctor.runtime.health import Health, Metrics
@@ -77,7 +81,11 @@ class Gateway:
         self._screens: Screens | None = None
         self._exceptions: ExceptionsWatch | None = None
         self._metrics = Metrics([listener.name for listener in config.listeners])
-        self._credentials = Credentials(config.credentials)
+        self._credentials = Credentials(config.credentials, fetch=self._fetch)
+        self._forward = any(listener.kind == "forward" for listener in config.listeners)
+        self._authority: Authority | None = None
+        self._resolver: Resolver | None = None
+        self._pins: Pins | None = None
         self._authenticator = Authenticator(
             config.identity.issuers,
             fetch=self._fetch,
@@ -164,12 +172,29 @@ class Gateway:
             digest_key=keys.action,
             desk=desk,
         )
+        if self._forward:
+            self._resolver = Resolver()
+            self._authority = await asyncio.to_thread(
+                Authority,
+                self.config.state,
+                permitted=self.config.ca.permitted,
+                report=self._authority_changed,
+            )
+        if features_of(self.config).servers:
+            self._pins = Pins(self.config.state, _now)
+            self._pins.on_change.append(lambda change: self._note(change.kind, change.detail()))
+            await self._pins.start()
         self._suite = Suite(
             self.config.listeners,
             gate,
             self._credentials,
             self._metrics,
             screens=self._screens,
+            authority=self._authority,
+            resolver=self._resolver,
+            pins=self._pins,
+            issuers=[each.issuer for each in self.config.identity.issuers if each.issuer != LOCAL],
+            reviewers=self.config.roles.reviewer.groups if self.config.roles.reviewer else (),
             first_request=limits.head,
             connections=limits.connections,
             sealing=keys.approval,
@@ -211,6 +236,8 @@ class Gateway:
             spawn(watch.run(), name="exceptions"),
             spawn(self._expire(), name="vault"),
         ]
+        if self._authority:
+            self._tasks.append(spawn(self._authority.run(), name="authority"))
         self._metrics.policy_loaded(self._policies.current.version)
         await gate.event(
             "start",
@@ -291,6 +318,10 @@ class Gateway:
             await self._recorder.close()
         if self._screens:
             self._screens.close()
+        if self._resolver:
+            self._resolver.close()
+        if self._pins:
+            await self._pins.close()
         await self._authenticator.close()
         await self._fetch.close()
         await self._credentials.close()
@@ -316,6 +347,12 @@ class Gateway:
             self._note("exception.added", item.as_json())
         for item in change.removed:
             self._note("exception.removed", item.as_json())
+
+    def _authority_changed(self, change: AuthorityChange | ConfigurationError) -> None:
+        if isinstance(change, ConfigurationError):
+            self._note("ca.broken", {"error": str(change)})
+        else:
+            self._note("ca.changed", change.detail())
 
     async def _change(self, change: Change, item: Approval | Grant | Kill | None) -> None:
         """Put on record what has happened to an approval, a grant or a kill."""

@@ -40,18 +40,21 @@ from mitmproxy.proxy.layers.http import (
     ResponseEndOfMessage,
     ResponseHeaders,
     ResponseProtocolError,
+    ResponseTrailers,
 )
 from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent
 from mitmproxy.proxy.layers.http._events import ErrorCode
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 from mitmproxy.proxy.server import ConnectionIO
 
-from proctor.runtime.dispatch import Plan, dispatch_of, run_foreign
-from proctor.runtime.door import Door, Refusal, Stage
+from proctor.runtime.dialling import DiallingHandler
+from proctor.runtime.dispatch import Plan, dispatch_of, note, run_foreign
+from proctor.runtime.door import Door, Inside, Refusal, Stage
 from proctor.runtime.flows import resumed
 from proctor.runtime.http1 import BoundedHttp1Client, BoundedHttp1Server
 from proctor.runtime.modes import ProctorMode, doors, handlers
-from proctor.runtime.streams import GateStream, Nudged
+from proctor.runtime.streams import GateStream
+from proctor.runtime.tunnels import Nudged, Shut, Tunnel
 from proctor.runtime.wording import MESSAGES, told
 
 logger = logging.getLogger(__name__)
@@ -88,10 +91,10 @@ class ProctorServer(mode_servers.AsyncioServerInstance[ProctorMode]):
     def make_top_layer(self, context: Context) -> layer.Layer:
         """TLS where the listener has it, and HTTP: nothing is guessed from the bytes."""
         site = doors[self.mode.data].site(self.mode.data)
+        mode = HTTPMode.regular if site.forward else HTTPMode.transparent
         context.server.address = site.upstream
-        context.server.tls = site.upstream_tls
         context.server.sni = site.upstream[0]
-        return _Entrance(context, tls=site.tls)
+        return _Entrance(context, tls=site.tls, mode=mode)
 
     async def handle_stream(self, reader: Any, writer: Any = None) -> None:
         """Serve one connection."""
@@ -113,22 +116,23 @@ class ProctorServer(mode_servers.AsyncioServerInstance[ProctorMode]):
 class _Entrance(layer.Layer):
     """The outermost layer, and the one inside TLS, once that has settled which HTTP it is."""
 
-    def __init__(self, context: Context, *, tls: bool) -> None:
+    def __init__(self, context: Context, *, tls: bool, mode: HTTPMode) -> None:
         super().__init__(context)
         self._tls = tls
+        self._mode = mode
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         child: layer.Layer
         if self._tls:
             child = tunnel = ClientTLSLayer(self.context)
-            tunnel.child_layer = _Entrance(self.context, tls=False)
+            tunnel.child_layer = _Entrance(self.context, tls=False, mode=self._mode)
         else:
-            child = GateHttpLayer(self.context)
+            child = GateHttpLayer(self.context, self._mode)
         self.handle_event = child.handle_event  # type: ignore[method-assign]  # as NextLayer does
         yield from child.handle_event(event)
 
 
-class GateHandler(mode_servers.ProxyConnectionHandler):
+class GateHandler(DiallingHandler):
     """One connection. Hooks run here; the chain's own fail-open dispatch is not used."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - mitmproxy's own, and the door
@@ -221,10 +225,10 @@ class GateHandler(mode_servers.ProxyConnectionHandler):
             self.transports[command.connection] = ConnectionIO(handler=task)
         elif isinstance(command, commands.RequestWakeup):
             self.wakeup_timer.add(self._spawn(self.wakeup(command), eager=False))
-        elif isinstance(command, commands.CloseConnection):
+        elif isinstance(command, commands.CloseConnection | Shut):
             if command.connection in self.transports:  # else closed meanwhile
                 self._send()
-                half = isinstance(command, commands.CloseTcpConnection) and command.half_close
+                half = getattr(command, "half_close", False)
                 self.close_connection(command.connection, half)
         elif isinstance(command, commands.Log):
             logger.debug("%s", told(command.message), extra={"event": "mitmproxy"})
@@ -309,11 +313,7 @@ class GateHandler(mode_servers.ProxyConnectionHandler):
 
     def _deny(self, data: Any, error: BaseException, stage: Stage) -> None:
         """Say no by the kind of thing that was asked about."""
-        logger.error(
-            "a stage failed, so the exchange is refused",
-            exc_info=error,
-            extra={"event": "stage.failed", "stage": getattr(stage, "__qualname__", repr(stage))},
-        )
+        note(stage, error)
         match data:
             case http.HTTPFlow():
                 self._door.refuse(data, error)
@@ -327,10 +327,15 @@ class GateHandler(mode_servers.ProxyConnectionHandler):
 
 
 class GateHttpLayer(HttpLayer):
-    """HTTP between a client and one upstream; the wall at which the door has the last word."""
+    """HTTP between a client and upstreams; the wall at which the door has the last word.
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context, HTTPMode.transparent)
+    Args:
+        context: Of the connection.
+        mode: `regular` for a proxy's clients, `transparent` where they speak as to an upstream.
+    """
+
+    def __init__(self, context: Context, mode: HTTPMode) -> None:
+        super().__init__(context, mode)
         self._listener = cast("ProctorMode", context.client.proxy_mode).data
         self._door = doors[self._listener]
         self._answered: set[int] = set()
@@ -349,14 +354,15 @@ class GateHttpLayer(HttpLayer):
             self.connections[self.context.client] = speaker
         elif isinstance(event, Nudged):
             for stream in list(self.streams.values()):
-                if getattr(stream, "flow", None) is event.flow:
+                # A tunnel's stream hands it on to what is inside.
+                if stream.child_layer or getattr(stream, "flow", None) is event.flow:
                     yield from self.event_to_child(stream, event)
             return
         yield from super()._handle_event(event)
 
     def make_stream(self, stream_id: int) -> layer.CommandGenerator[None]:
         """Start a stream of ours."""
-        stream = GateStream(self.context.fork(), stream_id, self._door)
+        stream = GateStream(self.context.fork(), stream_id, self._door, _tunnel)
         self.streams[stream_id] = stream
         if handler := handlers.get(self.context.client):
             handler.patient()
@@ -375,12 +381,13 @@ class GateHttpLayer(HttpLayer):
             return super().event_to_child(child, event)
         if not isinstance(event, HttpEvent):
             return super().event_to_child(child, event)
-        if child is self.connections.get(self.context.client):
-            return self._to_client(child, event)
+        back = child is self.connections.get(self.context.client)
+        if isinstance(event, RequestTrailers | ResponseTrailers):
+            return _nothing()  # they are not inspected, so they do not pass
+        if back or event.stream_id in self._shut:
+            return self._to_client(child, event) if back else _nothing()
         if isinstance(event, RequestHeaders):
             return self._leave(child, event)
-        if event.stream_id in self._shut or isinstance(event, RequestTrailers):
-            return _nothing()  # trailers are not inspected, so they do not leave
         if isinstance(event, RequestData) and event.stream_id in self._leaving:
             # It is there as a whole, so this is all of it.
             event = RequestData(event.stream_id, self._leaving.pop(event.stream_id))
@@ -472,6 +479,12 @@ class GateHttpLayer(HttpLayer):
             yield from self.event_to_child(
                 stream, ResponseProtocolError(stream_id, message, ErrorCode.CONNECT_FAILED)
             )
+
+
+def _tunnel(context: Context, inside: Inside) -> layer.Layer:
+    """What a client says to an upstream through a CONNECT."""
+    transparent = HTTPMode.transparent
+    return Tunnel(context, inside, lambda tls: _Entrance(context, tls=tls, mode=transparent))
 
 
 def _nothing() -> layer.CommandGenerator[None]:

@@ -157,13 +157,24 @@ def _tls_files(config: Config) -> Iterator[_Check]:
         yield from _tls(listener.tls, f"the key of the listener {listener.name!r}")
         yield from _tls(listener.upstream_tls, f"the client key of the listener {listener.name!r}")
     yield from _tls(config.console.tls, "the console's key")
+    for item in config.credentials:
+        yield from _tls(item, f"the key of the credential {item.name!r}")
+        if item.oauth is not None and item.oauth.private_key is not None:
+            yield check_private, item.oauth.private_key, f"the key of the credential {item.name!r}"
+        if item.oauth is not None and item.oauth.ca is not None:
+            place = item.oauth.token_endpoint
+            yield check_unwritable, item.oauth.ca, f"the certificates for {place}"
     for issuer in config.identity.issuers:
         if issuer.ca is not None:
             yield check_unwritable, issuer.ca, f"the certificates for {issuer.issuer}"
 
 
 def _secret_sources(config: Config) -> Iterator[_Check]:
-    sources = [(item.value, f"the credential {item.name!r}") for item in config.credentials]
+    sources = [
+        (source, f"the credential {item.name!r}")
+        for item in config.credentials
+        for source in item.sources
+    ]
     sources += [
         (item.introspection.client_secret, f"the client secret for {item.issuer}")
         for item in config.identity.issuers

@@ -11,6 +11,9 @@ import certifi
 import httpx
 
 from proctor.config import Config
+from proctor.credentials.oauth import TokenEndpoint
+from proctor.credentials.secrets import read_secret
+from proctor.credentials.settings import Grant, OAuthSettings
 from proctor.errors import ConfigurationError, ProctorError
 from proctor.fields import SecretSource
 from proctor.identity.fetch import Fetch
@@ -18,7 +21,6 @@ from proctor.identity.jwks import load_keys
 from proctor.identity.metadata import discover
 from proctor.runtime.checkup import Finding, State, failed
 from proctor.runtime.health import listen
-from proctor.runtime.secrets import read_secret
 from proctor.settings import ConsoleSettings, IssuerSettings, Listener
 from proctor.units import Address
 
@@ -50,8 +52,18 @@ async def look_around(
         if issuer.introspection is not None:
             secret, name = issuer.introspection.client_secret, f"at {issuer.issuer}"
             work.append(credential(secret, name, environment, running=running))
+    work += [
+        credential(source, item.name, environment, running=running)
+        for item in config.credentials
+        for source in item.sources
+    ]
     for item in config.credentials:
-        work.append(credential(item.value, item.name, environment, running=running))
+        if item.oauth is not None:
+            work.append(
+                has_token(
+                    item.name, item.oauth, fetch, environment=environment, now=now, running=running
+                )
+            )
     work += [upstream(listener) for listener in config.listeners]
     return list(await asyncio.gather(*work))
 
@@ -162,6 +174,40 @@ async def credential(
             return Finding(check=check, state=State.OK, what=what)
         return failed(check, error)
     return Finding(check=check, state=State.OK, what="It has a value")
+
+
+async def has_token(  # noqa: PLR0913 - all by name, each a thing of its own
+    name: str,
+    settings: OAuthSettings,
+    fetch: Fetch,
+    *,
+    environment: Mapping[str, str],
+    now: Callable[[], datetime],
+    running: str | None,
+) -> Finding:
+    """Does the authorization server give a token? It is asked for one, which is shown to nobody."""
+    check = f"token {name}"
+
+    async def secret(source: SecretSource, what: str) -> str:
+        return (await read_secret(source, what, environment=environment)).value
+
+    if settings.grant is Grant.TOKEN_EXCHANGE:
+        what = f"{settings.token_endpoint} is asked with a caller's token, which is not at hand"
+        return Finding(check=check, state=State.OK, what=what)
+    variable = settings.client_secret.env if settings.client_secret is not None else None
+    if running is not None and variable is not None and variable not in environment:
+        what = f"The running proctor asks {settings.token_endpoint}; {variable} is not set here"
+        return Finding(check=check, state=State.OK, what=what)
+    endpoint = TokenEndpoint(
+        name, settings, fetch=fetch, secret=secret, clock=lambda: now().timestamp()
+    )
+    try:
+        token = await endpoint.ask()
+    except ProctorError as error:
+        return failed(check, error)
+    seconds = token.expires_at - token.got_at
+    what = f"{settings.token_endpoint} gives one, good for {seconds:.0f} s"
+    return Finding(check=check, state=State.OK, what=what)
 
 
 async def upstream(listener: Listener) -> Finding:

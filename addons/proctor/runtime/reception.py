@@ -15,6 +15,7 @@ from proctor.console.app import Console, make_console
 from proctor.console.house import House
 from proctor.console.sessions import Sessions
 from proctor.identity.fetch import HttpFetch
+from proctor.mcp.pins import Pins
 from proctor.model import Principal
 from proctor.policy.engine import Policy
 from proctor.runtime.credentials import Credentials
@@ -35,6 +36,7 @@ class Reception:
         count: Told of each notification: whose, and what came of it.
         clock: The time, UTC.
         dev: Tokens of the local issuer may decide.
+        pins: The tools of MCP servers; None where no listener speaks MCP.
     """
 
     def __init__(  # noqa: PLR0913 - its parts
@@ -51,6 +53,7 @@ class Reception:
         count: Callable[[str, str], None],
         clock: Callable[[], datetime],
         dev: bool,
+        pins: Pins | None = None,
     ) -> None:
         self._config = config
         self._desk = desk
@@ -63,6 +66,7 @@ class Reception:
         self._count = count
         self._clock = clock
         self._dev = dev
+        self._pins = pins
         self._console: Console | None = None
         self._notifier: Notifier | None = None
 
@@ -89,6 +93,7 @@ class Reception:
             clock=self._clock,
             dev=self._dev,
             lacking=self._lacking,
+            pins=self._pins,
         )
 
         def extra(sessions: Sessions) -> list[BaseRoute]:

@@ -1,9 +1,10 @@
 """One exchange inside mitmproxy: part of the reach into its insides (see mitm.py)."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from mitmproxy import flow, http
-from mitmproxy.proxy import events, layer
+from mitmproxy import http
+from mitmproxy.net.http import status_codes
+from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     DropStream,
@@ -19,18 +20,12 @@ from mitmproxy.proxy.layers.http import (
 from mitmproxy.proxy.layers.http._events import ErrorCode
 from mitmproxy.utils import human
 
-from proctor.errors import ProctorError
-from proctor.runtime.door import Door
+from proctor.errors import InternalError, ProctorError, UpstreamError
+from proctor.runtime.door import Door, Inside
 from proctor.runtime.http1 import MAX_HEAD
 from proctor.runtime.modes import handlers
+from proctor.runtime.tunnels import Nudged, OpaqueTunnel
 from proctor.runtime.wording import MESSAGES
-
-
-@dataclass
-class Nudged(events.Event):
-    """Something is to be done in the midst of an exchange: see `Suite.nudge`."""
-
-    flow: flow.Flow
 
 
 class GateStream(HttpStream):
@@ -40,11 +35,19 @@ class GateStream(HttpStream):
         context: Of the connection.
         stream_id: Its number there.
         door: What stands behind the listener.
+        tunnel: Makes the layer that reads what is behind a CONNECT.
     """
 
-    def __init__(self, context: Context, stream_id: int, door: Door) -> None:
+    def __init__(
+        self,
+        context: Context,
+        stream_id: int,
+        door: Door,
+        tunnel: Callable[[Context, Inside], layer.Layer],
+    ) -> None:
         super().__init__(context, stream_id)
         self._door = door
+        self._tunnel = tunnel
         self._end: ResponseEndOfMessage | None = None
 
     def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:  # noqa: FBT001
@@ -55,6 +58,28 @@ class GateStream(HttpStream):
                 yield from self._refuse_now(response)
                 return True
         return (yield from super().check_killed(emit_error_hook))
+
+    def handle_connect_regular(self) -> layer.CommandGenerator[None]:
+        """Let a client into a tunnel, or answer as the door has it."""
+        if self.flow.response:
+            if self.flow.response.status_code < status_codes.BAD_REQUEST:
+                # Somebody else's: a tunnel would open in which nobody is asked about anything.
+                error = InternalError("answered", "Another addon answered a CONNECT")
+                self._door.refuse(self.flow, error)
+        else:
+            inside = self._door.inside(self.flow)
+            self.context.server.address = inside.address
+            if not inside.opaque:
+                self.child_layer = self._tunnel(self.context, inside)
+            elif (yield commands.OpenConnection(self.context.server)):
+                away = UpstreamError("unreachable", "The destination cannot be reached")
+                self._door.refuse(self.flow, away)
+            else:
+                self.child_layer = OpaqueTunnel(self.context, inside, self._over)
+        yield from self.handle_connect_finish()  # type: ignore[no-untyped-call]  # theirs
+
+    def _over(self) -> ProctorError | None:
+        return self._door.ending(self.flow)
 
     def check_body_size(self, request: bool) -> layer.CommandGenerator[bool]:  # noqa: FBT001
         """Bound what is kept in memory; of an answer that streams the length is no matter."""

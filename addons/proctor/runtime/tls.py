@@ -21,11 +21,19 @@ OPTIONS = SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """What a listener shows to clients; with `client_ca`, clients must show a certificate too."""
+    """What a listener shows to clients.
+
+    Attributes:
+        cert: Chain, in PEM.
+        key: Fits it.
+        client_ca: Clients must show a certificate of these.
+        h2: HTTP/2 is offered.
+    """
 
     cert: Path
     key: Path
     client_ca: Path | None = None
+    h2: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +89,7 @@ def _served(files: Served) -> SSL.Context:
     context.use_certificate_chain_file(str(files.cert))
     context.use_privatekey_file(str(files.key))
     context.check_privatekey()
-    context.set_alpn_select_callback(_select)
+    context.set_alpn_select_callback(_select if files.h2 else _select_h1)
     context.set_session_id(b"proctor")
     if files.client_ca:
         context.load_verify_locations(str(files.client_ca))
@@ -94,6 +102,10 @@ def _select(_connection: SSL.Connection, offered: Sequence[bytes]) -> bytes:
         if protocol in offered:
             return protocol
     return b""
+
+
+def _select_h1(_connection: SSL.Connection, offered: Sequence[bytes]) -> bytes:
+    return b"http/1.1" if b"http/1.1" in offered else b""
 
 
 def _trusted(files: Trusted) -> SSL.Context:

@@ -4,24 +4,25 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from mitmproxy import http, tcp, udp
+from mitmproxy.connection import Client
 
+from proctor.egress.carried import HEADERS as CREDENTIALS
+from proctor.egress.hosts import parse_host
 from proctor.errors import AuthenticationError, ClientError, InternalError, ProctorError
-from proctor.identity.bearer import bearer_token
+from proctor.identity.bearer import bearer_token, proxy_token
 from proctor.protocols.anthropic.routes import RouteKind
+from proctor.stages.aiming import Tunnel, reachable
 from proctor.stages.exchange import Exchange, Stamp, asked
 
 if TYPE_CHECKING:
     from proctor.stages.suite import Suite
-
-CREDENTIALS = frozenset({b"authorization", b"x-api-key", b"proxy-authorization", b"cookie"})
-"""Headers by which a client could identify itself to the upstream."""
 
 HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"te", b"upgrade", b"http2-settings", b"proxy-connection"}
 )
 """Headers that end at the next hop (RFC 9110 7.6.1)."""
 
-DROPPED = CREDENTIALS | HOP_BY_HOP
+DROPPED = CREDENTIALS | HOP_BY_HOP | {b"proxy-authorization"}
 
 KEPT = frozenset({b"content-length", b"transfer-encoding", b"host"})
 """What `Connection` cannot take out: it would change where a message ends or goes."""
@@ -35,18 +36,68 @@ class Admission:
     def __init__(self, suite: "Suite") -> None:
         self._suite = suite
 
-    def http_connect(self, flow: http.HTTPFlow) -> None:
-        """A reverse listener is no proxy."""
-        self._suite.refuse(
+    def http_connect(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Prove who asks for a tunnel, and whether there is one to where they want to go."""
+        suite = self._suite
+        exchange = suite.open(flow)
+        taken = take_credentials(flow.request)
+        site = suite.site_of(flow.client_conn)
+        if site is None or not site.forward or suite.tunnel(flow.client_conn):
+            suite.refuse(
+                flow,
+                ClientError(
+                    "connect-refused",
+                    "This listener is no forward proxy",
+                    got="CONNECT",
+                    expected="a request for a path",
+                ),
+            )
+            return None
+        if self._shut(flow):
+            return None
+        try:
+            exchange.token = proxy_token(taken.get(b"proxy-authorization", []))
+        except AuthenticationError as error:
+            suite.refuse(flow, error)
+            return None
+        return self._let_in(flow, exchange)
+
+    async def _let_in(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        suite = self._suite
+        try:
+            principal = suite.gate.recall(exchange.token) or await suite.gate.admit(exchange.token)
+            exchange.principal = principal
+            exchange.stamps |= Stamp.ADMITTED
+            host, port = parse_host(flow.request.host), flow.request.port
+            target = reachable(suite.targets(exchange.listener), host, port)[0]
+            if kill := suite.gate.killed(principal, None):
+                raise suite.ended(kill)
+        except ProctorError as error:
+            suite.refuse(flow, error)
+            return
+        flow.request.host = host
+        opaque = target.speaks == "tunnel"
+        suite.let_in(
             flow,
-            ClientError(
-                "connect-refused",
-                "This listener is no forward proxy",
-                got="CONNECT",
-                expected="a request for a path",
-                status=400,
-            ),
+            Tunnel(principal=principal, token=exchange.token, address=(host, port), opaque=opaque),
         )
+        if opaque:
+            exchange.target, exchange.at = target, (host, port)
+            flow.request.raw_content = b""  # a CONNECT has none (RFC 9110 9.3.6)
+            await suite.ask(flow)
+        else:
+            # What is said inside is asked about by itself.
+            exchange.ended = True
+            suite.close(flow)
+
+    def http_connect_error(self, flow: http.HTTPFlow) -> None:
+        """A tunnel that did not come about has nobody in it; its client may ask for another."""
+        if self._suite.leads(flow):
+            self._suite.left(flow.client_conn)
+
+    def client_disconnected(self, client: Client) -> None:
+        """What was let in has left."""
+        self._suite.left(client)
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         """Nothing passes that is not understood."""
@@ -58,55 +109,105 @@ class Admission:
 
     def requestheaders(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Prove who asks; the body has not been read yet."""
-        exchange = self._suite.open(flow)
-        authorization, api_key = take_credentials(flow.request)
+        suite = self._suite
+        exchange = suite.open(flow)
+        taken = take_credentials(flow.request)
         if flow.error:
             return None  # already refused as malformed; `error` records it
-        if not self._suite.accepting:
-            self._suite.refuse(
-                flow,
-                InternalError(
-                    "not-accepting",
-                    "proctor is starting or stopping",
-                    hint="Try again in a moment.",
-                ),
+        if self._shut(flow):
+            return None
+        if self._open_to_all(flow, exchange):
+            return None
+        if b"websocket" in b",".join(taken.get(b"upgrade", [])).lower():
+            # Without its upgrade it would be another request, which nobody meant.
+            exchange.astray = exchange.astray or ClientError(
+                "websocket",
+                "WebSockets do not pass",
+                got="Upgrade: websocket",
+                expected="requests and answers",
+                status=501,
             )
-            if flow.response and not flow.request.is_http2:
-                # The next attempt finds whoever listens then (RFC 9112 9.6).
-                flow.response.headers["connection"] = "close"
-            return None
-        listener = self._suite.listener(exchange.listener)
-        if listener.speaks == "anthropic" and asked(flow.request) is RouteKind.PROBE:
-            # Older Claude Code asks whether anyone is there before it has a token.
-            exchange.ended = True
-            flow.response = http.Response.make(200)
-            return None
+        tunnel, site = suite.tunnel(flow.client_conn), suite.site(exchange.listener)
         try:
-            token = bearer_token(authorization, api_key)
+            if tunnel:
+                exchange.token = tunnel.token
+            elif site.forward:
+                exchange.token = proxy_token(taken.get(b"proxy-authorization", []))
+            else:
+                own = taken.pop(b"authorization", []), taken.pop(b"x-api-key", [])
+                taken.pop(b"cookie", None)
+                exchange.token = bearer_token(*map(_once, own))
         except AuthenticationError as error:
-            self._suite.refuse(flow, error)
+            suite.refuse(flow, error)
             return None
-        exchange.principal = self._suite.gate.recall(token)
+        exchange.own = tuple(
+            (name, value)
+            for name, values in taken.items()
+            if name in CREDENTIALS
+            for value in values
+        )
+        exchange.principal = suite.gate.recall(exchange.token)
         if exchange.principal is None:
-            return self._prove(flow, exchange, token)
-        exchange.stamps |= Stamp.ADMITTED
+            return self._prove(flow, exchange)
+        self._admitted(flow, exchange)
         return None
 
-    async def _prove(self, flow: http.HTTPFlow, exchange: Exchange, token: str) -> None:
+    def _open_to_all(self, flow: http.HTTPFlow, exchange: Exchange) -> bool:
+        """Whether it was something that needs no token, and is answered."""
+        target = exchange.target
+        proxy = self._suite.site(exchange.listener).forward
+        if proxy and not self._suite.tunnel(flow.client_conn):
+            return False
+        if target and target.speaks == "anthropic" and asked(flow.request) is RouteKind.PROBE:
+            # Older Claude Code asks whether anyone is there before it has a token.
+            flow.response = http.Response.make(200)
+        elif document := self._suite.told(flow):
+            flow.response = document
+        else:
+            return False
+        exchange.ended = True
+        return True
+
+    async def _prove(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         try:
-            exchange.principal = await self._suite.gate.admit(token)
+            exchange.principal = await self._suite.gate.admit(exchange.token)
         except ProctorError as error:
             self._suite.refuse(flow, error)
+            if flow.response and self._suite.tunnel(flow.client_conn) and not flow.request.is_http2:
+                # Its next CONNECT brings another token.
+                flow.response.headers["connection"] = "close"
         else:
-            exchange.stamps |= Stamp.ADMITTED
+            self._admitted(flow, exchange)
+
+    def _admitted(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        if exchange.astray:
+            self._suite.refuse(flow, exchange.astray)
+            return
+        exchange.stamps |= Stamp.ADMITTED
+
+    def _shut(self, flow: http.HTTPFlow) -> bool:
+        """Whether nothing is taken at the moment, which the client is told."""
+        if self._suite.accepting:
+            return False
+        self._suite.refuse(
+            flow,
+            InternalError(
+                "not-accepting",
+                "proctor is starting or stopping",
+                hint="Try again in a moment.",
+            ),
+        )
+        if flow.response and not flow.request.is_http2:
+            # The next attempt finds whoever listens then (RFC 9112 9.6).
+            flow.response.headers["connection"] = "close"
+        return True
 
 
-def take_credentials(request: http.Request) -> tuple[str | None, str | None]:
+def take_credentials(request: http.Request) -> dict[bytes, list[bytes]]:
     """Take out what identifies the client and what ends at this hop, in one pass.
 
     Returns:
-        Authorization and x-api-key, None where absent. Two of a kind prove nothing: both are then
-        empty, which is refused.
+        What was taken out, by lower-case name.
     """
     kept: list[tuple[bytes, bytes]] = []
     taken: dict[bytes, list[bytes]] = {}
@@ -121,10 +222,11 @@ def take_credentials(request: http.Request) -> tuple[str | None, str | None]:
         named -= KEPT
         kept = [field for field in kept if field[0].lower() not in named]
     request.headers.fields = tuple(kept)
-    authorization, api_key = taken.get(b"authorization", []), taken.get(b"x-api-key", [])
-    if len(authorization) > 1 or len(api_key) > 1:
-        return "", ""
-    return (
-        authorization[0].decode("latin-1") if authorization else None,
-        api_key[0].decode("latin-1") if api_key else None,
-    )
+    return taken
+
+
+def _once(values: list[bytes]) -> str | None:
+    """A header's value, None where it is absent. Two of a kind prove nothing: refused as empty."""
+    if not values:
+        return None
+    return values[0].decode("latin-1") if len(values) == 1 else ""

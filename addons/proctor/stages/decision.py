@@ -7,6 +7,7 @@ from mitmproxy import http
 from proctor.errors import RefusedError
 from proctor.model import Allow, Deny, Hold
 from proctor.stages.exchange import Stamp
+from proctor.stages.pinning import pinned
 
 if TYPE_CHECKING:
     from proctor.stages.suite import Suite
@@ -34,6 +35,8 @@ class Decision:
         ruling = self._suite.gate.decide(
             exchange.principal, exchange.session, exchange.actions, exchange.findings
         )
+        if exchange.mcp:
+            ruling = pinned(self._suite, ruling)
         exchange.ruling = ruling
         match ruling.verdict:
             case Allow() | Hold():

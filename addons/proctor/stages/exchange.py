@@ -5,7 +5,7 @@ stage stamps it when it is done, and what was judged is bound by its exact bytes
 else can leave in its place.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,17 +13,22 @@ from typing import TYPE_CHECKING, Any
 from mitmproxy import http
 
 from proctor.approval.holder import Waiting
-from proctor.errors import RefusedError
+from proctor.credentials.injection import Injection
+from proctor.egress.targets import Target
+from proctor.errors import InternalError, ProctorError, RefusedError
 from proctor.model import Action, Deny, Finding, Principal, Session
 from proctor.protocols.anthropic.request import MessagesRequest
 from proctor.protocols.anthropic.routes import RouteKind, route
-from proctor.record import Opening, Question, Receipt, Ruling, Ticket
+from proctor.protocols.mcp.messages import Message as McpMessage
+from proctor.record import Opening, Question, Receipt, Ruling, Ticket, ToolCall
 from proctor.redaction.answering import Answering
 from proctor.redaction.cutting import Cut
 from proctor.redaction.redactor import Look
+from proctor.runtime.door import Inside
 from proctor.stages.tap import Tap
 
 if TYPE_CHECKING:
+    from proctor.stages.mcpgate import McpGate
     from proctor.stages.toolgate import ToolGate
 
 
@@ -132,8 +137,16 @@ class Exchange:
     Attributes:
         listener: Name of the listener it came through.
         stamps: Which stages are done.
+        target: Where it goes, or None where that is nowhere.
+        at: Host and port it goes to.
+        resource: Address of the MCP server, as the client knows it.
+        astray: Why it goes nowhere; said once it is known who asks.
+        token: What proved who asks.
+        own: Headers by which the client identified itself to the upstream.
         asked: Which part of the Messages API it is for; None where another protocol is spoken.
         message: The request to the model as inspection read it, or None where it is none.
+        mcp: The message to an MCP server as inspection read it, or None where it is none.
+        opaque: Of its parameters those that are the server's own; they leave as they are.
         cut: The request in pieces.
         look: What was seen in them.
         findings: Of those, what rules and the record are told.
@@ -141,10 +154,13 @@ class Exchange:
         what: The request as it was judged.
         leaving: What leaves instead, or None where that is what stands in the flow.
         answering: Changes the answer, or None where it passes as it comes.
-        tools: Judges the model's tool calls in it; None where it is no model's answer.
+        tools: Judges the model's tool calls in it, or an MCP server's tools and questions.
+        call: The tool call over MCP that it is, as it is kept.
         waiting: What waits for a human here.
         killed: It was ended by hand: what is said of that, or None.
-        credential: Headers put in on the way out; in no repr, record or log.
+        addresses: What its host stands for, where that was looked up; one of these is dialled.
+        credential: What is put in on the way out; in no repr, record or log.
+        passing: How much passes, where it is a tunnel that nobody reads.
         sent: It has left; it leaves once.
         refused: What was said instead of letting it through, or None.
         buffered: The whole answer is at hand before any of it is passed on.
@@ -157,6 +173,12 @@ class Exchange:
 
     listener: str
     stamps: int = Stamp.NONE
+    target: Target | None = None
+    at: tuple[str, int] = ("", 0)
+    resource: str = ""
+    astray: ProctorError | None = None
+    token: str = field(default="", repr=False)
+    own: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     asked: RouteKind | None = None
     principal: Principal | None = None
     session: Session | None = None
@@ -165,6 +187,8 @@ class Exchange:
     ruling: Ruling | None = field(default=None, repr=False)
     ticket: Ticket | None = None
     message: MessagesRequest | None = field(default=None, repr=False)
+    mcp: McpMessage | None = field(default=None, repr=False)
+    opaque: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     cut: Cut | None = field(default=None, repr=False)
     look: Look | None = field(default=None, repr=False)
     findings: tuple[Finding, ...] = ()
@@ -172,10 +196,13 @@ class Exchange:
     what: Judged | None = field(default=None, repr=False)
     leaving: Leaving | None = None
     answering: Answering | None = None
-    tools: "ToolGate | None" = None
+    tools: "ToolGate | McpGate | None" = None
+    call: ToolCall | None = field(default=None, repr=False)
     waiting: set[Waiting] = field(default_factory=set, repr=False)
     killed: RefusedError | None = None
-    credential: tuple[tuple[bytes, bytes], ...] | None = field(default=None, repr=False)
+    addresses: tuple[str, ...] = ()
+    credential: Injection | None = field(default=None, repr=False)
+    passing: Inside | None = None
     sent: bool = False
     refused: Deny | None = None
     error: str | None = None
@@ -185,6 +212,17 @@ class Exchange:
     bodiless: bool = False
     ended: bool = False
     tap: Tap | None = None
+
+    @property
+    def to(self) -> Target:
+        """Where it goes.
+
+        Raises:
+            InternalError: Nowhere, which admission has refused.
+        """
+        if self.target is None:
+            raise InternalError("not-admitted", "A flow that goes nowhere")
+        return self.target
 
     @property
     def done(self) -> bool:

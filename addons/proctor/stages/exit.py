@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from mitmproxy import http
-from mitmproxy.net.http import url
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from proctor.errors import InternalError
+from proctor.runtime import dialling
 from proctor.stages.exchange import Exchange, Leaving, Stamp, judged
 
 if TYPE_CHECKING:
@@ -22,12 +22,20 @@ class Exit:
         self._suite = suite
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
-        """Dial nothing but what the client's listener names, whatever protocol asks."""
-        site = self._suite.site_of(data.client)
-        via = data.server.via[1] if data.server.via else None
-        allowed = {site.upstream, site.via[1] if site.via else site.upstream} if site else set()
-        if data.server.address not in allowed or (via and via not in allowed):
-            data.server.error = "proctor: this address is not this listener's upstream"
+        """Dial nothing but what an exchange that may leave goes to, whatever protocol asks."""
+        address = data.server.address
+        for flow, exchange in self._suite.open_of(data.client):
+            target = exchange.target
+            if target is None or not self.cleared(flow, exchange):
+                continue
+            if address != (target.via[1] if target.via else exchange.at):
+                continue
+            if target.via or target.named:
+                return
+            if exchange.addresses:
+                dialling.addresses[data.server] = exchange.addresses
+                return
+        data.server.error = "proctor: nothing that may leave goes to this address"
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Refuse now, in the protocol's shape, what the wire would refuse later."""
@@ -47,15 +55,16 @@ class Exit:
 
     def cleared(self, flow: http.HTTPFlow, exchange: Exchange) -> bool:
         """Whether this flow may leave as it stands now."""
-        site = self._suite.site(exchange.listener)
+        request, target = flow.request, exchange.target
         return (
             exchange.stamps == Stamp.ALL
+            and target is not None
             and not exchange.sent
             and exchange.refused is None
             and exchange.killed is None
-            and exchange.what == judged(flow.request)
-            and (flow.request.host, flow.request.port) == site.upstream
-            and (flow.request.scheme == "https") == site.upstream_tls
+            and exchange.what == judged(request)
+            and (request.host, request.port) == exchange.at
+            and (request.scheme == target.scheme or target.speaks == "tunnel")
         )
 
     def outbound(self, flow: http.HTTPFlow, exchange: Exchange) -> http.Request | None:
@@ -67,14 +76,12 @@ class Exit:
         leaving = exchange.leaving or Leaving(data.path, data.headers.fields, data.content)
         content = leaving.content
         headers = http.Headers(leaving.headers)
-        for name, value in exchange.credential:
-            headers.set_all(name, [value])
         # The body is at hand. HTTP/2 need not give its length, and an edit may leave one that
         # no longer holds: the upstream would read the rest as a second request (RFC 9112 6.3).
         chunked = headers.pop("transfer-encoding", None) is not None
         if content or chunked or "content-length" in headers:
             headers["content-length"] = str(len(content or b""))
-        return http.Request(
+        request = http.Request(
             host=data.host,
             port=data.port,
             method=data.method,
@@ -88,8 +95,5 @@ class Exit:
             timestamp_start=data.timestamp_start,
             timestamp_end=data.timestamp_end,
         )
-
-
-def authority(scheme: str, address: tuple[str, int]) -> str:
-    """`Host` as an upstream expects it, without the scheme's own port (RFC 9110 7.2)."""
-    return url.hostport(scheme, *address)
+        exchange.credential.apply(request)
+        return request

@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
-from proctor.approval.cards import http_card, seal
+from proctor.approval.cards import http_card, seal, tool_card
 from proctor.approval.grants import suggest
 from proctor.approval.holder import Held, Release
+from proctor.approval.model import Card, Part
 from proctor.errors import InternalError, ProctorError
 from proctor.model import Action, Allow, Decision, Deny, Hold
+from proctor.protocols.mcp.actions import CALL, tool_name, tool_use_id
+from proctor.protocols.mcp.definitions import changed
 from proctor.stages.exchange import Exchange, Leaving, Stamp
+from proctor.stages.mcp import arguments_of
+from proctor.stages.pinning import open_pin
 
 if TYPE_CHECKING:
+    from proctor.mcp.model import Pin
     from proctor.stages.suite import Suite
 
 # RFC 7240 4.1 and 4.3: how long the client is ready to wait.
@@ -58,8 +64,9 @@ class Holding:
         held: list[tuple[Action, str, Decision]],
     ) -> None:
         for action, digest, decision in held:
+            pin = open_pin(self._suite, action)
             waiting = self._suite.gate.hold(
-                self._held(flow, exchange, action, digest, decision),
+                self._held(flow, exchange, action, digest, decision, pin),
                 lambda approval: self._suite.mark(flow, approval),
             )
             try:
@@ -71,6 +78,13 @@ class Holding:
             finally:
                 self._suite.unmark(flow, waiting.approval)
             self._released(exchange, decision, release)
+            if pin and action.mcp:
+                by = f"approval {release.name}"
+                try:
+                    await self._suite.pins.accept(action.mcp.server, action.mcp.tool, pin.seen, by)
+                except ProctorError as error:
+                    self._suite.refuse(flow, error)
+                    return
         exchange.stamps |= Stamp.HELD
 
     @staticmethod
@@ -83,30 +97,23 @@ class Holding:
             appealed = Hold(rule_id=verdict.rule_id, reason=verdict.reason, terms=verdict.appeal)
             exchange.ruling = dataclasses.replace(exchange.ruling, verdict=appealed)
 
-    def _held(
+    def _held(  # noqa: PLR0913, PLR0917 - what is held
         self,
         flow: http.HTTPFlow,
         exchange: Exchange,
         action: Action,
         digest: str,
         decision: Decision,
+        pin: "Pin | None",
     ) -> Held:
         if exchange.principal is None:
             raise InternalError("not-decided", "A stage before holding is missing")
-        data = flow.request.data
-        leaving = exchange.leaving or Leaving(data.path, data.headers.fields, data.content)
-        origin = f"{data.scheme.decode()}://{data.host}:{data.port}"
-        question = exchange.opening.question if exchange.opening else None
-        card, values = http_card(
-            method=data.method.decode("latin-1"),
-            address=origin + data.path.decode("latin-1"),
-            headers=data.headers.fields,
-            body=data.content or b"",
-            real_address=origin + leaving.path.decode("latin-1"),
-            real_body=leaving.content or b"",
-            findings=exchange.findings,
-            prompt=question.prompt if question else "",
-        )
+        card, values = _card(flow, exchange, action)
+        if pin:
+            text = changed(pin.definition, pin.newest)
+            card = dataclasses.replace(
+                card, parts=(Part(name="definition", kind="diff", text=text), *card.parts)
+            )
         shape, pattern = suggest(action, hidden=bool(card.hidden))
         return Held(
             principal=exchange.principal,
@@ -123,6 +130,32 @@ class Holding:
             flow_id=flow.id,
             patience=_patience(flow.request.headers.get("prefer", "")),
         )
+
+
+def _card(flow: http.HTTPFlow, exchange: Exchange, action: Action) -> tuple[Card, dict[str, str]]:
+    data = flow.request.data
+    leaving = exchange.leaving or Leaving(data.path, data.headers.fields, data.content)
+    if action.mcp and action.mcp.method == CALL:
+        return tool_card(
+            name=tool_name(action.mcp.server, action.mcp.tool),
+            record=arguments_of(data.content),
+            real=arguments_of(leaving.content),
+            prompt="",
+            findings=exchange.findings,
+            tool_use_id=tool_use_id(exchange.mcp) if exchange.mcp else "",
+        )
+    origin = f"{data.scheme.decode()}://{data.host}:{data.port}"
+    question = exchange.opening.question if exchange.opening else None
+    return http_card(
+        method=data.method.decode("latin-1"),
+        address=origin + data.path.decode("latin-1"),
+        headers=data.headers.fields,
+        body=data.content or b"",
+        real_address=origin + leaving.path.decode("latin-1"),
+        real_body=leaving.content or b"",
+        findings=exchange.findings,
+        prompt=question.prompt if question else "",
+    )
 
 
 def _patience(prefer: str) -> timedelta | None:

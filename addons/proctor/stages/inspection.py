@@ -1,31 +1,31 @@
 """What is it? Turns an exchange into Actions, and binds what was looked at."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from mitmproxy import http
 
-from proctor.errors import ClientError
-from proctor.model import Action, ActionKind, CredentialSource, HttpFields, LlmFields
+from proctor.egress.carried import carried
+from proctor.errors import ClientError, ProctorError, RefusedError
+from proctor.model import Action, ActionKind, HttpFields, LlmFields
 from proctor.protocols.anthropic.request import MessagesRequest, RequestReader
 from proctor.protocols.anthropic.routes import RouteKind
-from proctor.protocols.jsonspan import loads
+from proctor.protocols.mcp.actions import tool_use_id
 from proctor.record import Question, ToolResult
-from proctor.settings import Listener
 from proctor.stages.exchange import (
     Exchange,
     Stamp,
     asked,
-    joined,
     judged,
-    names,
     opening_of,
     product,
 )
+from proctor.stages.mcp import SESSION as MCP_SESSION
+from proctor.stages.mcp import mcp_request, opaque_of, session_of
+from proctor.stages.reading import http_fields
 
 if TYPE_CHECKING:
     from proctor.stages.suite import Suite
@@ -56,8 +56,6 @@ _PATIENCE = re.compile(
     re.IGNORECASE,
 )
 MAX_SESSION_ID = 200
-MAX_JSON = 256 * 1024
-"""Bytes of a JSON body that rules may look into; a larger one is not handed in."""
 
 
 class Inspection:
@@ -69,16 +67,15 @@ class Inspection:
         self._suite = suite
         self._reader = RequestReader()
 
-    def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Read the request; ClientError where it cannot be read without doubt."""
         exchange = self._suite.exchange(flow)
         if exchange.done:
-            return
-        request = flow.request
-        listener = self._suite.listener(exchange.listener)
+            return None
+        request, target = flow.request, exchange.to
         if request.raw_content is None or request.trailers:
             self._suite.refuse(flow, ClientError("body-unread", "The body cannot be read whole"))
-            return
+            return None
         if not _one_request(request):
             self._suite.refuse(
                 flow,
@@ -86,52 +83,77 @@ class Inspection:
                     "request-ambiguous", "The request could be read in two ways (RFC 9112 2.2)"
                 ),
             )
-            return
+            return None
         try:
-            if listener.speaks == "anthropic":
-                self._anthropic(flow, exchange, listener)
-            else:
-                exchange.actions = (self._plain(request, listener),)
-                self._name_session(request, exchange, None)
+            self._whose(request, exchange)
+            match target.speaks:
+                case "anthropic":
+                    self._anthropic(flow, exchange)
+                case "mcp":
+                    self._mcp(flow, exchange)
+                case _:
+                    exchange.actions = (self._plain(request, exchange),)
+                    self._name_session(request, exchange, None)
         except ClientError as error:
             self._suite.refuse(flow, error)
-            return
+            return None
         if exchange.opening is None:
             exchange.opening = opening_of(flow, exchange.listener)
-        exchange.what = judged(request)
+        if target.named or target.via:
+            self._inspected(flow, exchange)
+            return None
+        return self._locate(flow, exchange)
+
+    @staticmethod
+    def _inspected(flow: http.HTTPFlow, exchange: Exchange) -> None:
+        exchange.what = judged(flow.request)
         exchange.stamps |= Stamp.INSPECTED
 
-    def _anthropic(self, flow: http.HTTPFlow, exchange: Exchange, listener: Listener) -> None:
+    async def _locate(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """Look up where a destination is; what is looked at here is what is dialled later."""
+        target = exchange.to
+        try:
+            exchange.addresses = await self._suite.resolver.pinned(
+                *exchange.at, target.host, target.addresses
+            )
+        except ProctorError as error:
+            self._suite.refuse(flow, error)
+            return
+        self._inspected(flow, exchange)
+
+    @staticmethod
+    def _whose(request: http.Request, exchange: Exchange) -> None:
+        """A client's own credential passes only where the operator says so."""
+        target = exchange.to
+        if target.own:
+            return
+        # What a header held is taken out, and replaced where a credential is put in.
+        headers = () if target.credential else exchange.own
+        name = carried(headers, request.query.items(multi=True))
+        if name:
+            raise RefusedError(
+                "client-credential",
+                "The request carries a credential of the client's own",
+                got=name,
+                expected="none: proctor puts one in where one is needed",
+                hint="Where it is meant to pass, the destination says `credential: client`.",
+                rule_id="client-credential",
+            )
+
+    def _anthropic(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         request = flow.request
         kind = exchange.asked = asked(request)
         if kind is RouteKind.OTHER:
-            exchange.actions = (self._plain(request, listener),)
+            exchange.actions = (self._plain(request, exchange),)
             self._name_session(request, exchange, None)
             return
-        fields = _http_fields(request, listener)
+        fields = http_fields(request, exchange, self._suite.specs)
         if kind is RouteKind.MODELS:
             llm = LlmFields(request_class="models")
-            exchange.actions = (_action(listener, request, ActionKind.LLM_REQUEST, fields, llm),)
+            exchange.actions = (_action(exchange, request, ActionKind.LLM_REQUEST, fields, llm),)
             self._name_session(request, exchange, None)
             return
-        headers = fields.headers
-        if "content-encoding" in headers:
-            raise ClientError(
-                "body-encoded",
-                "A compressed request cannot be judged",
-                got=f"content-encoding {headers['content-encoding'][:40]}",
-                expected="the body as plain JSON",
-                status=415,
-            )
-        charset = _CHARSET.search(headers.get("content-type", ""))
-        if charset and charset[1].lower() not in {"utf-8", "utf8"}:
-            raise ClientError(
-                "body-charset",
-                "A body in another character set could be read in two ways",
-                got=f"charset {charset[1][:40]}",
-                expected="UTF-8 (RFC 8259 8.1)",
-                status=415,
-            )
+        _as_it_is(fields)
         message = exchange.message = self._reader.parse(request.raw_content or b"")
         request_class = "count_tokens" if kind is RouteKind.COUNT_TOKENS else class_of(request)
         llm = LlmFields(
@@ -144,7 +166,7 @@ class Inspection:
         )
         exchange.actions = (
             _action(
-                listener,
+                exchange,
                 request,
                 ActionKind.LLM_REQUEST,
                 fields,
@@ -160,10 +182,32 @@ class Inspection:
             question=(question_of(message, request_class) if kind is RouteKind.MESSAGES else None),
         )
 
-    def _plain(self, request: http.Request, listener: Listener) -> Action:
+    def _mcp(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        request = flow.request
+        fields = http_fields(request, exchange, self._suite.specs)
+        _as_it_is(fields)
+        self._unseal(request, exchange)
+        exchange.mcp, exchange.actions = mcp_request(flow, exchange, fields)
+        call = ""
+        if exchange.mcp:
+            exchange.opaque = opaque_of(self._suite, exchange, exchange.mcp)
+            call = tool_use_id(exchange.mcp)
+        self._name_session(request, exchange, None, tool_use_id=call)
+
+    def _unseal(self, request: http.Request, exchange: Exchange) -> None:
+        """A server's session is for whoever opened it."""
+        sealed = request.headers.get_all(MCP_SESSION)
+        if not sealed:
+            return
+        if len(sealed) > 1:
+            raise ClientError("mcp-session", "The request names several sessions")
+        request.headers[MCP_SESSION] = session_of(self._suite, exchange, sealed[0])
+
+    def _plain(self, request: http.Request, exchange: Exchange) -> Action:
         content = [_meant(request.headers.fields), request.raw_content or b""]
-        fields = _http_fields(request, listener, body=request.raw_content)
-        return _action(listener, request, ActionKind.HTTP_REQUEST, fields, None, content=content)
+        fields = http_fields(request, exchange, self._suite.specs, body=request.raw_content or b"")
+        _as_described(exchange, fields)
+        return _action(exchange, request, ActionKind.HTTP_REQUEST, fields, None, content=content)
 
     def _name_session(
         self,
@@ -172,12 +216,19 @@ class Inspection:
         message: MessagesRequest | None,
         *,
         turn: bool = False,
+        tool_use_id: str = "",
     ) -> None:
-        """The client's own name for its run: correlated with, never trusted."""
+        """The client's own name for its run, or what can be told: never trusted."""
         name, how = request.headers.get(SESSION_HEADER, ""), "header"
         if not name and message and message.client_session_id:
             name, how = message.client_session_id, "metadata"
-        if exchange.principal and 0 < len(name) <= MAX_SESSION_ID and name.isprintable():
+        if exchange.principal is None:
+            return
+        if not name:
+            exchange.session = self._suite.gate.joined(
+                exchange.principal, tool_use_id, client=product(request)
+            )
+        elif len(name) <= MAX_SESSION_ID and name.isprintable():
             exchange.session = self._suite.gate.session(
                 exchange.principal,
                 name,
@@ -186,6 +237,48 @@ class Inspection:
                 repository=message.folder if message else "",
                 turn=turn,
             )
+
+
+def _as_described(exchange: Exchange, fields: HttpFields) -> None:
+    """Where the operator says so, what an API's description does not allow is denied.
+
+    Raises:
+        RefusedError: It does not.
+    """
+    openapi = exchange.to.openapi
+    if openapi and openapi.strict and fields.violations:
+        raise RefusedError(
+            "openapi-violated",
+            "The call is not as the API's description has it",
+            got=fields.violations[0],
+            rule_id="openapi",
+        )
+
+
+def _as_it_is(fields: HttpFields) -> None:
+    """A body that says what is done comes uncompressed and in UTF-8.
+
+    Raises:
+        ClientError: It does not.
+    """
+    encoding = fields.headers.get("content-encoding")
+    if encoding is not None:
+        raise ClientError(
+            "body-encoded",
+            "A compressed request cannot be judged",
+            got=f"content-encoding {encoding[:40]}",
+            expected="the body as plain JSON",
+            status=415,
+        )
+    charset = _CHARSET.search(fields.headers.get("content-type", ""))
+    if charset and charset[1].lower() not in {"utf-8", "utf8"}:
+        raise ClientError(
+            "body-charset",
+            "A body in another character set could be read in two ways",
+            got=f"charset {charset[1][:40]}",
+            expected="UTF-8 (RFC 8259 8.1)",
+            status=415,
+        )
 
 
 def _versions(fields: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
@@ -244,7 +337,7 @@ def question_of(message: MessagesRequest, request_class: str) -> Question:
 
 
 def _action(  # noqa: PLR0913, PLR0917 - the parts of an action
-    listener: Listener,
+    exchange: Exchange,
     request: http.Request,
     kind: ActionKind,
     fields: HttpFields,
@@ -253,41 +346,10 @@ def _action(  # noqa: PLR0913, PLR0917 - the parts of an action
 ) -> Action:
     return Action(
         kind=kind,
-        listener=listener.name,
+        listener=exchange.listener,
         target=f"{request.method} {fields.scheme}://{fields.host}:{fields.port}{request.path}",
         content=content,
         size=len(request.raw_content or b""),
         http=fields,
         llm=llm,
     )
-
-
-def _http_fields(
-    request: http.Request, listener: Listener, body: bytes | None = None
-) -> HttpFields:
-    data = request.data
-    path, _, query = data.path.decode("latin-1").partition("?")
-    headers = names(data.headers.fields)
-    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return HttpFields(
-        method=data.method.decode("latin-1"),
-        scheme=data.scheme.decode("latin-1"),
-        host=data.host,
-        port=data.port,
-        path=path,
-        query=joined(parse_qsl(query, keep_blank_values=True)) if query else {},
-        headers=headers,
-        content_type=content_type,
-        json=_json(body, content_type) if body else None,
-        credential=CredentialSource.INJECTED if listener.credential else CredentialSource.NONE,
-    )
-
-
-def _json(body: bytes, content_type: str) -> Any:
-    """The body for rules to look into; None where it is too large or read in two ways."""
-    if "json" not in content_type.lower() or len(body) > MAX_JSON:
-        return None
-    try:
-        return loads(body.decode())
-    except (ValueError, RecursionError):
-        return None

@@ -7,11 +7,17 @@ from mitmproxy import http
 from mitmproxy.connection import Client
 
 from proctor.errors import InternalError, UpstreamError
+from proctor.model import Finding
 from proctor.protocols.anthropic.response import AnswerReader
 from proctor.protocols.anthropic.routes import RouteKind
+from proctor.protocols.mcp.answers import Framing, framing
 from proctor.record import Closing, ContentStream
 from proctor.redaction.answering import Answering
+from proctor.runtime.door import Inside
 from proctor.stages.exchange import Exchange, Stamp, names
+from proctor.stages.mcp import Result as McpResult
+from proctor.stages.mcp import call_of
+from proctor.stages.mcpgate import McpGate
 from proctor.stages.tap import Tap
 
 if TYPE_CHECKING:
@@ -77,6 +83,7 @@ class Recording:
             keep_last=known and not exchange.buffered and flow.request.method != "HEAD",
             rewriter=None if exchange.buffered else answering,
             tools=exchange.tools,
+            result=self._result(flow, exchange, headers),
         )
         exchange.tap = tap
         response.stream = False if exchange.buffered else tap
@@ -86,6 +93,16 @@ class Recording:
         if not exchange.screened:
             raise InternalError("not-screened", "A stage before the record is missing")
         return exchange.answering
+
+    @staticmethod
+    def _result(
+        flow: http.HTTPFlow, exchange: Exchange, headers: Mapping[str, str]
+    ) -> McpResult | None:
+        kind = framing(headers.get("content-type", ""))
+        exchange.call = call_of(exchange, flow)
+        if kind is None or exchange.call is None:
+            return None
+        return McpResult(exchange.call, events=kind is Framing.EVENTS)
 
     def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Write how it ended, before the end is passed on."""
@@ -110,6 +127,22 @@ class Recording:
         self._suite.gone(flow)  # an upstream that broke off leaves nothing to wait for
         return self._end(flow, exchange, error=flow.error.msg if flow.error else "unknown error")
 
+    def http_connect_error(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Write that a tunnel was refused."""
+        exchange = self._suite.exchange(flow)
+        if exchange.ended:
+            self._suite.close(flow)
+            return None
+        exchange.ended = True
+        return self._end(flow, exchange, error=exchange.error)
+
+    async def opaque_ended(self, inside: Inside) -> None:
+        """Write how much has passed through a tunnel that nobody reads."""
+        exchange = self._suite.exchange(inside.flow)
+        if not exchange.ended:
+            exchange.ended = True
+            await self._end(inside.flow, exchange, str(inside.error) if inside.error else None)
+
     def client_disconnected(self, client: Client) -> Awaitable[None] | None:
         """Write the end of what never told its own: a layer that failed leaves an exchange open."""
         lost = self._suite.lost(client)
@@ -128,7 +161,8 @@ class Recording:
                 await self._refused(flow, exchange, error)
                 return
             tap = exchange.tap
-            reply, coverage = None, "full"
+            passed = self._suite.passed(flow)
+            reply, coverage = None, "none: passed unread" if passed else "full"
             body: bytes | ContentStream | None = None
             if tap:
                 body = tap.content
@@ -140,14 +174,17 @@ class Recording:
                 exchange.ticket,
                 Closing(
                     status=flow.response.status_code if flow.response else None,
-                    response_bytes=tap.size if tap else 0,
+                    request_bytes=passed.sent if passed else None,
+                    response_bytes=passed.received if passed else tap.size if tap else 0,
                     error=_why(exchange, error),
                     coverage=coverage,
                     body=body,
                     reply=reply,
-                    findings=answering.findings if answering else (),
+                    findings=_findings(exchange),
                     receipt=answering.receipt if answering else None,
                     rulings=exchange.tools.rulings if exchange.tools else (),
+                    tools=(exchange.call,) if exchange.call else (),
+                    results=tap.results if tap else (),
                 ),
             )
         finally:
@@ -156,6 +193,12 @@ class Recording:
     async def _refused(self, flow: http.HTTPFlow, exchange: Exchange, error: str | None) -> None:
         """What was never let through; a refusal stands whether or not it can be recorded."""
         await self._suite.record_refusal(flow, exchange, error)
+
+
+def _findings(exchange: Exchange) -> tuple[Finding, ...]:
+    """What was found in the answer."""
+    found = exchange.answering.findings if exchange.answering else ()
+    return (*found, *exchange.tools.findings) if isinstance(exchange.tools, McpGate) else found
 
 
 def _why(exchange: Exchange, error: str | None) -> str | None:

@@ -13,9 +13,16 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
-from proctor.errors import ClientError, InternalError, ProctorError, RefusedError
+from proctor.errors import (
+    ClientError,
+    InternalError,
+    ProctorError,
+    RefusedError,
+    UpstreamError,
+)
 from proctor.protocols.anthropic.request import RequestReader
 from proctor.protocols.anthropic.routes import RouteKind
+from proctor.protocols.mcp.answers import framing
 from proctor.redaction.answering import Answering
 from proctor.redaction.cutting import Message, decoded
 from proctor.redaction.model import RedactionError
@@ -25,6 +32,8 @@ from proctor.runtime.flows import forget_edits
 from proctor.runtime.wording import told
 from proctor.stages.exchange import Exchange, Leaving, Stamp, judged, opening_of
 from proctor.stages.inspection import class_of, question_of
+from proctor.stages.mcp import SESSION, seal, with_opaque
+from proctor.stages.mcpgate import McpGate
 from proctor.stages.toolgate import ToolGate
 
 if TYPE_CHECKING:
@@ -68,6 +77,11 @@ class Redaction:
             except (RedactionError, RefusedError) as error:
                 self._suite.refuse(flow, error)
                 return
+        if exchange.opaque:
+            data = flow.request.data
+            leaving = exchange.leaving or Leaving(data.path, data.headers.fields, data.content)
+            content = with_opaque(leaving.content or b"", exchange.opaque)
+            exchange.leaving = dataclasses.replace(leaving, content=content)
         exchange.stamps |= Stamp.REDACTED
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -79,11 +93,11 @@ class Redaction:
             return
         if exchange.ruling is None or exchange.principal is None:
             raise InternalError("not-decided", "A stage before redaction is missing")
-        if exchange.asked is RouteKind.MESSAGES:
-            exchange.tools = ToolGate(self._suite, flow, exchange)
-        elif screen is None:
-            return
         headers = response.headers
+        if not self._judged(flow, exchange, response) and screen is None:
+            return
+        if exchange.refused:
+            return
         response.reason = http.status_codes.RESPONSES.get(response.status_code, "")
         exchange.answering = answering = self._answering(exchange, screen, headers)
         if exchange.tools:
@@ -164,8 +178,40 @@ class Redaction:
             client.headers["content-length"] = str(len(out.client))
             self._suite.deliver(flow, client)
 
+    def _judged(self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response) -> bool:
+        """Whether there is something in an answer that has to be judged."""
+        if exchange.asked is RouteKind.MESSAGES:
+            exchange.tools = ToolGate(self._suite, flow, exchange)
+            return True
+        if exchange.to.speaks == "mcp":
+            self._mcp(flow, exchange, response)
+            return True
+        return False
+
+    def _mcp(self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response) -> None:
+        """Have an MCP server's answer judged message by message."""
+        headers = response.headers
+        if exchange.to.credential:
+            headers.pop("www-authenticate", None)  # it is not the client that was not let in
+        if SESSION in headers:
+            headers[SESSION] = seal(self._suite, exchange, headers[SESSION])
+        if framing(headers.get("content-type", "")):
+            exchange.tools = McpGate(self._suite, flow, exchange)
+        elif not _unsaid(response):
+            error = UpstreamError(
+                "mcp-answer",
+                "The MCP server's answer is of a kind that cannot be judged",
+                got=f"status {response.status_code}",
+                expected="JSON or events",
+            )
+            self._suite.refuse(flow, error)
+
     @staticmethod
     def _answering(exchange: Exchange, screen: Screen | None, headers: http.Headers) -> Answering:
+        gate = exchange.tools
+        kind = headers.get("content-type", "")
+        messages = gate.messages(kind) if isinstance(gate, McpGate) else None
+        judge = exchange.tools if isinstance(exchange.tools, ToolGate) else None
         content_type = headers.get("content-type", "")
         encoding = headers.get("content-encoding", "")
         if screen is None or exchange.ruling is None or exchange.principal is None:
@@ -174,10 +220,11 @@ class Redaction:
                 Passing(),
                 content_type=content_type,
                 encoding=encoding,
-                judge=exchange.tools,
+                judge=judge,
                 media=True,
                 detectors=(),
                 clock=time.monotonic,
+                messages=messages,
             )
         return screen.answer(
             content_type=content_type,
@@ -185,7 +232,8 @@ class Redaction:
             redact=exchange.ruling.redact,
             principal=exchange.principal,
             session=exchange.session,
-            judge=exchange.tools,
+            judge=judge,
+            messages=messages,
         )
 
     def conceal(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
@@ -261,6 +309,15 @@ class Redaction:
             cuts=read.cuts,
             question=question_of(read, class_of(flow.request)) if turn else None,
         )
+
+
+def _unsaid(response: http.Response) -> bool:
+    """Whether an answer of another kind tells the model nothing: a refusal, or nothing at all."""
+    empty = response.headers.get("content-length") == "0" or response.status_code in {
+        HTTPStatus.ACCEPTED,
+        HTTPStatus.NO_CONTENT,
+    }
+    return empty or response.status_code >= HTTPStatus.MULTIPLE_CHOICES
 
 
 def _is(name: bytes, names: Collection[str]) -> bool:

@@ -8,7 +8,8 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
@@ -16,23 +17,37 @@ from mitmproxy.connection import Client
 
 from proctor.approval.holder import Waiting, Why
 from proctor.approval.model import Approval, Kill, KillScope
-from proctor.errors import ClientError, InternalError, ProctorError, RefusedError
+from proctor.egress.targets import Target, Targets, targets_of
+from proctor.errors import (
+    AuthenticationError,
+    ClientError,
+    InternalError,
+    ProctorError,
+    RefusedError,
+)
 from proctor.gate import Gate
-from proctor.model import Deny, Finding
-from proctor.protocols.anthropic.refusal import anthropic_refusal, http_refusal
+from proctor.model import Deny
+from proctor.protocols.anthropic.refusal import Refusal as Spoken
+from proctor.protocols.anthropic.refusal import anthropic_refusal, http_refusal, proxy_refusal
+from proctor.protocols.mcp.refusals import discovery, mcp_refusal
 from proctor.record import Closing
 from proctor.redaction.screen import Screen
 from proctor.runtime import marks
-from proctor.runtime.door import Refusal, Site, Stage
+from proctor.runtime.door import Inside, Refusal, Site, Stage
 from proctor.runtime.modes import ProctorMode
+from proctor.runtime.tls import Trusted
 from proctor.settings import Listener
 from proctor.stages.admission import Admission, take_credentials
+from proctor.stages.aiming import Tunnel, aim, discovered, metadata_of
+from proctor.stages.bucket import Bucket
 from proctor.stages.decision import Decision
 from proctor.stages.exchange import Exchange, opening_of
-from proctor.stages.exit import Exit, authority
+from proctor.stages.exit import Exit
 from proctor.stages.holding import Holding
 from proctor.stages.injection import Injection
 from proctor.stages.inspection import Inspection
+from proctor.stages.parts import Authority, Credentials, Metrics, Pins, Resolver, Screens
+from proctor.stages.reading import load_specs
 from proctor.stages.recording import Recording
 from proctor.stages.redaction import Redaction
 from proctor.stages.search import Search
@@ -58,42 +73,6 @@ REFUSALS_A_SECOND = 10
 """Refusals of unknown callers that are recorded one by one; the rest are counted."""
 
 
-class Credentials(Protocol):
-    """The real credentials."""
-
-    def headers_for(self, name: str) -> tuple[tuple[bytes, bytes], ...]:
-        """The headers to put in, or InternalError where there is no value."""
-        ...
-
-
-class Screens(Protocol):
-    """What is taken out, by listener."""
-
-    def on(self, listener: str) -> Screen | None:
-        """The screen of a listener, or None where its redaction is off."""
-        ...
-
-
-class Metrics(Protocol):
-    """What the stages count."""
-
-    def exchange(self, listener: str, verdict: str, seconds: float) -> None:
-        """One exchange has ended."""
-        ...
-
-    def findings(self, listener: str, found: Sequence[Finding]) -> None:
-        """What was found in one exchange."""
-        ...
-
-    def unseen(self, listener: str) -> None:
-        """One exchange could not be looked at."""
-        ...
-
-    def waits(self, listener: str, change: int) -> None:
-        """One action more, or less, waits for a human."""
-        ...
-
-
 class Suite:
     """All the stages, for all listeners of one process."""
 
@@ -105,6 +84,11 @@ class Suite:
         metrics: Metrics,
         *,
         screens: Screens | None = None,
+        authority: Authority | None = None,
+        resolver: Resolver | None = None,
+        pins: Pins | None = None,
+        issuers: Sequence[str] = (),
+        reviewers: Sequence[str] = (),
         first_request: float,
         connections: int,
         sealing: bytes = b"",
@@ -119,7 +103,13 @@ class Suite:
         self.stages_in_order: tuple[Any, ...] = tuple(make(self) for make in ORDER)
         self.exit = self.stages_in_order[-1]
         self.redaction = Redaction(self)
-        self._credentials = credentials
+        self.credentials = credentials
+        self._authority = authority
+        self._resolver = resolver
+        self._pins = pins
+        self._issuers = issuers
+        self.reviewers = tuple(reviewers)
+        self.specs = load_specs(listeners)
         self._listeners = {listener.name: listener for listener in listeners}
         self._exchanges: dict[str, Exchange] = {}
         self._flows: dict[str, http.HTTPFlow] = {}
@@ -127,32 +117,42 @@ class Suite:
         self._gone: WeakKeyDictionary[http.HTTPFlow, Exchange] = WeakKeyDictionary()
         self._words: WeakKeyDictionary[http.HTTPFlow, Refusal] = WeakKeyDictionary()
         self._arriving: WeakKeyDictionary[http.HTTPFlow, http.Response] = WeakKeyDictionary()
+        self._targets = {item.name: targets_of(item) for item in listeners}
         self._sites = {
             listener.name: Site(
                 name=listener.name,
                 tls=listener.tls is not None,
-                upstream=(listener.upstream.host, listener.upstream.port),
-                upstream_tls=listener.upstream.tls,
-                via=(
-                    (
-                        "https" if listener.via.tls else "http",
-                        (listener.via.host, listener.via.port),
-                    )
-                    if listener.via
-                    else None
-                ),
+                forward=listener.kind == "forward",
+                upstream=self._targets[listener.name].first,
                 first_request=first_request,
                 connections=connections,
             )
             for listener in listeners
         }
-        self._authorities = {
-            listener.name: authority(
-                listener.upstream.scheme, (listener.upstream.host, listener.upstream.port)
-            ).encode()
-            for listener in listeners
-        }
-        self._bucket = _Bucket(REFUSALS_A_SECOND)
+        self._tunnels: dict[str, Tunnel] = {}
+        self._inside: dict[str, Inside] = {}
+        self._bucket = Bucket(REFUSALS_A_SECOND)
+
+    @property
+    def authority(self) -> Authority:
+        """Our own certificates; there where a listener is a proxy."""
+        if self._authority is None:
+            raise InternalError("no-authority", "There is no authority of our own")
+        return self._authority
+
+    @property
+    def resolver(self) -> Resolver:
+        """Looks names up; there where a listener is a proxy."""
+        if self._resolver is None:
+            raise InternalError("no-resolver", "Names cannot be looked up")
+        return self._resolver
+
+    @property
+    def pins(self) -> Pins:
+        """Definitions of MCP servers' tools; there where one is called."""
+        if self._pins is None:
+            raise InternalError("no-pins", "Tool definitions cannot be compared")
+        return self._pins
 
     # What mitmproxy's side asks: see runtime.mitm.Door.
 
@@ -205,11 +205,11 @@ class Suite:
         exchange.error = str(error)
         self.redaction.conceal(flow, exchange)
         if exchange.sent and not exchange.arrived:
-            self._words[flow] = self._shaped(exchange.listener, error, flow.id)
+            self._words[flow] = self._shaped(flow, exchange, error)
             if flow.killable:
                 flow.kill()
             return
-        flow.response = self._shaped(exchange.listener, error, flow.id).response()
+        flow.response = self._shaped(flow, exchange, error).response()
 
     def gone(self, flow: http.HTTPFlow) -> None:
         """The client does not want this exchange any more."""
@@ -224,22 +224,58 @@ class Suite:
     def ending(self, flow: http.HTTPFlow) -> ProctorError | None:
         """Why an exchange has to end here and now, or None."""
         exchange = self._known(flow)
-        return exchange.killed if exchange else None
+        if exchange is None or exchange.killed:
+            return exchange.killed if exchange else None
+        over = exchange.passing is not None and time.time() >= exchange.passing.until
+        if over and self.gate.recall(exchange.token) is None:
+            # There is no next request in it that would be asked who it is from.
+            text = "The token that opened this tunnel has expired"
+            return AuthenticationError("token-expired", text, retry=True)
+        return None
 
     def refusal(self, listener: str, status: int, message: str) -> Refusal:
         """A refusal for what never became a flow."""
         kind = ClientError if status < http.status_codes.INTERNAL_SERVER_ERROR else InternalError
-        return self._shaped(listener, kind("http-error", message, status=status), "")
+        error = kind("http-error", message, status=status)
+        anthropic = self._targets[listener].speak("anthropic")
+        return _as_sent((anthropic_refusal if anthropic else http_refusal)(error))
 
-    def _shaped(self, listener: str, error: ProctorError, flow_id: str) -> Refusal:
-        speaks = self._listeners[listener].speaks
+    def _shaped(self, flow: http.HTTPFlow, exchange: Exchange, error: ProctorError) -> Refusal:
+        """A refusal as the protocol has it."""
+        if self._asks_proxy(flow) and isinstance(error, AuthenticationError):
+            return _as_sent(proxy_refusal(error, request_id=flow.id))
+        speaks = exchange.target.speaks if exchange.target else "http"
+        if speaks == "mcp":
+            return _as_sent(
+                mcp_refusal(
+                    error,
+                    exchange.mcp,
+                    accept=flow.request.headers.get("accept", ""),
+                    resource_metadata=metadata_of(exchange.resource),
+                    request_id=flow.id,
+                )
+            )
         shape = anthropic_refusal if speaks == "anthropic" else http_refusal
-        refusal = shape(error, request_id=flow_id)
-        return Refusal(
-            status=refusal.status,
-            headers=tuple((n.encode(), v.encode("latin-1")) for n, v in refusal.headers),
-            body=refusal.body,
-        )
+        return _as_sent(shape(error, request_id=flow.id))
+
+    def _asks_proxy(self, flow: http.HTTPFlow) -> bool:
+        """Whether a request is for us as a proxy, and not inside a tunnel."""
+        site = self.site_of(flow.client_conn)
+        return site is not None and site.forward and flow.client_conn.id not in self._tunnels
+
+    def inside(self, flow: http.HTTPFlow) -> Inside:
+        """What is behind a CONNECT that was let through."""
+        return self._inside[flow.client_conn.id]
+
+    def leads(self, flow: http.HTTPFlow) -> bool:
+        """Whether this is the CONNECT by which a client was let in."""
+        inside = self._inside.get(flow.client_conn.id)
+        return inside is not None and inside.flow is flow
+
+    def passed(self, flow: http.HTTPFlow) -> Inside | None:
+        """How much has passed through a tunnel that nobody reads; None where this is none."""
+        exchange = self._known(flow)
+        return exchange.passing if exchange else None
 
     # What the stages ask.
 
@@ -260,6 +296,66 @@ class Suite:
         """The same, as the layers know it."""
         listener = self.listener_of(client)
         return self._sites[listener.name] if listener else None
+
+    def targets(self, listener: str) -> Targets:
+        """Where a listener's clients may go."""
+        return self._targets[listener]
+
+    def tunnel(self, client: Client) -> Tunnel | None:
+        """What a client has been let into by CONNECT, or None."""
+        return self._tunnels.get(client.id)
+
+    def told(self, flow: http.HTTPFlow) -> http.Response | None:
+        """What clients of an MCP server may ask before they have a token: whose they need."""
+        site = self.site_of(flow.client_conn)
+        if site is None or site.forward:
+            return None
+        resource = discovered(flow, self._targets[site.name], tls=site.tls)
+        if not resource:
+            return None
+        headers = {"content-type": "application/json", "cache-control": "no-store"}
+        return http.Response.make(200, discovery(resource, self._issuers), headers)
+
+    def let_in(self, flow: http.HTTPFlow, tunnel: Tunnel) -> None:
+        """From here on what a client says is for the host of its CONNECT."""
+        inside = Inside(
+            flow=flow,
+            address=tunnel.address,
+            opaque=tunnel.opaque,
+            until=tunnel.principal.expires_at,
+        )
+        self._tunnels[flow.client_conn.id] = tunnel
+        self._inside[flow.client_conn.id] = inside
+        if tunnel.opaque:
+            self.exchange(flow).passing = inside
+
+    def left(self, client: Client) -> None:
+        """A client has gone, or its tunnel did not come about."""
+        self._tunnels.pop(client.id, None)
+        self._inside.pop(client.id, None)
+
+    def open_of(self, client: Client) -> list[tuple[http.HTTPFlow, Exchange]]:
+        """The open exchanges of a client."""
+        flows = self._of_client.get(client.id, {})
+        return [(flow, self._exchanges[name]) for name, flow in flows.items()]
+
+    def going_to(self, client: Client, address: tuple[str, int]) -> Target | None:
+        """The target of what a client has open to an address; those of one address agree."""
+        for _, exchange in self.open_of(client):
+            if exchange.target and exchange.at == address:
+                return exchange.target
+        return None
+
+    def files(self, target: Target) -> Trusted:
+        """How an upstream is trusted, and what is shown to it."""
+        found = self.credentials.certificate(target.credential) if target.credential else None
+        return replace(target.files, cert=found[0], key=found[1]) if found else target.files
+
+    async def ask(self, flow: http.HTTPFlow) -> None:
+        """Ask every stage about what is no request by itself: a tunnel that nobody reads."""
+        for stage in self.stages("request"):
+            if waiting := stage(flow):
+                await waiting
 
     def prompt(self, exchange: Exchange) -> str:
         """Keyed name of the question to the model, the same for a retry of it; "" for none."""
@@ -322,7 +418,7 @@ class Suite:
             if self.gate.killed(principal, exchange.session) is None:
                 continue
             exchange.killed = error = self.ended(kill)
-            self._words[self._flows[name]] = self._shaped(exchange.listener, error, name)
+            self._words[self._flows[name]] = self._shaped(self._flows[name], exchange, error)
             _stop(exchange, Why.KILLED)
             self.nudge(self._flows[name])
 
@@ -332,15 +428,13 @@ class Suite:
             _stop(exchange, Why.STOPPING)
 
     def open(self, flow: http.HTTPFlow) -> Exchange:
-        """A new exchange; its request is pointed at the listener's upstream."""
+        """A new exchange; its request is pointed at where it goes."""
         listener = self.listener_of(flow.client_conn)
         if listener is None:
             raise InternalError("foreign-listener", "A request on a listener that is not ours")
-        site = self._sites[listener.name]
-        if site.via:
-            flow.server_conn.via = site.via
-        _point(flow.request, self._authorities[listener.name])
         exchange = Exchange(listener=listener.name)
+        tunnel = self._tunnels.get(flow.client_conn.id)
+        aim(flow, exchange, self._targets[listener.name], tunnel, self._sites[listener.name])
         self._exchanges[flow.id] = exchange
         self._flows[flow.id] = flow
         self._of_client.setdefault(flow.client_conn.id, {})[flow.id] = flow
@@ -400,9 +494,13 @@ class Suite:
         """Exchanges under way."""
         return len(self._exchanges)
 
-    def credential(self, name: str) -> tuple[tuple[bytes, bytes], ...]:
-        """The headers of a credential, or InternalError."""
-        return self._credentials.headers_for(name)
+    async def record_misled(self, client: Client, error: ClientError) -> None:
+        """Record what was said in a tunnel and never became a request."""
+        site, tunnel = self.site_of(client), self.tunnel(client)
+        if site and tunnel:
+            refused = Deny(rule_id=error.code, reason=error.message)
+            exchange = Exchange(listener=site.name, principal=tunnel.principal, refused=refused)
+            await self.record_refusal(self._inside[client.id].flow, exchange, str(error))
 
     async def record_refusal(
         self, flow: http.HTTPFlow, exchange: Exchange, error: str | None
@@ -436,34 +534,9 @@ def _stop(exchange: Exchange, why: Why) -> None:
         waiting.stop(why)
 
 
-def _point(request: http.Request, host: bytes) -> None:
-    """Name the upstream as the host that is asked (RFC 9110 7.2)."""
-    data = request.data
-    if data.http_version == b"HTTP/2.0":
-        data.authority = host
-    else:
-        data.authority = b""
-    fields = [field for field in data.headers.fields if field[0].lower() != b"host"]
-    if data.http_version != b"HTTP/2.0":
-        fields.insert(0, (b"Host", host))
-    data.headers.fields = tuple(fields)
-
-
-class _Bucket:
-    """A token bucket, so that callers nobody knows cannot fill the disk with their refusals."""
-
-    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = rate
-        self._size = rate * 10
-        self._level = self._size
-        self._clock = clock
-        self._last = clock()
-
-    def take(self) -> bool:
-        now = self._clock()
-        self._level = min(self._size, self._level + (now - self._last) * self._rate)
-        self._last = now
-        if self._level < 1:
-            return False
-        self._level -= 1
-        return True
+def _as_sent(refusal: Spoken) -> Refusal:
+    return Refusal(
+        status=refusal.status,
+        headers=tuple((n.encode(), v.encode("latin-1")) for n, v in refusal.headers),
+        body=refusal.body,
+    )

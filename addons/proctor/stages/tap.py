@@ -5,12 +5,13 @@ back until the record of the answer is durable. With one, the client and the rec
 it gives them, and the length is not known beforehand.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from proctor.errors import ProctorError
 from proctor.protocols.anthropic.response import AnswerReader
 from proctor.protocols.decoding import BodyDecoder
-from proctor.record import ContentStream, Reply, ToolCall
+from proctor.record import ContentStream, Reply, ToolCall, ToolResult
 from proctor.redaction.cutting import undecodable
 
 
@@ -27,6 +28,18 @@ class ToolGate(Protocol):
 
     def calls(self, seen: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
         """All calls of the answer, given those that went on."""
+        ...
+
+
+class Result(Protocol):
+    """Takes out of an answer what a tool call gave back."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes, as they are kept."""
+        ...
+
+    def finish(self) -> Iterable[ToolResult]:
+        """What it gave back."""
         ...
 
 
@@ -87,6 +100,7 @@ class Tap:
         keep_last: Keep the last byte back; the layer sends `tail` when the record is durable.
         rewriter: Changes what passes, or None where nothing is to be changed.
         tools: The gate of the model's tool calls; None where it is no model's answer.
+        result: Reads what a tool call over MCP gave back; None where it is no answer to one.
 
     Attributes:
         size: Bytes that came.
@@ -104,6 +118,7 @@ class Tap:
         keep_last: bool = False,
         rewriter: Rewriter | None = None,
         tools: ToolGate | None = None,
+        result: Result | None = None,
     ) -> None:
         self.size = 0
         self.error: str | None = None
@@ -116,6 +131,7 @@ class Tap:
         self._keep_last = keep_last
         self._rewriter = rewriter
         self._tools = tools
+        self._result = result
 
     def __call__(self, data: bytes) -> bytes | list[bytes]:
         """Take the next bytes off the wire; returns what goes on. Empty means the end.
@@ -211,6 +227,13 @@ class Tap:
                     self._read_up()
             if self._content:
                 self._content.feed(plain)
+            if self._result:
+                self._result.feed(plain)
+
+    @property
+    def results(self) -> tuple[ToolResult, ...]:
+        """What a tool call over MCP gave back; asked once, at the end."""
+        return tuple(self._result.finish()) if self._result else ()
 
     def _read_up(self) -> None:
         """Read what was put off, so that a client need not wait for what only the record wants."""

@@ -93,6 +93,7 @@ class ToolGate:
             call, ruling, real.digests[0], rule_id=verdict.rule_id, verdict=verdict_name(verdict)
         )
         self._judged.append(judged)
+        self._suite.gate.called(self._principal, self._exchange.session, call.id)
         if kill := self._suite.gate.killed(self._principal, self._exchange.session):
             judged.verdict, judged.rule_id = "deny", "kill"
             return Instead(stopped_tool(call.name, self._suite.ended(kill)))

@@ -226,7 +226,7 @@ class StandInIssuer:
         return {name: value for name, value in full.items() if value is not None}
 
     def _introspect(self, body: bytes, authorization: str) -> tuple[int, bytes]:
-        if not _is_client(authorization):
+        if not is_client(authorization):
             return 401, b'{"error":"invalid_client"}'
         (token,) = parse_qs(body.decode()).get("token", [""])
         return 200, json.dumps(self._opaque.get(token, {"active": False})).encode()
@@ -305,7 +305,8 @@ def _generate(
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def _is_client(authorization: str) -> bool:
+def is_client(authorization: str) -> bool:
+    """Whether this is the stand-in's client (RFC 6749, 2.3.1)."""
     scheme, _, credentials = authorization.partition(" ")
     with contextlib.suppress(ValueError):
         padded = credentials.replace("+", "-").replace("/", "_")

@@ -7,7 +7,7 @@ does not ask again; for other statuses `x-should-retry: false` keeps it and the 
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -79,7 +79,10 @@ def anthropic_refusal(error: ProctorError, *, request_id: str = "") -> Refusal:
 
 def http_refusal(error: ProctorError, *, request_id: str = "") -> Refusal:
     """The answer as a problem document (RFC 9457 section 3); arguments as above."""
-    status = _status(error)
+    return _problem(error, _status(error), request_id)
+
+
+def _problem(error: ProctorError, status: int, request_id: str) -> Refusal:
     problem: dict[str, Any] = {
         "type": "about:blank",
         "status": status,
@@ -91,6 +94,16 @@ def http_refusal(error: ProctorError, *, request_id: str = "") -> Refusal:
     if request_id:
         problem["request_id"] = request_id
     return _refusal(error, status, "application/problem+json", problem, request_id)
+
+
+def proxy_refusal(error: ProctorError, *, request_id: str = "") -> Refusal:
+    """Who asks a proxy has not proved who it is (RFC 9110 15.5.8); arguments as above.
+
+    Basic, which git and curl wait to be asked for; the token is the password.
+    """
+    refusal = _problem(error, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, request_id)
+    challenge = ("proxy-authenticate", 'Basic realm="proctor"')
+    return replace(refusal, headers=(*refusal.headers, challenge))
 
 
 def stopped_tool(tool: str, error: ProctorError) -> str:

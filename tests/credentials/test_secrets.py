@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proctor.credentials.secrets import MAX_BYTES, Secret, _from_output, file_version, read_secret
 from proctor.errors import ConfigurationError
 from proctor.fields import SecretSource
-from proctor.runtime.secrets import MAX_BYTES, Secret, _from_output, file_version, read_secret
 
 NAME = "the credential 'a'"
 VALUE = "sk-ant-Zx9"

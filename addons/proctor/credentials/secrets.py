@@ -1,7 +1,7 @@
 """One secret, read from where it is kept: the environment, a file, or a command's output.
 
 A secret is never in a repr, a log, an exception or a command's arguments. Nothing is kept here;
-see `runtime.credentials`.
+see `credentials.fresh`.
 """
 
 import asyncio

@@ -1,0 +1,75 @@
+"""How people read what the agent called elsewhere: where it went, and what came back."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from proctor.audit.exchanges import Exchange
+from proctor.audit.reader import Content
+from proctor.audit.turns import Turn
+
+_OWN_PORTS = {"http": 80, "https": 443}
+
+
+def title(turn: Turn) -> str:
+    """What it was, such as `GET https://api.internal/v1/x` or `mcp tools/list · POST https://…`."""
+    where = place(turn.exchange)
+    return f"mcp {turn.method} · {where}" if turn.method else where
+
+
+def place(exchange: Exchange) -> str:
+    """Method and address; a path's query is left out."""
+    host = f"[{exchange.host}]" if ":" in exchange.host else exchange.host
+    if exchange.method == "CONNECT":
+        return f"CONNECT {host}:{exchange.port}"
+    port = "" if _OWN_PORTS.get(exchange.scheme) == exchange.port else f":{exchange.port}"
+    path = exchange.path.partition("?")[0]
+    return f"{exchange.method} {exchange.scheme}://{host}{port}{path}"
+
+
+def unread(exchange: Exchange) -> bool:
+    """Whether it was a tunnel that nobody was to read."""
+    return exchange.method == "CONNECT" and not exchange.refused
+
+
+def same(one: Content, other: Content | None) -> bool:
+    """Whether two inputs are the same JSON."""
+    if other is None or one.erased or other.erased:
+        return False
+    parsed = _parsed(one.text)
+    return one == other if parsed is None else bool(parsed == _parsed(other.text))
+
+
+def words(content: Content | None) -> Content | None:
+    """A result of MCP's as people read it: its texts, or what went wrong; else as it is."""
+    if content is None or content.erased or content.omitted:
+        return content
+    value = _parsed(content.text)
+    text = _text(value) if isinstance(value, dict) else ""
+    return Content(text=text, size=len(text.encode("utf-8", "replace"))) if text else content
+
+
+def _text(result: Mapping[str, Any]) -> str:
+    """Of a CallToolResult the texts, of a JSON-RPC error its message (MCP 2025-11-25, schema)."""
+    if isinstance(message := result.get("message"), str) and "content" not in result:
+        return message
+    blocks = result.get("content")
+    if not isinstance(blocks, list):
+        return ""
+    texts = [_block(block) for block in blocks if isinstance(block, dict)]
+    structured = result.get("structuredContent")
+    if structured is not None and not any(_parsed(text) == structured for text in texts):
+        texts.append(json.dumps(structured, ensure_ascii=False))
+    return "\n".join(texts)
+
+
+def _block(block: Mapping[str, Any]) -> str:
+    text = block.get("text")
+    return text if isinstance(text, str) else f"[{block.get('type')}]"
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,1 @@
+"""Where clients may go: hosts, addresses and paths, and the way to them."""

@@ -1,0 +1,1 @@
+"""What MCP servers' tools say of themselves, pinned until a human accepts a change."""

@@ -1,0 +1,245 @@
+"""MCP as the stages see it: messages to a server, its sessions, and what is kept of a call."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from hmac import compare_digest
+from http import HTTPMethod
+from typing import TYPE_CHECKING, Any, Final
+
+from mitmproxy import http
+
+from proctor.errors import ClientError, InternalError
+from proctor.model import Action, ActionKind, HttpFields, McpFields
+from proctor.protocols.jsonspan import loads
+from proctor.protocols.mcp.actions import CALL, mcp_actions, target, tool_name, tool_use_id
+from proctor.protocols.mcp.agreement import agree
+from proctor.protocols.mcp.messages import Kind, Message, dumped, read
+from proctor.protocols.sse import EventStream
+from proctor.record import ToolCall, ToolResult
+from proctor.redaction.handling import Rewritten
+from proctor.stages.exchange import Exchange
+
+if TYPE_CHECKING:
+    from proctor.stages.suite import Suite
+
+SESSION: Final = "mcp-session-id"
+"""Names a session with a server until 2025-11-25; the server's own word."""
+
+_SEALED: Final = 32  # hex digits of the seal
+_GIVEN: Final = ("requestState", "nextCursor")
+_RETURNED: Final = ("requestState", "cursor")
+_STREAMED: Final = frozenset({HTTPMethod.GET, HTTPMethod.DELETE})
+MAX_RESULT: Final = 16 * 1024 * 1024
+
+
+def mcp_request(
+    flow: http.HTTPFlow, exchange: Exchange, fields: HttpFields
+) -> tuple[Message | None, tuple[Action, ...]]:
+    """What a client says to an MCP server.
+
+    Returns:
+        The message, None where there is no body, and its Actions.
+
+    Raises:
+        ClientError: It cannot be read, or its headers say something else.
+    """
+    request, server = flow.request, exchange.to.name
+    if request.method in _STREAMED:
+        # The long stream of a server's, and the end of a session (2025-11-25, Transports).
+        only = McpFields(server=server, method=request.method)
+        action = Action(
+            kind=ActionKind.MCP_CALL,
+            listener=exchange.listener,
+            target=target(only),
+            http=fields,
+            mcp=only,
+        )
+        return None, (action,)
+    if request.method != HTTPMethod.POST:
+        raise ClientError(
+            "mcp-method",
+            "An MCP server is spoken to with POST, GET and DELETE",
+            got=request.method[:20],
+            status=405,
+        )
+    message = read(request.raw_content or b"")
+    agree(((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers.fields), message)
+    actions = mcp_actions(exchange.listener, server, message)
+    return message, tuple(replace(action, http=fields) for action in actions)
+
+
+def seal(suite: "Suite", exchange: Exchange, value: str) -> str:
+    """A server's own token, for whoever it was given to: others cannot make use of it.
+
+    So no client passes a value of its own under the name of one that is not looked at.
+    """
+    return f"{value}.{_seal(suite, exchange, value)}"
+
+
+def unseal(suite: "Suite", exchange: Exchange, sealed: str) -> str | None:
+    """The server's own token again; None where it was not given to this principal."""
+    value, _, seal_ = sealed.rpartition(".")
+    if not value or not compare_digest(seal_.encode(), _seal(suite, exchange, value).encode()):
+        return None
+    return value
+
+
+def _seal(suite: "Suite", exchange: Exchange, value: str) -> str:
+    if exchange.principal is None:
+        raise InternalError("not-admitted", "A token is to be sealed for nobody")
+    parts = (part.encode() for part in (exchange.principal.key, exchange.to.name, value))
+    return suite.gate.named(b"proctor mcp token v1", parts)[:_SEALED]
+
+
+def session_of(suite: "Suite", exchange: Exchange, sealed: str) -> str:
+    """A server's session, named by the client that opened it.
+
+    Raises:
+        ClientError: It was opened by somebody else; clients then open one of their own.
+    """
+    name = unseal(suite, exchange, sealed)
+    if name is None:
+        raise ClientError(
+            "mcp-session", "There is no such session", hint="Initialize a new one.", status=404
+        )
+    return name
+
+
+def opaque_of(suite: "Suite", exchange: Exchange, message: Message) -> dict[str, str]:
+    """What a client gives back to the server that gave it: it means nothing to anyone else.
+
+    Raises:
+        ClientError: It was not given to this client.
+    """
+    found: dict[str, str] = {}
+    for key in _RETURNED:
+        sealed = message.params.get(key)
+        if sealed is None:
+            continue
+        value = unseal(suite, exchange, sealed) if isinstance(sealed, str) else None
+        if value is None:
+            raise ClientError(
+                "mcp-token",
+                f"`{key}` is none that was given to this client",
+                hint="Begin again without it.",
+            )
+        found[key] = value
+    return found
+
+
+def with_opaque(content: bytes, opaque: Mapping[str, str]) -> bytes:
+    """A request as it leaves: what is the server's own is what it was."""
+    members: dict[str, Any] = loads(content.decode())
+    return dumped({**members, "params": {**members["params"], **opaque}})
+
+
+def sealing(
+    suite: "Suite", exchange: Exchange, look: Callable[[bytes], Rewritten]
+) -> Callable[[bytes], Rewritten]:
+    """Looks at a message of the server's; its own tokens are sealed and not looked at."""
+
+    def looked(data: bytes) -> Rewritten:
+        clean = look(data)
+        if not any(f'"{key}"'.encode() in data for key in _GIVEN):
+            return clean
+        given = read(data).result
+        tokens = {
+            key: seal(suite, exchange, value)
+            for key in _GIVEN
+            if isinstance(value := given.get(key), str)
+        }
+        if not tokens:
+            return clean
+        members: dict[str, Any] = loads(clean.client.decode())
+        client = dumped({**members, "result": {**members["result"], **tokens}})
+        return Rewritten(client, clean.record)
+
+    return looked
+
+
+def call_of(exchange: Exchange, flow: http.HTTPFlow) -> ToolCall | None:
+    """The tool call that an exchange was, as it is kept; None where it was none."""
+    message = exchange.mcp
+    if message is None or message.method != CALL:
+        return None
+    try:
+        # As redacted: what came may not be kept.
+        kept = read(flow.request.raw_content or b"")
+    except ClientError:
+        return None
+    name = kept.params.get("name")
+    return ToolCall(
+        id=tool_use_id(kept) or flow.id,
+        name=tool_name(exchange.to.name, name if isinstance(name, str) else ""),
+        input=json.dumps(kept.params.get("arguments") or {}, ensure_ascii=False).encode(
+            "utf-8", "surrogatepass"
+        ),
+        source="mcp",
+        verdict=_verdict(exchange),
+        rule_id=_rule(exchange),
+        approval_id=exchange.opening.approval_id if exchange.opening else None,
+    )
+
+
+def _rule(exchange: Exchange) -> str | None:
+    said = exchange.refused or (exchange.ruling.verdict if exchange.ruling else None)
+    return said.rule_id if said else None
+
+
+def _verdict(exchange: Exchange) -> str:
+    if exchange.refused:
+        return "deny"
+    return "hold" if exchange.opening and exchange.opening.approval_id else "allow"
+
+
+def arguments_of(body: bytes | None) -> str:
+    """What a tool is called with, as JSON."""
+    message = read(body or b"")
+    return json.dumps(message.params.get("arguments") or {}, ensure_ascii=False)
+
+
+class Result:
+    """Takes what a call gave back out of the answer, as it is kept.
+
+    Args:
+        call: The call.
+        events: The answer is a stream of events.
+    """
+
+    def __init__(self, call: ToolCall, *, events: bool) -> None:
+        self._call = call
+        self._stream = EventStream() if events else None
+        self._body = bytearray()
+        self._result: ToolResult | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        if self._result:
+            return
+        if self._stream is None:
+            if len(self._body) <= MAX_RESULT:
+                self._body += data
+            return
+        for event in self._stream.feed(data):
+            self._look(event.data.encode("utf-8", "surrogatepass"))
+
+    def finish(self) -> Iterable[ToolResult]:
+        """The result, where one came."""
+        if self._stream is None:
+            self._look(bytes(self._body))
+        return (self._result,) if self._result else ()
+
+    def _look(self, data: bytes) -> None:
+        try:
+            message = read(data)
+        except ClientError:
+            return
+        if message.kind not in {Kind.RESPONSE, Kind.ERROR}:
+            return
+        given = message.result if message.kind is Kind.RESPONSE else message.error
+        self._result = ToolResult(
+            tool_use_id=self._call.id,
+            content=json.dumps(given, ensure_ascii=False).encode("utf-8", "surrogatepass"),
+            is_error=message.kind is Kind.ERROR or given.get("isError") is True,
+        )

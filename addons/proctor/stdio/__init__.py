@@ -1,0 +1,1 @@
+"""A door for MCP servers that speak over standard streams: `proctor mcp -- command …`."""
