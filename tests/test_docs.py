@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import inspect
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -16,10 +17,16 @@ import pytest
 from pydantic import BaseModel
 from starlette.routing import Route
 
+from proctor import yamlfile
 from proctor.approval.model import ApprovalError
 from proctor.audit.recorder import Recorder
+from proctor.config import build
 from proctor.console.api import Api
+from proctor.console.toolapi import ToolApi
 from proctor.policy import fields, rulefile
+from proctor.policy.engine import load_policy
+from proctor.policy.features import Features
+from proctor.protocols.mcp import suspicion
 from proctor.runtime.metrics import Metrics
 from proctor.settings import Config
 from tests.support.installation import REPOSITORY
@@ -28,6 +35,8 @@ from tests.support.shell import marked_blocks, run_block
 README = REPOSITORY / "README.md"
 REFERENCE = REPOSITORY / "docs/reference.md"
 APPROVALS = REPOSITORY / "docs/approvals.md"
+EGRESS = REPOSITORY / "docs/egress.md"
+MCP = REPOSITORY / "docs/mcp.md"
 PAGES = sorted([README, REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").glob("*.md")])
 
 
@@ -84,8 +93,14 @@ def models(annotation: Any) -> Iterator[type[BaseModel]]:
 def test_every_key_of_the_configuration() -> None:
     documented = words(section("proctor.yaml"))
     # Where a secret comes from is said once, under credentials.
-    secrets = (".client_secret.", "notifications.url.", "notifications.secret.")
-    found = {key for key in keys(Config) if not any(part in key for part in secrets)}
+    secrets = {
+        key
+        for key in keys(Config)
+        if key.endswith((".env", ".file", ".command")) and not key.startswith("credentials.value.")
+    }
+    # What is written as one text.
+    texts = {"listeners.routes.upstream.origin", "listeners.routes.upstream.path"}
+    found = set(keys(Config)) - secrets - texts
     parents = {key.rpartition(".")[0] for key in found}
     # Their keys are all in tables.
     lists = {"audit", "limits", "limits.disk", "console", "approvals", "notifications"}
@@ -112,11 +127,18 @@ def test_every_request_of_the_api() -> None:
         if isinstance(route, Route)
         for method in (route.methods or set()) - {"HEAD"}
     }
-    told = re.findall(r"^\| `([A-Z]+ /[^`?]+)", APPROVALS.read_text(), re.MULTILINE)
-    assert set(told) == there
+    there |= {
+        f"{method} {route.path.removeprefix('/api/v1').replace(':path', '')}"
+        for route in ToolApi(house=nothing).routes()
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    text = APPROVALS.read_text() + MCP.read_text()
+    told = re.findall(r"^\| `([A-Z]+ /[^`?]+)", text, re.MULTILINE)
+    assert sorted(told) == sorted(there)
 
 
-@pytest.mark.parametrize("page", [README, APPROVALS], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, APPROVALS, EGRESS, MCP], ids=lambda page: page.name)
 def test_commands_that_are_shown_exist(page: Path) -> None:
     commands = {
         name: {option for parameter in command.params for option in parameter.opts}
@@ -134,6 +156,55 @@ def test_commands_that_are_shown_exist(page: Path) -> None:
         assert name in commands, each
         options = {word for word in each if word.startswith("--")}
         assert not options - commands[name], each
+
+
+@pytest.mark.parametrize("page", [README, APPROVALS, EGRESS, MCP], ids=lambda page: page.name)
+def test_what_is_shown_of_files_is_right(page: Path, tmp_path: Path) -> None:
+    """Every block of YAML is a configuration or rules that load, or a part of one."""
+    shown = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert shown
+    for number, text in enumerate(shown):
+        part = yamlfile.parse(text.encode(), name=f"block {number}").data
+        if isinstance(part, list):
+            part = {"rules": part}
+        if "rules" in part:
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            (folder / "rules.yaml").write_text(json.dumps(part))
+            load_policy(folder, features=Features())
+        else:
+            text = json.dumps(whole(part))
+            build(yamlfile.parse(text.encode(), name=f"block {number}"), tmp_path)
+
+
+def whole(part: dict[str, Any]) -> dict[str, Any]:
+    """A configuration around a part of one: what it names is there, and used."""
+    known = {item["name"]: item for item in part.get("credentials", ())}
+    destinations = part.pop("destinations", [])
+    named = [*destinations, *part.get("listeners", ())]
+    named += [each for item in part.get("listeners", ()) for key in ("routes", "destinations")
+              for each in item.get(key, ())]  # fmt: skip
+    used = {item["credential"] for item in named if "credential" in item}
+    missing = [{"name": name, "header": "x-key", "value": {"env": "K"}} for name in used - {*known}]
+    destinations += [
+        {"host": f"{name}.example", "credential": name} for name in {*known} - used
+    ] or [{"host": "a.example"}]
+    listener = {"name": "shown", "kind": "forward", "listen": "127.0.0.1:0"}
+    issuer = {"issuer": "https://idp.internal/realms/corp", "audience": "proctor"}
+    return {
+        "schema_version": 1,
+        "identity": {"issuers": [issuer]},
+        **part,
+        "credentials": [*known.values(), *missing],
+        "listeners": [*part.get("listeners", ()), {**listener, "destinations": destinations}],
+    }
+
+
+def test_every_sign_of_a_suspicious_definition() -> None:
+    found = set(re.findall(r'^        "([a-z-]+)",$', inspect.getsource(suspicion), re.MULTILINE))
+    found |= set(re.findall(r'(?:yield|name=)\s*\(?\s*"([a-z-]+)"', inspect.getsource(suspicion)))
+    assert len(found) > 15
+    assert not found - words(MCP.read_text())
 
 
 def test_every_key_of_a_rule() -> None:

@@ -239,6 +239,44 @@ def test_a_refusal_of_someone_known_says_what_was_asked(house: House) -> None:
     assert house.store.contents == [b"hello", b"hi", b"out"]
 
 
+CALLED = ToolCall(
+    id="toolu_1", name="mcp__s__t", input=b'{"a":1}', source="mcp", verdict="deny", rule_id="no"
+)
+
+
+@pytest.mark.parametrize(
+    ("known", "mode", "kept"),
+    [
+        (True, RecordMode.FULL, [b"hello", b'{"a":1}']),
+        (True, RecordMode.METADATA, []),
+        (False, RecordMode.FULL, []),  # refused before the rules were asked
+    ],
+)
+def test_a_refused_call_is_on_record(
+    house: House,
+    known: bool,  # noqa: FBT001 - a case
+    mode: RecordMode,
+    kept: list[bytes],
+) -> None:
+    house.rules.answers["l"] = Decision(verdict=Deny(rule_id="no", reason="not here"), record=mode)
+    ruling = house.gate.decide(ALICE, None, [action()]) if known else None
+    asyncio.run(
+        house.gate.refuse(
+            opening(),
+            Closing(status=200, response_bytes=2, tools=(CALLED,)),
+            principal=ALICE,
+            session=None,
+            verdict=Deny(rule_id="no", reason="not here"),
+            ruling=ruling,
+        )
+    )
+    ((_, fields),) = house.store.appended
+    (tool,) = fields["tools"]
+    assert (tool["id"], tool["source"], tool["verdict"]) == ("toolu_1", "mcp", "deny")
+    assert (tool["input"] is not None) == bool(kept)
+    assert house.store.contents == kept
+
+
 ASKED = Finding(
     type="PASSWORD", location="system", direction="request", score=1.0, detector="proctor:dsn",
     action="mask", digest="d1",

@@ -26,6 +26,7 @@ import detecting
 import durable
 import forward
 import latency
+import mcpcalls
 import memory
 import psutil
 import redacted
@@ -57,6 +58,7 @@ MEASURES: dict[str, Measure] = {
     "tool-calls": toolcalls.measure,
     "approvals": approvals.measure,
     "forward": forward.measure,
+    "mcp": mcpcalls.measure,
 }
 QUICK = 0.1
 LIMIT = 9 * 60.0

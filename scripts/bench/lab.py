@@ -33,7 +33,7 @@ _LAZY = ("--set", "connection_strategy=lazy")
 
 WITHOUT = "redaction: {profile: none}\n"
 
-_ENV = {"BENCH_KEY": "sk-bench"}
+ENV = {"BENCH_KEY": "sk-bench"}
 REVERSE = """\
   - name: plain
     kind: reverse
@@ -60,6 +60,16 @@ FORWARD = """\
         credential: anthropic
         upstream_tls: {{ca: {files.ca}}}
       - {{host: localhost, port: {origin_plain}, plaintext: true}}
+"""
+ROUTES = """\
+  - name: tools
+    kind: reverse
+    listen: 127.0.0.1:0
+    speaks: mcp
+    routes:
+      - path: /tickets
+        upstream: http://127.0.0.1:{mcp}/mcp
+        credential: anthropic
 """
 _CONFIG = """\
 schema_version: 1
@@ -235,7 +245,7 @@ class Lab:
         """
         plain, encrypted = free_ports(2)
         config = self.config(name, REVERSE, more, rules=rules, plain=plain, tls=encrypted)
-        with gateway.running(config, env=_ENV, arguments=["--dev"] if dev else []) as running:
+        with gateway.running(config, env=ENV, arguments=["--dev"] if dev else []) as running:
             yield Proxy(
                 name="proctor",
                 process=psutil.Process(running.process.pid),
@@ -249,7 +259,7 @@ class Lab:
     def proctor_forward(self, name: str, more: str = WITHOUT) -> Iterator[Proxy]:
         """`proctor run` with a forward listener, its clients trusting its own authority."""
         config = self.config(name, FORWARD, more)
-        with gateway.running(config, env=_ENV) as running:
+        with gateway.running(config, env=ENV) as running:
             ca = config.parent / "ca.pem"
             done = gateway.command("ca", "export", "--out", str(ca), cwd=config.parent)
             if done.returncode:
@@ -302,7 +312,7 @@ class Lab:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=gateway.environment(**_ENV),
+                env=gateway.environment(**ENV),
             ) as process,
         ):
             for port in ports:

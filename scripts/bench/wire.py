@@ -47,7 +47,7 @@ def asked(body: bytes) -> tuple[str, int, str]:
 
 def small_request(kind: str, nonce: str, number: int = 0, *, max_tokens: int = 1024) -> bytes:
     """A Messages request of some 1,000 bytes, streaming unless `kind` is json."""
-    text = f"{_words(nonce, 800)} {marker(kind, nonce, number)}"
+    text = f"{words(nonce, 800)} {marker(kind, nonce, number)}"
     return _dump(
         {
             "model": MODEL,
@@ -86,7 +86,7 @@ def plain_head(*, host: str, size: int) -> list[tuple[str, str]]:
 def answer(kind: str, number: int, nonce: str) -> Iterator[bytes]:
     """The body of an answer. What is yielded first is sent first; see `origin` for the pause."""
     if kind == "json":
-        yield _dump(message(nonce, [{"type": "text", "text": _words(nonce, 600)}], "end_turn"))
+        yield _dump(message(nonce, [{"type": "text", "text": words(nonce, 600)}], "end_turn"))
         return
     start = message(nonce, [], None)
     opened = {"type": "text", "text": ""}
@@ -94,14 +94,14 @@ def answer(kind: str, number: int, nonce: str) -> Iterator[bytes]:
         event("message_start", message=start)
         + event("ping")
         + event("content_block_start", index=0, content_block=opened)
-        + _delta(0, _words(nonce, 12))
+        + _delta(0, words(nonce, 12))
     )
     if kind == "huge":
         for index in range(number * 1_000_000 // _PIECE):
             yield _delta(0, f"{index:08d}".ljust(_PIECE, "x"))
     else:
         yield b"".join(
-            _delta(0, _words(f"{nonce}{index}", 24)) for index in range(_DELTAS)
+            _delta(0, words(f"{nonce}{index}", 24)) for index in range(_DELTAS)
         ) + event("content_block_stop", index=0)
     if kind in CALLS:
         name, given = "Read", json.dumps({"file_path": f"/src/{nonce}.py"})
@@ -195,7 +195,8 @@ def message(nonce: str, content: list[object], reason: str | None) -> dict[str, 
     }
 
 
-def _words(seed: str, length: int) -> str:
+def words(seed: str, length: int) -> str:
+    """Words of no meaning, the same for the same seed."""
     drawn = shake_128(seed.encode()).digest(length)
     return " ".join(_WORDS[byte % len(_WORDS)] for byte in drawn)[: length - 1] + " "
 

@@ -2,14 +2,30 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from proctor.audit.keeper import Pace
 from proctor.audit.recorder import Recorder
-from tests.support.envelopes import ALICE, BOB, MOMENT, STILL, begin, decision, end, flow, run, turn
+from tests.support.envelopes import (
+    ALICE,
+    BOB,
+    MOMENT,
+    QUICK,
+    STILL,
+    ask,
+    begin,
+    decision,
+    end,
+    flow,
+    run,
+    turn,
+    until,
+)
 
 # DESIGN: "beyond writer, seq, ts, flow_id, session_id, principal, subject, groups".
 COMMON = ["writer", "seq", "ts", "flow_id", "session_id", "principal", "subject", "groups"]
@@ -175,6 +191,112 @@ def test_sessions(database: duckdb.DuckDBPyConnection) -> None:
     assert found == [
         ("s1", ALICE, client, 4, 1, 1, 0, 1, 1, 10, 20),
         ("s1", BOB, client, 1, 0, 0, 0, 0, 0, None, None),
+    ]
+
+
+def _tool(number: str, source: str, name: str, ref: Any, verdict: str = "allow") -> dict[str, Any]:
+    return {"id": number, "source": source, "name": name, "input": ref and ref.as_json(),
+            "verdict": verdict, "rule_id": "r", "approval_id": None}  # fmt: skip
+
+
+async def _over_mcp(recorder: Recorder, session: Any) -> None:
+    """A call of the model's that comes by over MCP, twice, and others that only do that."""
+    named = _named(session) if session else {"session_id": None, "session_started": None}
+    scope = recorder.scope(ALICE, session)
+    asked, handed, came, again = (
+        recorder.put(scope, each) for each in (b'{"n":1}', b"handed on", b"came", b"again")
+    )
+    seq = await begin(recorder, "model", **named)
+    made = _tool("toolu_1", "llm", "mcp__s__t", asked, "hold")
+    await end(recorder, "model", seq, **named, turn=turn(), tools=[made])
+    for flow_id, number, ref in (
+        ("m1", "toolu_1", came), ("m2", "toolu_1", again), ("m3", "m3", came),
+    ):  # fmt: skip
+        seq = await begin(recorder, flow_id, **named)
+        result = {"tool_use_id": number, "content": ref.as_json(), "is_error": ref is again}
+        await end(recorder, flow_id, seq, **named, verdict="hold", results=[result],
+                  tools=[_tool(number, "mcp", "mcp__s__t", asked, "hold")])  # fmt: skip
+    refused = [_tool("m4", "mcp", "mcp__s__t", None, "deny")]
+    await end(recorder, "m4", None, **named, verdict="deny", tools=refused, results=[])
+    brought = [{"tool_use_id": "toolu_1", "content": handed.as_json(), "is_error": False}]
+    await begin(recorder, "later", **named, results=brought)
+
+
+OVER = [
+    ("model", "llm", "toolu_1", '{"n":1}', "hold", "handed on", False),
+    ("m1", "mcp", "toolu_1", '{"n":1}', "hold", "came", False),
+    ("m2", "mcp", "toolu_1", '{"n":1}', "hold", "again", True),
+    ("m3", "mcp", "m3", '{"n":1}', "hold", "came", False),
+    ("m4", "mcp", "m4", None, "deny", None, None),
+]
+
+
+@pytest.mark.parametrize("session", [run(), None])
+@pytest.mark.parametrize(("pace", "tier"), [(STILL, -1), (replace(QUICK, journal_bytes=1), 1)])
+def test_each_call_has_its_own_result(
+    tmp_path: Path, session: Any, pace: Pace, tier: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the journal, and in segments that were merged."""
+    monkeypatch.setattr("proctor.audit.keeper.FAN_IN", 2)
+    path = tmp_path / "recordings"
+
+    def tiers() -> int:
+        names = (path / "segments").glob("w0-*.parquet")
+        return max((int(each.name.split("-")[1]) for each in names), default=-1)
+
+    async def main() -> None:
+        recorder = await Recorder.open(path, pace=pace)
+        await _over_mcp(recorder, session)
+        await until(lambda: tiers() >= tier)
+        await recorder.close()
+
+    asyncio.run(main())
+    sql = "SELECT flow_id, source, tool_use_id, input, verdict, result, is_error FROM tool_calls"
+    assert ask(path, f"{sql} ORDER BY seq") == OVER
+
+
+def test_a_call_counts_once(tmp_path: Path) -> None:
+    """The model's call came by over MCP; what else came by counts, whatever id it claims."""
+
+    async def main() -> None:
+        recorder = await Recorder.open(tmp_path / "recordings", pace=STILL)
+        await _over_mcp(recorder, run())
+        await recorder.close()
+
+    asyncio.run(main())
+    # Held: three flows, and the model's call. What is said of a call over MCP is its flow's.
+    found = ask(tmp_path / "recordings", "SELECT tool_calls, flows, held, denied FROM sessions")
+    assert found == [(4, 6, 4, 1)]
+
+
+def test_what_the_rules_said_of_questions(tmp_path: Path) -> None:
+    async def main() -> None:
+        recorder = await Recorder.open(tmp_path / "recordings", pace=STILL)
+        seq = await begin(recorder, "asked", decisions=[decision(action_kind="mcp.call")])
+        sampling = decision("deny", action_kind="mcp.call", rule_id="no-sampling")
+        await end(recorder, "asked", seq, decisions=[sampling])
+        await recorder.close()
+
+    asyncio.run(main())
+    found = "SELECT flow_id, action_kind, verdict, rule_id FROM decisions ORDER BY seq"
+    assert ask(tmp_path / "recordings", found) == [
+        ("asked", "mcp.call", "allow", "claude"), ("asked", "mcp.call", "deny", "no-sampling"),
+    ]  # fmt: skip
+
+
+def test_a_tunnel(tmp_path: Path) -> None:
+    async def main() -> None:
+        recorder = await Recorder.open(tmp_path / "recordings", pace=STILL)
+        more: dict[str, Any] = {"method": "CONNECT", "coverage": "none: passed unread",
+                                "request_bytes": 7, "response_bytes": 9,
+                                "status": None}  # fmt: skip
+        await end(recorder, "tunnel", None, **more)
+        await recorder.close()
+
+    asyncio.run(main())
+    found = "SELECT method, host, port, status, request_bytes, response_bytes, coverage FROM flows"
+    assert ask(tmp_path / "recordings", found) == [
+        ("CONNECT", "api.internal", 443, None, 7, 9, "none: passed unread")
     ]
 
 

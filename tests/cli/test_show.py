@@ -11,6 +11,7 @@ from proctor.cli.show import show
 from proctor.errors import ClientError, ProctorError
 from tests.support.houses import house
 from tests.support.recorded import HOSTILE, OTHER, SESSION, others, record, redacted, story
+from tests.support.ventured import venture
 
 APP = typer.Typer()
 APP.command()(show)
@@ -29,6 +30,13 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("guarded")
     record(folder / "recordings", redacted)
+    return house(folder, "rules: []\n")
+
+
+@pytest.fixture(scope="module")
+def abroad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("abroad")
+    venture(folder / "recordings")
     return house(folder, "rules: []\n")
 
 
@@ -59,6 +67,35 @@ def test_what_was_found(guarded: Path, name: str, args: tuple[str, ...]) -> None
     result = run(guarded, "--width", "100", *args)
     assert result.exception is None
     assert result.stdout == (GOLDEN / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "args"), [("show-outside", ()), ("show-outside-turn", ("--turn", "3", "--bodies"))]
+)
+def test_what_was_called_elsewhere(abroad: Path, name: str, args: tuple[str, ...]) -> None:
+    result = run(abroad, "--width", "100", *args)
+    assert result.exception is None
+    assert result.stdout == (GOLDEN / f"{name}.txt").read_text()
+
+
+def test_json_has_every_exchange_once(abroad: Path) -> None:
+    found = json.loads(run(abroad, "--format", "json").stdout)
+    turns = found["turns"]
+    assert [turn["number"] for turn in turns] == list(range(1, 10))
+    assert found["session"]["outside"] == sum(turn["outside"] for turn in turns) == 6
+    assert turns[2]["belongs"] == {"turn": 1, "tool_use_id": "toolu_m1"}
+    (made,) = (part for part in turns[0]["parts"] if part["type"] == "tool_call")
+    (came,) = turns[2]["parts"]
+    assert (made["over"], made["source"], came["over"], came["source"]) == ([3], "llm", [], "mcp")
+    assert (came["held"][0]["state"], came["held"][0]["steps"][1]["reason"]) == (
+        "used", "Go ahead.",
+    )  # fmt: skip
+    assert turns[3]["after"][0]["state"] == "cancelled"
+    tunnel = turns[4]
+    assert (tunnel["method"], tunnel["host"], tunnel["port"]) == (
+        "CONNECT", "pinned.example.org", 443,
+    )  # fmt: skip
+    assert (tunnel["request_bytes"], tunnel["response_bytes"]) == (700, 9000)
 
 
 def test_json_holds_receipts_and_findings(guarded: Path) -> None:

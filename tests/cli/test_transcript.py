@@ -29,8 +29,8 @@ EXCHANGE = Exchange(
     ended_at=START + timedelta(seconds=1), verdict="allow", rule_id="r", reason="", observed=(),
     passed=False, approval_id=None, kinds=("llm.request",), policy_version="v",
     record="full", error=None, coverage="full", model="m", request_class="messages",
-    stop_reason=None, input_tokens=0, output_tokens=0, cache_read_tokens=0, cache_write_tokens=0, tools=(),
-    results=(), outcomes=(), prompt=None, output=None, request=None, response=None,
+    stop_reason=None, input_tokens=0, output_tokens=0, cache_read_tokens=0, cache_write_tokens=0,
+    tools=(), results=(), outcomes=(), prompt=None, output=None, request=None, response=None,
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from tests.console.stand import Stand, asked, words
 from tests.console.standin import StandIn
 from tests.support.parts import ALICE
 from tests.support.recorded import SESSION, Tape, answer, others, record, story, text
+from tests.support.ventured import venture
 
 ONE = f"/sessions/one?id={SESSION}&principal={quote(ALICE.key, safe='')}"
 
@@ -56,6 +57,50 @@ def test_everything_on_one_timeline(stand: Stand) -> None:
         found = told.find(shown, at)
         assert found >= 0, shown
         at = found
+
+
+def test_what_was_called_elsewhere(tmp_path: Path) -> None:
+    venture(tmp_path / "recordings")
+    stand = Stand(tmp_path, reviewer=CAROL)
+    told = words(asked(stand, ONE).text)
+    at = 0
+    for shown in (
+        "3 turns, 3 tool calls, 6 outside, 2 refused",
+        "tool mcp__jira__create_issue allow",
+        "mcp 3 03:04:06 POST https://mcp.internal/mcp hold tickets-held",
+        "held ap_abcdefghijkl0601 used destructive-shell 03:04:06 held",
+        "approved by bob : “Go ahead.”",
+        "result Created JIRA-7",
+        "2 03:04:06 mcp tools/list · POST https://mcp.internal/mcp allow internal",
+        "held ap_abcdefghijkl0602 cancelled",
+        "5 03:04:08 CONNECT pinned.example.org:443 allow internal",
+        "passed through unread",
+        "700 bytes sent, 9,000 back",
+        "GET https://api.internal:8443/v1/tickets/7 allow",
+        "status 200 · 0 bytes sent, 512 back",
+        "GET http://169.254.169.254/latest deny destinations",
+        "refused by destinations : No destination of this listener is meant.",
+        "mcp tools/call · POST https://mcp.internal/mcp deny one-a-day",
+        "tool mcp__jira__create_issue deny one-a-day",
+        "It is filed.",
+    ):
+        found = told.find(shown, at)
+        assert found >= 0, (shown, told[at:])
+        at = found
+    # Each is told once.
+    assert told.count("Created JIRA-7") == told.count("Go ahead.") == 1
+    assert "key=secret" not in told
+
+
+def test_a_call_whose_turn_is_on_another_page_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venture(tmp_path / "recordings")
+    monkeypatch.setattr("proctor.console.timeline.TURNS", 2)
+    stand = Stand(tmp_path, reviewer=CAROL)
+    told = words(asked(stand, f"{ONE}&from=3").text)
+    assert "for toolu_m1, called in turn 1" in told
+    assert "Created JIRA-7" in told
 
 
 def test_what_the_store_still_knows_is_linked(stand: Stand) -> None:

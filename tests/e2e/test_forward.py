@@ -13,8 +13,9 @@ import pytest
 from proctor.testing.http1 import Received
 from tests.support import clients
 from tests.support.forward import REAL_KEY, Wire, World, basic, code, world
+from tests.support.held import fresh
 from tests.support.leaks import contents, found
-from tests.support.web import answer_json, echo
+from tests.support.web import answer_json
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -479,10 +480,7 @@ def test_the_client_s_own_passes_as_it_was_sent(ours: World) -> None:
     assert kept == list(sent)
 
 
-def test_the_real_key_is_seen_by_the_upstream_alone(
-    ours: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ours.web, "_site", lambda _request: answer_json({"fine": True}))
+def test_the_real_key_is_seen_by_the_upstream_alone(ours: World) -> None:
     with ours.inside() as wire:
         answer = wire.say("GET /x HTTP/1.1", f"host: {ours.secure}")
     assert ours.web.requests[0].header("x-api-key") == REAL_KEY
@@ -507,7 +505,8 @@ def test_the_real_key_is_seen_by_the_upstream_alone(
     ],
 )
 def test_one_request_is_one_request(ours: World, more: tuple[str, ...]) -> None:
-    smuggled = f"GET /smuggled HTTP/1.1\r\nhost: {ours.secure}\r\n\r\n".encode()
+    path = fresh("/smuggled/")
+    smuggled = f"GET {path} HTTP/1.1\r\nhost: {ours.secure}\r\n\r\n".encode()
     with ours.inside() as wire:
         wire.say(
             "POST /x HTTP/1.1",
@@ -515,9 +514,9 @@ def test_one_request_is_one_request(ours: World, more: tuple[str, ...]) -> None:
             *more,
             body=b"5\r\nhello\r\n0\r\n\r\n" + smuggled,
         )
-    smuggled_in = [each for each in ours.web.requests if each.target == "/smuggled"]
-    # What we have read as a request, too, was judged and is on record.
-    assert len(smuggled_in) == len(ours.flows("path = '/smuggled' and verdict = 'allow'"))
+    smuggled_in = [each for each in ours.web.requests if each.target == path]
+    # Only what we, too, have read as a request, have judged and have on record.
+    assert len(smuggled_in) <= len(ours.flows(f"path = '{path}' and verdict = 'allow'"))
     assert all(
         not (each.header("content-length") and each.header("transfer-encoding"))
         for each in ours.web.requests

@@ -98,6 +98,7 @@ def test_a_side_that_breaks_ends_the_other(ours: World, side: str) -> None:
     gone = threading.Event()
 
     def script(conversation: Conversation) -> None:
+        conversation.connection.recv(1)
         conversation.send(b"a")
         if side == "server":
             _break(conversation.connection)
@@ -106,13 +107,14 @@ def test_a_side_that_breaks_ends_the_other(ours: World, side: str) -> None:
 
     ours.pinned.script = script
     with ours.opaque(token=ours.out.token(f"broken-{side}")) as wire:
+        wire.socket.sendall(b"x")
         if side == "client":
             assert wire.socket.recv(1) == b"a"
             _break(wire.socket)
             assert gone.wait(10)
         else:
             assert wire.gone()
-    assert row(ours, f"broken-{side}")["request_bytes"] == 0
+    assert row(ours, f"broken-{side}")["request_bytes"] == 1
 
 
 def _break(connection: socket.socket) -> None:

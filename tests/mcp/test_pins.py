@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +14,8 @@ import pytest
 
 from proctor.errors import ClientError, ConfigurationError, InternalError
 from proctor.mcp import pins as module
-from proctor.mcp.model import Pin, PinChange, Standing
-from proctor.mcp.pins import MAX_DEFINITION, MAX_NAME, Pins
+from proctor.mcp.model import MAX_NAME, Pin, PinChange, Standing
+from proctor.mcp.pins import MAX_DEFINITION, Pins
 from proctor.protocols.mcp.definitions import digest
 
 NOW = datetime(2026, 1, 2, 10, 42, 31, tzinfo=UTC)
@@ -48,10 +48,30 @@ def known(pins: Pins, server: str = "jira", name: str = "search") -> Pin:
     return pin
 
 
-async def until_same(one: Pins, other: Pins) -> None:
-    async with asyncio.timeout(5):
-        while one.all() != other.all():
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - what another task or process does
             await asyncio.sleep(0.01)
+
+
+async def until_same(one: Pins, other: Pins) -> None:
+    await until(lambda: one.all() == other.all())
+
+
+def refuses(pins: Pins) -> bool:
+    """Whether nothing at all is judged."""
+    codes: list[str] = []
+    for work in (
+        lambda: pins.look("jira", tool("late")),
+        lambda: pins.standing("jira", "search"),
+        pins.all,
+    ):
+        try:
+            work()
+        except InternalError as error:
+            codes.append(error.code)
+    assert codes in ([], ["pins-unavailable"] * 3)
+    return bool(codes)
 
 
 def test_first_sight_is_trusted_and_a_change_is_not(tmp_path: Path) -> None:
@@ -245,7 +265,8 @@ def test_two_first_sights_at_once_leave_one_of_them_open(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name", [None, 7, "", "x" * (MAX_NAME + 1), "bad\ud800", ["search"], {"a": 1}]
+    "name",
+    [None, 7, "", "x" * (MAX_NAME + 1), "bad\ud800", ["search"], {"a": 1}, "..", "a/../b", "./a"],
 )
 def test_a_tool_without_a_name_that_can_be_kept_is_in_no_list(tmp_path: Path, name: Any) -> None:
     async def go() -> None:
@@ -354,20 +375,7 @@ def test_what_was_studied_is_not_looked_through_again(
 def test_nothing_is_judged_while_the_file_cannot_be_used(tmp_path: Path) -> None:
     async def go() -> None:
         pins = Pins(tmp_path / "state", lambda: NOW)
-
-        def refuses() -> bool:
-            try:
-                pins.look("jira", tool("late"))
-            except InternalError as error:
-                assert error.code == "pins-unavailable"
-                with pytest.raises(InternalError):
-                    pins.standing("jira", "search")
-                with pytest.raises(InternalError):
-                    pins.all()
-                return True
-            return False
-
-        assert refuses()
+        assert refuses(pins)
         await pins.start()
         pins.look("jira", tool())
         await pins.accept("jira", "search", digest(tool()), BOB)
@@ -375,18 +383,14 @@ def test_nothing_is_judged_while_the_file_cannot_be_used(tmp_path: Path) -> None
         with sqlite3.connect(path, isolation_level=None) as other:
             other.execute("UPDATE pins SET data = '{}', n = n + 100")
         other.close()
-        async with asyncio.timeout(5):
-            while not refuses():
-                await asyncio.sleep(0.01)
+        await until(lambda: refuses(pins))
         with sqlite3.connect(path, isolation_level=None) as other:
             other.execute("DELETE FROM pins")
         other.close()
-        async with asyncio.timeout(5):
-            while refuses():
-                await asyncio.sleep(0.01)
+        await until(lambda: not refuses(pins))
         await pins.close()
         await pins.close()
-        assert refuses()
+        assert refuses(pins)
         with pytest.raises(InternalError):
             await pins.accept("jira", "search", digest(tool()), BOB)
 
@@ -403,20 +407,11 @@ def test_what_could_not_be_written_is_written_later(
             locked = sqlite3.connect(tmp_path / "state" / "tools.db", isolation_level=None)
             locked.execute("BEGIN IMMEDIATE")
             pins.look("jira", tool())
-            with pytest.raises(InternalError):
-                async with asyncio.timeout(10):
-                    while True:
-                        await asyncio.sleep(0.05)
-                        pins.look("jira", tool(says="Later."))
+            await until(lambda: refuses(pins))
             locked.execute("ROLLBACK")
             locked.close()
-            async with asyncio.timeout(10):
-                while True:
-                    try:
-                        pins.look("jira", tool(says="Last."))
-                        break
-                    except InternalError:
-                        await asyncio.sleep(0.05)
+            await until(lambda: not refuses(pins))
+            pins.look("jira", tool(says="Last."))
         async with running(tmp_path) as (pins, _):
             assert (known(pins).definition, known(pins).newest) == (tool(), tool(says="Last."))
 
@@ -432,9 +427,7 @@ def test_a_decision_is_told_to_the_record_even_if_nobody_waits(tmp_path: Path) -
             asking.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asking
-            async with asyncio.timeout(5):
-                while told[-1].kind != "tool.accepted":
-                    await asyncio.sleep(0.01)
+            await until(lambda: told[-1].kind == "tool.accepted")
             assert not known(pins).open
 
     asyncio.run(go())

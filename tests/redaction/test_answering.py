@@ -71,10 +71,22 @@ def fed(made_by: Answering, data: bytes, size: int = 3) -> bytes:
         ("application/octet-stream", False),
         ("image/png", False),
         ("video/mp4", False),
+        ("application/zip", False),
+        ("application/x-gzip", False),
+        ("application/x-git-upload-pack-result", False),
+        ("application/vnd.debian.binary-package", False),
+        ("application/epub+zip", False),
     ],
 )
 def test_what_is_waited_for(kind: str, *, whole: bool) -> None:
     assert answering(kind).whole is whole
+
+
+@pytest.mark.parametrize("size", [1, 3, 16, 100])
+def test_a_binary_is_told_by_its_beginning_however_it_is_cut(size: int) -> None:
+    data = b"PK\x03\x04" + b"alice@example.org " * 5
+    assert fed(answering("application/zip"), data, size) == data
+    assert fed(answering("application/zip"), data[:7], size) == data[:7]
 
 
 def test_a_text_passes_as_it_comes() -> None:

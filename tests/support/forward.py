@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import dataclasses
 import json
 import socket
 import ssl
@@ -15,13 +16,15 @@ import httpx
 
 from proctor.identity import local
 from proctor.testing import tls
+from proctor.testing.http1 import Received
 from proctor.testing.ports import free_ports
+from proctor.testing.service import Answer
 from proctor.testing.tls import Files
 from tests.support.installation import CACHE
 from tests.support.live import read_answer
 from tests.support.outward import Outward, Plan, outward
 from tests.support.scripted import Scripted
-from tests.support.web import Web
+from tests.support.web import Web, echo
 
 REAL_KEY = "sk-the-real-key-of-the-api"
 RULES = """\
@@ -44,11 +47,9 @@ rules:
 class Wire:
     """A connection to the proxy, and what is inside it."""
 
-    def __init__(self, address: str, *, outer: ssl.SSLContext | None = None) -> None:
+    def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         self.socket: socket.socket = socket.create_connection((host.strip("[]"), int(port)), 10)
-        if outer:
-            self.socket = outer.wrap_socket(self.socket, server_hostname="localhost")
 
     def connect(self, target: str, *headers: str, token: str | None = None) -> bytes:
         """Ask for a tunnel; the head of the answer, or all of a refusal."""
@@ -85,8 +86,6 @@ class Wire:
         context.check_hostname = name is not None
         if protocols:
             context.set_alpn_protocols(list(protocols))
-        if isinstance(self.socket, ssl.SSLSocket):
-            raise TypeError("TLS in TLS is for `Nested`")
         self.socket = context.wrap_socket(self.socket, server_hostname=name)
 
     def gone(self, seconds: float = 10) -> bool:
@@ -117,6 +116,12 @@ def code(answer: bytes) -> str:
     """Of a refusal."""
     found: str = json.loads(answer.partition(b"\r\n\r\n")[2])["code"]
     return found
+
+
+def discreet(request: Received) -> Answer:
+    """Tell what arrived, but for the key."""
+    kept = tuple((name, value) for name, value in request.headers if name != "x-api-key")
+    return echo(dataclasses.replace(request, headers=kept))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -215,7 +220,7 @@ def tunnel(host: str, port: int) -> Mapping[str, Any]:
 def world(folder: Path) -> Iterator[World]:
     """All of it, until the block ends."""
     files = tls.make(folder / "tls")
-    with Web(tls=files.server_context()) as web, Web() as plain, Scripted() as pinned:
+    with Web(discreet, tls=files.server_context()) as web, Web() as plain, Scripted() as pinned:
         trusting = {"upstream_tls": {"ca": str(files.ca)}}
         plan = Plan(
             destinations=[

@@ -9,7 +9,7 @@ from pathlib import Path
 from proctor.testing.gateway import COMMAND, environment
 
 _BLOCK = re.compile(
-    r"^<!-- (?P<mark>ci|ci gateway|ci dev) -->\n```sh\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^<!-- (?P<mark>ci(?: [a-z]+)*) -->\n```sh\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 
 

@@ -2,19 +2,19 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from proctor.approval.holder import Desk
 from proctor.credentials.injection import Injection, PutHeader
-from proctor.egress.settings import UpstreamTlsSettings
+from proctor.egress.settings import DestinationSettings, UpstreamTlsSettings
 from proctor.errors import InternalError
 from proctor.gate import Gate
 from proctor.model import Finding
 from proctor.runtime.modes import nudge
 from proctor.settings import Listener, TlsSettings
-from proctor.stages.parts import Screens
+from proctor.stages.parts import Pins, Resolver, Screens
 from proctor.stages.suite import Suite
 from proctor.units import Address, Origin
 from tests.support.live import Live, live
@@ -38,6 +38,9 @@ class Keys:
         self, name: str, principal_key: str, token: str | None, expires_at: float
     ) -> Injection:
         raise NotImplementedError
+
+    def rejected(self, name: str, principal_key: str, token: str | None) -> None:
+        """Kept as it is."""
 
     def certificate(self, name: str) -> None:
         return None
@@ -101,7 +104,28 @@ def listener(
     )
 
 
-def house(*listeners: Listener, screens: Screens | None = None, desk: Desk | None = None) -> Stand:
+def proxy_of(
+    *destinations: Mapping[str, Any], tls: TlsSettings | None = None, via: Origin | None = None
+) -> Listener:
+    """Settings of a forward listener, `egress`, with these destinations."""
+    return Listener.model_construct(
+        name="egress",
+        kind="forward",
+        listen=Address(host="127.0.0.1", port=0),
+        tls=tls,
+        via=via,
+        destinations=tuple(DestinationSettings.model_validate(item) for item in destinations),
+    )
+
+
+def house(
+    *listeners: Listener,
+    screens: Screens | None = None,
+    desk: Desk | None = None,
+    resolver: Resolver | None = None,
+    pins: Pins | None = None,
+    reviewers: Sequence[str] = (),
+) -> Stand:
     """A suite for these listeners, taking traffic."""
     store, rules, keys, metrics = Store(), Rules(), Keys(), Counted()
     gate = Gate(authenticator=Tokens(), policies=rules, recorder=store, desk=desk)
@@ -111,6 +135,9 @@ def house(*listeners: Listener, screens: Screens | None = None, desk: Desk | Non
         keys,
         metrics,
         screens=screens,
+        resolver=resolver,
+        pins=pins,
+        reviewers=reviewers,
         first_request=5,
         connections=1000,
         sealing=bytes(32),

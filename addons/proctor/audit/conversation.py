@@ -132,7 +132,7 @@ class Conversation:
         return replace(
             turn,
             held=tuple(each for each in turn.held if each.id not in named),
-            method=_method(content(exchange.request)) if _is_message(exchange) else "",
+            asks=_method(content(exchange.request)) if _is_message(exchange) else "",
             prompt=content(exchange.prompt),
             results=tuple(
                 Result(

@@ -85,7 +85,7 @@ class Turn:
         belongs: Number of the turn and id of the model's call with which it stands, or None.
         held: What was held in it and is of none of its calls, and who decided.
         after: What was held after it, in no exchange that is on record.
-        method: Of a message to an MCP server, such as `tools/list`; "" where that is not known.
+        asks: Method of a message to an MCP server, such as `tools/list`; "" where it is not known.
         same_as: Number of the turn whose very request this one sends again.
         prompt: What the person, or the client for them, typed.
         results: Results in its request whose calls are not on record.
@@ -106,7 +106,7 @@ class Turn:
     belongs: tuple[int, str] | None = None
     held: tuple[Held, ...] = ()
     after: tuple[Held, ...] = ()
-    method: str = ""
+    asks: str = ""
     prompt: Content | None = None
     results: tuple[Result, ...] = ()
     parts: tuple[Part, ...] = ()

@@ -14,7 +14,7 @@ _OWN_PORTS = {"http": 80, "https": 443}
 def title(turn: Turn) -> str:
     """What it was, such as `GET https://api.internal/v1/x` or `mcp tools/list · POST https://…`."""
     where = place(turn.exchange)
-    return f"mcp {turn.method} · {where}" if turn.method else where
+    return f"mcp {turn.asks} · {where}" if turn.asks else where
 
 
 def place(exchange: Exchange) -> str:

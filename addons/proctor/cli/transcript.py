@@ -190,7 +190,7 @@ class Transcript:
         elif call.result:
             after = span(call.result.after or 0.0)
             yield from self._result(call.result, f"in turn {call.result.turn}, {after} later")
-        elif exchange.ended_at and exchange.session_id:
+        elif exchange.ended_at and exchange.session_id and not exchange.refused:
             yield "", plain("no result came", "dim")
 
     def _over(self, turn: Turn, made: Call) -> Iterator[Row]:
@@ -358,21 +358,32 @@ def _ending(turn: Turn) -> str:
         return "not ended yet"
     failed = exchange.error or turn.problem or (exchange.status or 0) >= _ERRORS
     how = "refused" if exchange.refused else "failed" if failed else "answered"
+    if unread(exchange):
+        how = "open for" if not failed else "failed after"
+        return f"{how} {span(max(0.0, turn.seconds))} · {_bytes(exchange)} · {_allowed(exchange)}"
     parts = [f"{how} in {span(max(0.0, turn.seconds))}"]
     if exchange.status is not None and (exchange.model is None or exchange.status >= _ERRORS):
         parts.append(f"status {exchange.status}")
     if turn.outside:
-        sent, back = map(format_size, (exchange.request_bytes, exchange.response_bytes))
-        parts.append(f"{sent} sent, {back} back")
+        parts.append(_bytes(exchange))
     if exchange.input_tokens or exchange.output_tokens:
         cached = f" + {exchange.cache_read_tokens:,} cached" if exchange.cache_read_tokens else ""
         parts.append(f"{exchange.input_tokens:,}{cached} in, {exchange.output_tokens:,} out")
     if exchange.stop_reason:
         parts.append(exchange.stop_reason)
     if not exchange.refused:
-        passed = ", by global observe" if exchange.passed else ""
-        parts.append(f"{exchange.verdict} by {exchange.rule_id}{passed}")
+        parts.append(_allowed(exchange))
     return " · ".join(parts)
+
+
+def _bytes(exchange: Exchange) -> str:
+    sent, back = map(format_size, (exchange.request_bytes, exchange.response_bytes))
+    return f"{sent} sent, {back} back"
+
+
+def _allowed(exchange: Exchange) -> str:
+    passed = ", by global observe" if exchange.passed else ""
+    return f"{exchange.verdict} by {exchange.rule_id}{passed}"
 
 
 def _unrecorded(exchange: Exchange) -> str:

@@ -27,7 +27,7 @@ from proctor.console.house import House
 from proctor.console.problems import Json
 from proctor.console.rendering import person
 from proctor.mcp.model import Pin, unknown_pin
-from proctor.mcp.pins import MAX_NAME, Pins
+from proctor.mcp.pins import Pins
 from proctor.mcp.views import pin_detail, pin_json
 
 _V1 = "/api/v1/tools"
@@ -178,10 +178,7 @@ def _pins(house: House) -> Pins:
 
 
 def _names(request: Request) -> tuple[str, str]:
-    server, tool = str(request.path_params["server"]), str(request.path_params["tool"])
-    if max(len(server), len(tool)) > MAX_NAME:
-        raise unknown_pin()
-    return server, tool
+    return str(request.path_params["server"]), str(request.path_params["tool"])
 
 
 async def _reason(request: Request) -> str:

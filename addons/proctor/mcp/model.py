@@ -14,13 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from proctor.errors import ClientError
 from proctor.protocols.mcp.suspicion import SUSPICIOUS, Sign
 
 MAX_EARLIER: Final = 16
 """Definitions of one tool that stay accepted beside the one accepted last."""
+
+MAX_NAME: Final = 256
+"""Characters of a tool's name."""
 
 
 class Standing(StrEnum):
@@ -247,13 +250,22 @@ def rejected(pin: Pin, by: str, reason: str, at: datetime) -> Pin:
     )
 
 
+def is_name(name: object) -> TypeGuard[str]:
+    """Whether a tool of this name can be kept, and named in a path of the API."""
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
+        return False
+    if any("\ud800" <= char <= "\udfff" for char in name):
+        return False
+    return not any(part in {".", ".."} for part in name.split("/"))
+
+
 def unknown_pin() -> ClientError:
     """The error for a tool that nobody has seen."""
     return ClientError(
         code="pin-unknown",
         message="There is no such tool",
         expected="a server and a tool that it has shown",
-        hint="`proctor tools` lists them.",
+        hint="`proctor tools list` lists them.",
         status=404,
     )
 

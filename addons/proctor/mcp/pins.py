@@ -13,16 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from proctor.errors import ClientError, InternalError
 from proctor.mcp.difference import difference
 from proctor.mcp.model import (
+    MAX_NAME,
     Pin,
     PinChange,
     Sighting,
     Standing,
     accepted,
+    is_name,
     rejected,
     sighted,
     unknown_pin,
@@ -35,9 +37,6 @@ from proctor.runtime.tasks import spawn
 
 MAX_DEFINITION: Final = 64 * 1024
 """Bytes of one definition. A larger one is in no list, and cannot be accepted."""
-
-MAX_NAME: Final = 256
-"""Characters of a tool's name."""
 
 MAX_TOOLS: Final = 1000
 """Tools of one server, those that it had included. More are in no list."""
@@ -127,7 +126,7 @@ class Pins:
         """
         self._check()
         name = tool.get("name")
-        if not _is_name(name):
+        if not is_name(name):
             self._refuse(server, name if isinstance(name, str) else "")
             return Standing.SUSPICIOUS
         mark = _digest(tool)
@@ -163,7 +162,7 @@ class Pins:
         names: set[str] = set()
         for tool in tools:
             name = tool.get("name")
-            if not _is_name(name):
+            if not is_name(name):
                 continue
             names.add(name)
             mark = _digest(tool)
@@ -400,7 +399,7 @@ class Pins:
                     server=server,
                     tool=key[1],
                     standing=Standing.SUSPICIOUS,
-                    reason=f"no name of at most {MAX_NAME} characters, or over {MAX_TOOLS} tools",
+                    reason=f"a name that cannot be kept, or more than {MAX_TOOLS} tools",
                 )
             )
 
@@ -438,13 +437,6 @@ async def _whole[T](work: Coroutine[Any, Any, T]) -> T:
 
 def _flat(batch: Mapping[Key, list[Sighting]]) -> list[Sighting]:
     return [each for sightings in batch.values() for each in sightings]
-
-
-def _is_name(name: object) -> TypeGuard[str]:
-    """Whether a tool of this name can be remembered."""
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
-        return False
-    return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _digest(tool: Mapping[str, Any]) -> str:

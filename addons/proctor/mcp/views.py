@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from proctor.mcp.difference import difference, is_cut
+from proctor.mcp.difference import difference, is_compared, is_cut
 from proctor.mcp.model import Pin
 
 
@@ -35,13 +35,14 @@ def pin_json(pin: Pin) -> dict[str, object]:
 
 def pin_detail(pin: Pin) -> dict[str, object]:
     """One tool with all that it says. It takes a while: not for an event loop."""
-    diff = difference(pin) if pin.open else ""
+    diff = difference(pin)
     return {
         **pin_json(pin),
         "earlier": list(pin.earlier),
         "definition": pin.definition,
         "newest": pin.newest,
         "diff": diff,
+        "compared": is_compared(pin),
         "cut": is_cut(diff),
     }
 

@@ -22,7 +22,16 @@ from proctor.redaction.structure.media import is_binary, parse_media
 _STREAMS: Final = re.compile(
     r"text/(?:event-stream|plain)|application/(?:(?:x-)?ndjson|(?:x-)?jsonl(?:ines)?|json-seq"
     r"|stream\+json|octet-stream)|(?:image|audio|video|font)/.*|"
+    # Packages and repositories, which may be larger than what is kept in memory.
+    r"|binary/octet-stream|.*\+(?:zip|gzip|zstd)|application/(?:x-git-.*|(?:x-)?(?:zip|gzip|g?tar"
+    r"|bzip2?|xz|zstd|7z-compressed|compressed(?:-tar)?|rpm|deb|executable|msdownload"
+    r"|iso9660-image|apple-diskimage|redhat-package-manager)|java-archive|wasm|pdf"
+    r"|vnd\.(?:debian\.binary-package|android\.package-archive|git-lfs"
+    r"|docker\.image\.rootfs\..*|oci\.image\.layer\..*))"
 )
+_ENOUGH: Final = 16
+"""Bytes at its beginning by which a binary is told from text."""
+
 _EVENTS: Final = "text/event-stream"
 _JSON: Final = "application/json"
 
@@ -126,6 +135,7 @@ class Answering:
         self._seconds = 0.0
         self._failure = ""
         self._passed = 0
+        self._first = b""
         self._rewriter: _Rewriter | None = None
         self._events: AnswerRewriter | Messages | None = None
         self._json: JsonRewriter | None = None
@@ -163,12 +173,25 @@ class Answering:
         if not data:
             return Rewritten()
         if self._rewriter is None:
+            data, self._first = self._first + data, b""
+            if len(data) < _ENOUGH and not parse_media(self._content_type).textual:
+                self._first = data
+                return Rewritten()
             self._rewriter = self._chosen(data)
         return self._timed(lambda: self._rewriter.feed(data) if self._rewriter else Rewritten())
 
     def finish(self) -> Rewritten:
         """The rest of a stream, at its end."""
-        return self._timed(lambda: self._rewriter.finish() if self._rewriter else Rewritten())
+        first, self._first = self._first, b""
+        if first:
+            self._rewriter = self._chosen(first)
+        return self._timed(
+            lambda: (
+                (self._rewriter.feed(first) if first else Rewritten()) + self._rewriter.finish()
+                if self._rewriter
+                else Rewritten()
+            )
+        )
 
     def broken(self, error: ProctorError) -> bytes | None:
         """How the client is told in the midst of a stream; None where it must be cut off."""

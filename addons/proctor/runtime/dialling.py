@@ -18,8 +18,11 @@ from proctor.runtime.wording import told
 PATIENCE: Final = 10.0
 """Seconds until the next address is tried; the system itself waits for two minutes."""
 
-addresses: Final[WeakKeyDictionary[Server, tuple[str, ...]]] = WeakKeyDictionary()
-"""What a connection's host stands for, where that was looked up and permitted."""
+type Way = tuple[tuple[str, ...], int]
+"""Hosts in the order to try, and a port."""
+
+ways: Final[WeakKeyDictionary[Server, Way]] = WeakKeyDictionary()
+"""Where a connection leads, as it was permitted: another addon may change its address later."""
 
 
 async def dial(
@@ -61,9 +64,8 @@ class DiallingHandler(mode_servers.ProxyConnectionHandler):
         async with self.max_conns[server.address]:
             try:
                 server.timestamp_start = time.time()
-                reader, writer = await dial(
-                    addresses.pop(server, ()) or (server.address[0],), server.address[1]
-                )
+                hosts, port = ways.pop(server, ((server.address[0],), server.address[1]))
+                reader, writer = await dial(hosts, port)
             except OSError as failed:
                 await self._undialled(data, command, str(failed) or "no answer in time")
             except asyncio.CancelledError:

@@ -248,6 +248,7 @@ class Gateway:
                 "observe": self.config.observe,
                 "dev": self._dev,
                 "exceptions": [item.id for item in watch.current.items],
+                "authorities": self._authority.current.rows() if self._authority else [],
             },
         )
 

@@ -30,10 +30,9 @@ class Exit:
                 continue
             if address != (target.via[1] if target.via else exchange.at):
                 continue
-            if target.via or target.named:
-                return
-            if exchange.addresses:
-                dialling.addresses[data.server] = exchange.addresses
+            hosts = (address[0],) if target.via or target.named else exchange.addresses
+            if hosts:
+                dialling.ways[data.server] = hosts, address[1]
                 return
         data.server.error = "proctor: nothing that may leave goes to this address"
 

@@ -67,3 +67,12 @@ class Injection:
             self._suite.refuse(flow, error)
             return
         exchange.stamps |= Stamp.INJECTED
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """What the upstream does not take is fetched anew for the next request."""
+        exchange, response = self._suite.exchange(flow), flow.response
+        target, principal = exchange.target, exchange.principal
+        if response is None or response.status_code != http.status_codes.UNAUTHORIZED:
+            return
+        if exchange.sent and principal and target and target.credential:
+            self._suite.credentials.rejected(target.credential, principal.key, exchange.token)

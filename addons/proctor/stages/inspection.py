@@ -10,7 +10,8 @@ from mitmproxy import http
 
 from proctor.egress.carried import carried
 from proctor.errors import ClientError, ProctorError, RefusedError
-from proctor.model import Action, ActionKind, HttpFields, LlmFields
+from proctor.gate import Gate
+from proctor.model import Action, ActionKind, HttpFields, LlmFields, Principal, Session
 from proctor.protocols.anthropic.request import MessagesRequest, RequestReader
 from proctor.protocols.anthropic.routes import RouteKind
 from proctor.protocols.mcp.actions import tool_use_id
@@ -218,25 +219,45 @@ class Inspection:
         turn: bool = False,
         tool_use_id: str = "",
     ) -> None:
-        """The client's own name for its run, or what can be told: never trusted."""
-        name, how = request.headers.get(SESSION_HEADER, ""), "header"
-        if not name and message and message.client_session_id:
-            name, how = message.client_session_id, "metadata"
-        if exchange.principal is None:
-            return
-        if not name:
-            exchange.session = self._suite.gate.joined(
-                exchange.principal, tool_use_id, client=product(request)
-            )
-        elif len(name) <= MAX_SESSION_ID and name.isprintable():
-            exchange.session = self._suite.gate.session(
+        if exchange.principal:
+            exchange.session = run_of(
+                self._suite.gate,
                 exchange.principal,
-                name,
-                client=product(request),
-                correlated_by=how,
-                repository=message.folder if message else "",
+                request,
+                message,
                 turn=turn,
+                tool_use_id=tool_use_id,
             )
+
+
+def run_of(  # noqa: PLR0913 - what a run is known by
+    gate: Gate,
+    principal: Principal,
+    request: http.Request,
+    message: MessagesRequest | None = None,
+    *,
+    turn: bool = False,
+    tool_use_id: str = "",
+) -> Session | None:
+    """The run that a request is part of: the client's own name for it, or what can be told.
+
+    That is never trusted.
+    """
+    name, how = request.headers.get(SESSION_HEADER, ""), "header"
+    if not name and message and message.client_session_id:
+        name, how = message.client_session_id, "metadata"
+    if not name:
+        return gate.joined(principal, tool_use_id, client=product(request))
+    if len(name) > MAX_SESSION_ID or not name.isprintable():
+        return None
+    return gate.session(
+        principal,
+        name,
+        client=product(request),
+        correlated_by=how,
+        repository=message.folder if message else "",
+        turn=turn,
+    )
 
 
 def _as_described(exchange: Exchange, fields: HttpFields) -> None:

@@ -27,6 +27,10 @@ class Credentials(Protocol):
         """What to put in."""
         ...
 
+    def rejected(self, name: str, principal_key: str, token: str | None) -> None:
+        """An upstream did not take what was put in."""
+        ...
+
     def certificate(self, name: str) -> tuple[Path, Path] | None:
         """The certificate and key that are shown in TLS, where the credential is one."""
         ...

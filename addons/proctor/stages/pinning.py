@@ -1,42 +1,61 @@
 """A tool whose definition has changed is not called before a human has accepted that."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from proctor.gate import strongest
+from proctor.gate import Gate, strongest
 from proctor.model import Action, ApprovalTerms, Decision, Deny, Hold
 from proctor.protocols.mcp.actions import CALL
 from proctor.record import Ruling
 
 if TYPE_CHECKING:
     from proctor.mcp.model import Pin
-    from proctor.stages.suite import Suite
+    from proctor.stages.parts import Pins
 
 RULE: Final = "mcp-definition"
 """What stands in the record as the rule."""
 
 
-def open_pin(suite: "Suite", action: Action) -> "Pin | None":
+class House(Protocol):
+    """What every door has: here the suite's, or the one for standard streams."""
+
+    @property
+    def gate(self) -> Gate:
+        """Decides."""
+        ...
+
+    @property
+    def pins(self) -> "Pins":
+        """What is known of tools."""
+        ...
+
+    @property
+    def reviewers(self) -> tuple[str, ...]:
+        """Groups whose members may accept a definition."""
+        ...
+
+
+def open_pin(house: House, action: Action) -> "Pin | None":
     """The definition that a human has to accept before this action, or None."""
     fields = action.mcp
     if fields is None or fields.method != CALL:
         return None
-    pin = suite.pins.standing(fields.server, fields.tool)
+    pin = house.pins.standing(fields.server, fields.tool)
     return pin if pin and pin.open else None
 
 
-def pinned(suite: "Suite", ruling: Ruling) -> Ruling:
+def pinned(house: House, ruling: Ruling) -> Ruling:
     """What the rules said, and held besides where a tool is not what it was."""
-    pins = [open_pin(suite, action) for action in ruling.actions]
+    pins = [open_pin(house, action) for action in ruling.actions]
     if not any(pins):
         return ruling
     decisions = tuple(
-        _held(suite, decision, pin) if pin else decision
+        _held(house, decision, pin) if pin else decision
         for decision, pin in zip(ruling.decisions, pins, strict=True)
     )
     # An approval holds for this definition and no later one.
     digests = tuple(
-        suite.gate.named(b"proctor definition v1", (digest.encode(), pin.seen.encode()))
+        house.gate.named(b"proctor definition v1", (digest.encode(), pin.seen.encode()))
         if pin
         else digest
         for digest, pin in zip(ruling.digests, pins, strict=True)
@@ -44,7 +63,7 @@ def pinned(suite: "Suite", ruling: Ruling) -> Ruling:
     return replace(ruling, verdict=strongest(decisions), decisions=decisions, digests=digests)
 
 
-def _held(suite: "Suite", decision: Decision, pin: "Pin") -> Decision:
+def _held(house: House, decision: Decision, pin: "Pin") -> Decision:
     verdict = decision.verdict
     if isinstance(verdict, Deny) and not verdict.appeal:
         return decision
@@ -53,9 +72,9 @@ def _held(suite: "Suite", decision: Decision, pin: "Pin") -> Decision:
         if pin.accepted
         else "What the MCP server says of this tool is suspicious, and nobody has accepted it."
     )
-    if not suite.reviewers:
+    if not house.reviewers:
         return replace(decision, verdict=Deny(rule_id=RULE, reason=reason))
-    terms = ApprovalTerms(rule_id=RULE, rule_reason=reason, from_groups=suite.reviewers)
+    terms = ApprovalTerms(rule_id=RULE, rule_reason=reason, from_groups=house.reviewers)
     asked = verdict.terms if isinstance(verdict, Hold) else ()
     if isinstance(verdict, Deny):
         asked = verdict.appeal

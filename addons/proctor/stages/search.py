@@ -1,6 +1,6 @@
 """What is in it that must not pass? Looks before the rules are asked, so that they can tell."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING
 
 from mitmproxy import http
@@ -14,6 +14,19 @@ from proctor.stages.exchange import Exchange, Stamp
 
 if TYPE_CHECKING:
     from proctor.stages.suite import Suite
+
+
+ORDINARY = frozenset(
+    {
+        *("host", "user-agent", "range", "cache-control", "pragma", "date", "origin", "priority"),
+        *("dnt", "from", "referer", "expect", "max-forwards", "prefer", "via", "forwarded"),
+        *("x-requested-with", "x-request-id", "x-correlation-id", "last-event-id", "git-protocol"),
+        *("traceparent", "tracestate", "baggage", "idempotency-key", "transfer-encoding"),
+    }
+)
+"""Headers that hold no credential; `redaction.headers` may name them all the same."""
+
+_ORDINARY = ("accept", "content-", "if-", "sec-", "mcp-", "anthropic-", "x-stainless-", "npm-")
 
 
 class Search:
@@ -46,7 +59,7 @@ class Search:
                 if exchange.message
                 else cut_http(
                     message,
-                    screen.headers,
+                    screen.headers | _unusual(exchange, message.fields),
                     headers.get("content-type", ""),
                     headers.get("content-encoding", ""),
                 )
@@ -71,3 +84,13 @@ class Search:
             raise ClientError("method-unknown", "The method is none that can be passed on")
         if session and not screen.finds("session", f"{session.id} {session.client}".encode()):
             exchange.session = session
+
+
+def _unusual(exchange: Exchange, fields: Iterable[tuple[bytes, bytes]]) -> frozenset[str]:
+    """Headers in which a client could carry a key under a name that nobody knows."""
+    if exchange.target and exchange.target.own:
+        return frozenset()
+    names = {name.decode("latin-1").lower() for name, _ in fields}
+    return frozenset(
+        name for name in names if name not in ORDINARY and not name.startswith(_ORDINARY)
+    )

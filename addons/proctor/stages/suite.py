@@ -45,7 +45,7 @@ from proctor.stages.exchange import Exchange, opening_of
 from proctor.stages.exit import Exit
 from proctor.stages.holding import Holding
 from proctor.stages.injection import Injection
-from proctor.stages.inspection import Inspection
+from proctor.stages.inspection import Inspection, run_of
 from proctor.stages.parts import Authority, Credentials, Metrics, Pins, Resolver, Screens
 from proctor.stages.reading import load_specs
 from proctor.stages.recording import Recording
@@ -174,7 +174,13 @@ class Suite:
         exchange = self._exchanges.get(flow.id)
         if exchange is None or not isinstance(self.exit, Exit):
             return None
-        return self.exit.outbound(flow, exchange)
+        try:
+            return self.exit.outbound(flow, exchange)
+        except ProctorError as error:
+            exchange.refused = Deny(rule_id=error.code, reason=error.message)
+            exchange.error = str(error)
+            self._words[flow] = self._shaped(flow, exchange, error)
+            return None
 
     def inbound(self, flow: http.HTTPFlow) -> http.Response | None:
         """The answer as the client gets it, or None where that is what stands in the flow."""
@@ -509,6 +515,8 @@ class Suite:
         opening = exchange.opening or opening_of(flow, exchange.listener)
         if exchange.principal is None and not self._bucket.take():
             return
+        if exchange.session is None and exchange.principal:
+            exchange.session = run_of(self.gate, exchange.principal, flow.request)
         verdict = exchange.refused or Deny(rule_id="protocol", reason=error or "")
         response = flow.response
         closing = Closing(

@@ -27,6 +27,10 @@ _BINARY: Final = re.compile(
     rb"|.{257}ustar[\0 ]",
     re.DOTALL,
 )
+# They begin with lines of text: gitprotocol-pack(5), gitprotocol-v2(5).
+_GIT: Final = re.compile(
+    r"application/x-git-(?:upload-pack|receive-pack)-(?:request|result)|application/vnd\.git-lfs"
+)
 _CONTROLS: Final = bytes(c for c in range(32) if c not in b"\t\n\v\f\r\x1b")
 # Of random bytes one in ten is a control; of text, even broken text, next to none.
 _BINARY_SHARE: Final = 20
@@ -80,7 +84,7 @@ def is_binary(raw: bytes, media: Media) -> bool:
     """
     if media.textual:
         return False
-    if is_image(raw):
+    if _GIT.fullmatch(media.type) or is_image(raw):
         return True
     if media.type.startswith("image/"):
         return False

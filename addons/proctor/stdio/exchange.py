@@ -1,0 +1,114 @@
+"""One message of a client's on its way, and what came of it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from proctor.approval.holder import Waiting, Why
+from proctor.errors import ProctorError, RefusedError
+from proctor.mcp.kept import kept_call
+from proctor.model import Action, Deny, Finding, Principal, Session
+from proctor.protocols.mcp.messages import Message
+from proctor.record import Opening, Receipt, Ruling, Ticket, ToolCall
+from proctor.redaction.cutting import Cut
+from proctor.redaction.redactor import Look
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Exchange:
+    """One message of a client's, and the server's answer where it asks for one.
+
+    Attributes:
+        flow_id: Our name for it.
+        listener: As rules call the way it came.
+        server: As rules call the MCP server.
+        started_at: When it came, UTC.
+        message: As it was read; None where it cannot be.
+        principal: Who asks, once that is proved.
+        session: In which run.
+        client: Product and version, as the client says.
+        actions: What it is, as rules see it.
+        cut: It in pieces.
+        look: What was seen in them.
+        findings: Of those, what rules and the record are told.
+        receipt: How much was looked at.
+        ruling: What the rules said.
+        path: As it is kept.
+        sent: As it leaves.
+        kept: As it is kept.
+        approval_id: What let it pass.
+        waiting: What waits for a human here.
+        ticket: It was let through.
+        why: Why it ends here and now, or None.
+        cancelled: Nobody wants an answer any more.
+    """
+
+    flow_id: str
+    listener: str
+    server: str
+    started_at: datetime
+    message: Message | None = field(default=None, repr=False)
+    principal: Principal | None = None
+    session: Session | None = None
+    client: str = ""
+    actions: tuple[Action, ...] = field(default=(), repr=False)
+    cut: Cut | None = field(default=None, repr=False)
+    look: Look | None = field(default=None, repr=False)
+    findings: tuple[Finding, ...] = ()
+    receipt: Receipt | None = None
+    ruling: Ruling | None = field(default=None, repr=False)
+    path: str = "/"
+    sent: bytes = field(default=b"", repr=False)
+    kept: bytes = field(default=b"", repr=False)
+    approval_id: str | None = None
+    waiting: set[Waiting] = field(default_factory=set, repr=False)
+    ticket: Ticket | None = None
+    why: ProctorError | None = None
+    cancelled: bool = False
+
+    def stop(self, why: Why) -> None:
+        """Nobody waits for humans any more."""
+        for waiting in list(self.waiting):
+            waiting.stop(why)
+
+    def opening(self) -> Opening:
+        """What the record says of it as it stands."""
+        return Opening(
+            flow_id=self.flow_id,
+            listener=self.listener,
+            protocol="stdio",
+            method="STDIO",
+            scheme="stdio",
+            host=self.server,
+            port=0,
+            path=self.path,
+            started_at=self.started_at,
+            client=self.client,
+            body=self.kept or None,
+            findings=self.findings,
+            receipt=self.receipt,
+            approval_id=self.approval_id,
+        )
+
+    def call(self, error: ProctorError | None = None) -> ToolCall | None:
+        """The tool call that it is, as it is kept; None where it is none.
+
+        Args:
+            error: Why it was not let through.
+        """
+
+        said = refusal_of(error) if error else (self.ruling.verdict if self.ruling else None)
+        passed = "hold" if self.approval_id else "allow"
+        return kept_call(
+            self.kept,
+            self.server,
+            name=self.flow_id,
+            verdict="deny" if error else passed,
+            rule_id=said.rule_id if said else None,
+            approval_id=self.approval_id,
+        )
+
+
+def refusal_of(error: ProctorError) -> Deny:
+    """A refusal as the record has it."""
+    rule = error.rule_id if isinstance(error, RefusedError) else error.code
+    return Deny(rule_id=rule, reason=error.message)
