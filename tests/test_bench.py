@@ -88,6 +88,39 @@ def test_held_actions(tmp_path: Path) -> None:
     assert all(figure["value"] is not None for kind in figures.values() for figure in kind)
 
 
+@pytest.mark.slow
+def test_the_forward_listener(tmp_path: Path) -> None:
+    done, report = bench(tmp_path, "--only", "forward", "--scale", "0.02")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = report["figures"]["forward"]
+    assert [figure["goal"] for figure in figures] == [0.8, 0.8, *[None] * 9]
+    assert all(figure["value"] is not None for figure in figures)
+
+
+@pytest.mark.slow
+def test_calls_over_mcp(tmp_path: Path) -> None:
+    done, report = bench(tmp_path, "--only", "mcp", "--scale", "0.01")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = report["figures"]["mcp"]
+    assert [figure["goal"] for figure in figures] == [2, 10, 2, 10, None, None]
+    assert all(figure["value"] > 0 for figure in figures)
+
+
+@pytest.mark.slow
+def test_a_day_is_judged_as_a_gateway_judges_it(tmp_path: Path) -> None:
+    done, report = bench(tmp_path, "--only", "day")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    whole, _, live = report["figures"]["day"]
+    assert sum(whole["details"]["of"].values()) > 1000
+    held = {kind for kind, *_ in whole["details"]["stopped"]}
+    assert {"git: push", "API: a change", "MCP: a change"} <= held
+    assert "packages" not in held
+    assert live["details"]["otherwise"] == []
+
+
 def test_the_corpus_is_the_same_each_time_and_says_what_is_secret() -> None:
     made = [
         subprocess.run(

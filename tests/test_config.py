@@ -192,3 +192,56 @@ def test_any_value_anywhere_is_read_or_refused(tmp_path: Path, line: str, value:
     new = f"{line.partition(': ')[0]}: {json.dumps(value)}"
     with contextlib.suppress(ConfigurationError):
         read(tmp_path, GOOD.replace(line, new, 1))
+
+
+WAYS = """\
+schema_version: 1
+listeners:
+  - {{name: one, kind: reverse, listen: 127.0.0.1:0, speaks: http, {one}}}
+  - {{name: egress, kind: forward, listen: 127.0.0.1:0, destinations: [{{{destination}}}]}}
+identity: {{issuers: [{{issuer: local, audience: proctor}}]}}
+credentials:
+  - {{name: shown, cert: c.pem, key: k.pem}}
+"""
+PLAIN = "upstream: https://a.internal, credential: shown"
+THERE = "host: b.internal, credential: shown"
+
+
+@pytest.mark.parametrize(
+    ("one", "destination", "line", "words"),
+    [
+        (f"{PLAIN}, upstream_tls: {{cert: x, key: y}}", THERE, 3, "and so is this"),
+        (PLAIN, f"{THERE}, upstream_tls: {{cert: x, key: y}}", 4, "and so is this"),
+        ("upstream: http://127.0.0.1:1, credential: shown", THERE, 3, "in TLS only"),
+        ("routes: [{path: /a, upstream: http://127.0.0.1:1/x, credential: shown}]", THERE, 3,
+         "in TLS only"),
+        (f"routes: [{{path: /a, {PLAIN}, upstream_tls: {{cert: x, key: y}}}}]", THERE, 3,
+         "and so is this"),
+        (PLAIN, f"{THERE}, plaintext: true", 4, "in TLS only"),
+    ],
+)  # fmt: skip
+def test_a_certificate_needs_a_handshake_of_its_own(
+    tmp_path: Path, one: str, destination: str, line: int, words: str
+) -> None:
+    read(tmp_path, WAYS.format(one=f"{PLAIN}, upstream_tls: {{ca: x}}", destination=THERE))
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        read(tmp_path, WAYS.format(one=one, destination=destination))
+    assert (caught.value.code, caught.value.where) == (
+        "wrong-value", f"{tmp_path / 'proctor.yaml'}:{line}",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["access_key", "secret_key", "session_token"])
+def test_a_key_written_into_the_file_is_not_told(tmp_path: Path, key: str) -> None:
+    keys = {"access_key": "{env: A}", "secret_key": "{env: B}", "session_token": "{env: C}"}
+    keys[key] = "{env: [AKIDEXAMPLE]}"
+    given = ", ".join(f"{name}: {value}" for name, value in keys.items())
+    text = WAYS.format(one=PLAIN, destination=THERE).replace(
+        "cert: c.pem, key: k.pem", f"aws: {{region: eu-1, service: s3, {given}}}"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        read(tmp_path, text)
+    assert "AKIDEXAMPLE" not in str(caught.value)
+    with pytest.raises(ConfigurationError) as caught:
+        read(tmp_path, text.replace("{env: [AKIDEXAMPLE]}", "{env: 1AKIDEXAMPLE}"))
+    assert "AKIDEXAMPLE" not in str(caught.value)

@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from proctor.credentials.settings import CredentialSettings
+from proctor.egress.settings import UpstreamTlsSettings
 from proctor.fields import SecretSource
 from proctor.settings import (
     AuditSettings,
     ConsoleSettings,
-    CredentialSettings,
     DiskSettings,
     Introspection,
     IssuerSettings,
     Limits,
     Listener,
     Threshold,
-    UpstreamTlsSettings,
 )
 
 LISTENER: dict[str, Any] = {

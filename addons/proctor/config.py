@@ -7,8 +7,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from proctor.credentials.settings import CredentialSettings
-from proctor.egress.settings import CLIENT, DestinationSettings, UpstreamTlsSettings
+from proctor.credentials.settings import CredentialSettings, Kind
+from proctor.egress.settings import (
+    CLIENT,
+    DestinationSettings,
+    RouteSettings,
+    UpstreamTlsSettings,
+)
 from proctor.egress.targets import of_destination
 from proctor.errors import ConfigurationError
 from proctor.fields import SecretSource, nearest
@@ -55,8 +60,13 @@ __all__ = [
     "load",
 ]
 
+type _Way = Listener | RouteSettings | DestinationSettings
+
 _SHOWN = 60
-_HIDDEN = {"value", "client_secret", "password"}
+_HIDDEN = {
+    *("value", "client_secret", "password"),
+    *("access_key", "secret_key", "session_token"),
+}
 
 
 def load(path: Path) -> Config:
@@ -138,8 +148,11 @@ def _check_names(config: Config, document: Document) -> None:
             expected="another name",
         )
     used: set[str] = set()
-    for path, name in _named_credentials(config):
+    certificates = {item.name for item in config.credentials if item.kind is Kind.CERTIFICATE}
+    for path, name, way in _named_credentials(config):
         used.add(name)
+        if name in certificates:
+            _check_certificate(way, path, name, document)
         if name not in known:
             raise ConfigurationError(
                 code="unknown-name",
@@ -157,18 +170,46 @@ def _check_names(config: Config, document: Document) -> None:
             )
 
 
-def _named_credentials(config: Config) -> Iterator[tuple[tuple[Key, ...], str]]:
-    """Where credentials are named, and which."""
+def _check_certificate(way: _Way, path: Sequence[Key], name: str, document: Document) -> None:
+    """A certificate is shown in the handshake: there must be one, and no other to be shown."""
+    if way.upstream_tls is not None and way.upstream_tls.cert is not None:
+        raise _wrong(
+            document,
+            (*path, "upstream_tls", "cert"),
+            f"The credential {name!r} is a client certificate, and so is this",
+            expected="one of them",
+        )
+    if not _over_tls(way):
+        raise _wrong(
+            document,
+            (*path, "credential"),
+            f"The credential {name!r} is a client certificate, which is shown in TLS only",
+            expected="an upstream with https",
+        )
+
+
+def _over_tls(way: _Way) -> bool:
+    match way:
+        case DestinationSettings():
+            return not way.plaintext
+        case RouteSettings():
+            return way.upstream.origin.tls
+        case Listener():
+            return way.upstream is not None and way.upstream.tls
+
+
+def _named_credentials(config: Config) -> Iterator[tuple[tuple[Key, ...], str, _Way]]:
+    """Where credentials are named, which, and on which way."""
     for index, listener in enumerate(config.listeners):
         place: tuple[Key, ...] = ("listeners", index)
         if listener.credential is not None:
-            yield place, listener.credential
+            yield place, listener.credential, listener
         for i, route in enumerate(listener.routes):
             if route.credential is not None:
-                yield (*place, "routes", i), route.credential
+                yield (*place, "routes", i), route.credential, route
         for i, item in enumerate(listener.destinations):
             if item.credential not in {None, CLIENT}:
-                yield (*place, "destinations", i), str(item.credential)
+                yield (*place, "destinations", i), str(item.credential), item
 
 
 def _check_ways(config: Config, document: Document) -> None:

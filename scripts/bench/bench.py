@@ -31,6 +31,7 @@ import memory
 import psutil
 import redacted
 import sql
+import stopped
 import streaming
 import toolcalls
 from figures import Figure
@@ -59,6 +60,7 @@ MEASURES: dict[str, Measure] = {
     "approvals": approvals.measure,
     "forward": forward.measure,
     "mcp": mcpcalls.measure,
+    "day": stopped.measure,
 }
 QUICK = 0.1
 LIMIT = 9 * 60.0

@@ -129,9 +129,7 @@ class Client(asyncio.Protocol):
     def _head(self, size: int) -> list[tuple[str, str]]:
         target = self._target
         if target.path == wire.MESSAGES:
-            return wire.head(
-                token=target.token, session=self._session, host=target.host, size=size
-            )
+            return wire.head(token=target.token, session=self._session, host=target.host, size=size)
         fields = wire.plain_head(host=target.host, size=size)
         if target.proxy and target.ca is None:
             fields.append(("proxy-authorization", target.identity))

@@ -297,9 +297,7 @@ class Lab:
         self.token = done.stdout.strip()
 
     @contextlib.contextmanager
-    def _mitmdump(
-        self, arguments: Sequence[str], *ports: int
-    ) -> Iterator[psutil.Process]:
+    def _mitmdump(self, arguments: Sequence[str], *ports: int) -> Iterator[psutil.Process]:
         common = [
             *("--quiet", "--set", "flow_detail=0"),
             *("--set", f"confdir={self.folder / 'mitmproxy'}"),

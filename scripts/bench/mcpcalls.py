@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from figures import Figure, added, median, percentile
+from figures import Figure, added, percentile
 from lab import ENV, ROUTES, Lab
 from wire import words
 
@@ -94,7 +94,7 @@ def _question(method: str) -> dict[str, Any]:
 
 
 def _result(question: dict[str, Any]) -> dict[str, Any]:
-    """What the server says to it; structured content stands in the text, too (2025-11-25, Tools)."""
+    """What the server says to it; what is structured stands in the text, too (2025-11-25)."""
     if question["method"] == "initialize":
         return {
             "protocolVersion": VERSION,

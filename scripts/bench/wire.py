@@ -100,9 +100,9 @@ def answer(kind: str, number: int, nonce: str) -> Iterator[bytes]:
         for index in range(number * 1_000_000 // _PIECE):
             yield _delta(0, f"{index:08d}".ljust(_PIECE, "x"))
     else:
-        yield b"".join(
-            _delta(0, words(f"{nonce}{index}", 24)) for index in range(_DELTAS)
-        ) + event("content_block_stop", index=0)
+        yield b"".join(_delta(0, words(f"{nonce}{index}", 24)) for index in range(_DELTAS)) + event(
+            "content_block_stop", index=0
+        )
     if kind in CALLS:
         name, given = "Read", json.dumps({"file_path": f"/src/{nonce}.py"})
         if kind == "delete":

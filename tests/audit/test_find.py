@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from proctor.audit.conversation import conversation
 from proctor.audit.find import Target, find, findings, sessions
 from proctor.audit.reader import Reader, opened
 from proctor.errors import ClientError
 from tests.support.parts import ALICE, BOB
 from tests.support.recorded import OTHER, SESSION, START, others, record, redacted, story
+from tests.support.ventured import venture
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +93,13 @@ def test_findings(tmp_path: Path) -> None:
     assert len(every) == 4
     assert {row["ts"] for row in every} == {START + timedelta(seconds=1.25)}
     assert {row["location"] for row in some} == {"messages[0].content[0].text", "system"}
+
+
+def test_what_a_session_called_elsewhere(tmp_path: Path) -> None:
+    """The same figures in the list of sessions and at the head of one."""
+    with opened(venture(tmp_path / "r")) as reader:
+        assert reader is not None
+        (row,) = sessions(reader, principal=None, since=None, limit=9)
+        totals = conversation(reader, find(reader, SESSION)).totals
+    assert (row["turns"], row["outside"], row["tool_calls"], row["denied"]) == (3, 6, 3, 2)
+    assert (totals.turns, totals.outside, totals.tool_calls, totals.refused) == (3, 6, 3, 2)

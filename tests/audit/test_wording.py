@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from proctor.audit.reader import Content
 from proctor.audit.turns import Turn
-from proctor.audit.wording import place, same, title, unread, words
+from proctor.audit.wording import handed_on, place, same, title, unread, words
 from tests.cli.test_transcript import EXCHANGE, of
 
 JSON = st.recursive(
@@ -77,6 +77,24 @@ def test_words(result: object, seen: str | None) -> None:
 def test_what_is_not_whole_is_shown_as_it_is() -> None:
     for content in (None, Content(erased=True), Content(text='{"message":"x"}', omitted=3)):
         assert words(content) is content
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [("a", False), ('{"b": 1}', True), ('{"b":2}', False), ('a\n{"b": 1}', True), ("", False)],
+)
+def test_what_the_model_was_handed(given: str, same: bool) -> None:  # noqa: FBT001 - a case
+    result = {"content": [{"type": "text", "text": "a"}], "structuredContent": {"b": 1}}
+    assert handed_on(of(json.dumps(result)), of(given)) == same
+
+
+def test_nothing_is_handed_on_that_is_not_there() -> None:
+    texts = of(json.dumps({"content": [{"type": "text", "text": "a"}]}))
+    assert handed_on(texts, of("a"))
+    assert not handed_on(None, of("a"))
+    assert not handed_on(texts, None)
+    assert not handed_on(Content(erased=True), Content(erased=True))
+    assert not handed_on(of("{}"), of("null"))
 
 
 @given(JSON)

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import pwd
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proctor.cli.common import OutputFormat, render, visible
+from proctor.cli.common import OutputFormat, render, user, visible
 
 ROWS = [
     {"name": "a", "count": 3, "when": datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC), "note": None},
@@ -90,3 +92,9 @@ def test_nothing_in_a_table_is_obeyed(text: str) -> None:
 
 def test_visible() -> None:
     assert visible("a\x1b[2J\u202eb\n\tc") == "a\\x1b[2J\\u202eb\n\tc"
+
+
+def test_who_runs_this(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert user() == pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)  # nobody's, as in a container
+    assert user() == f"uid {2**31 - 7}"

@@ -15,7 +15,7 @@ from proctor.testing.http1 import Received
 from proctor.testing.service import Answer
 from tests.support.forward import World, code, world
 from tests.support.held import eventually
-from tests.support.scripted import Conversation
+from tests.support.scripted import Conversation, Script
 from tests.support.web import echo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -36,6 +36,15 @@ def ours(all_of_it: World) -> Iterator[World]:
     all_of_it.pinned.reset(lambda _conversation: None)
     yield all_of_it
     all_of_it.well()
+
+
+def until(release: threading.Event) -> Script:
+    """An upstream that says nothing until it is released."""
+
+    def script(_conversation: Conversation) -> None:
+        release.wait(20)
+
+    return script
 
 
 def read(source: socket.socket) -> bytes:
@@ -233,7 +242,7 @@ def test_a_client_that_goes_takes_what_waits_in_its_tunnel_along(ours: World) ->
 
 def test_a_kill_ends_what_runs(ours: World, monkeypatch: pytest.MonkeyPatch) -> None:
     release, asked = threading.Event(), threading.Event()
-    ours.pinned.script = lambda _conversation: release.wait(20) and None
+    ours.pinned.script = until(release)
     who = ours.out.token("mallory")
 
     def slowly(request: Received) -> Answer:
@@ -268,7 +277,7 @@ def test_a_kill_ends_what_runs(ours: World, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_an_opaque_tunnel_ends_with_its_token(ours: World) -> None:
     release = threading.Event()
-    ours.pinned.script = lambda _conversation: release.wait(20) and None
+    ours.pinned.script = until(release)
     start = time.monotonic()
     with ours.opaque(token=ours.out.token("short", ttl=2)) as wire:
         assert wire.gone(15)
@@ -280,7 +289,7 @@ def test_an_opaque_tunnel_ends_with_its_token(ours: World) -> None:
 def test_tunnels_are_closed_at_the_end_of_the_drain(tmp_path: Path) -> None:
     with world(tmp_path / "ending") as ours:
         release = threading.Event()
-        ours.pinned.script = lambda _conversation: release.wait(20) and None
+        ours.pinned.script = until(release)
         with ours.opaque(token=ours.out.token("open")) as opaque, ours.inside() as inside:
             ours.out.gateway.terminate()
             ours.out.gateway.wait_for("draining")

@@ -73,8 +73,8 @@ def egress(
             replaced[listener["listen"]] = listener["listen"] = f"127.0.0.1:{port}"
         for each in proxy["destinations"]:
             if host := replaced.get(each["host"]):
-                name, _, port = host.partition(":")
-                each |= {"host": name, "port": int(port), "upstream_tls": {"ca": str(ca)}}
+                name, _, at = host.partition(":")
+                each |= {"host": name, "port": int(at), "upstream_tls": {"ca": str(ca)}}
         for route in tools["routes"]:
             route["upstream"] = replaced.get(route["upstream"], route["upstream"])
         home.config.write_text(json.dumps(told))

@@ -11,16 +11,18 @@ import pytest
 from proctor.model import (
     ActionKind,
     Allow,
+    CredentialSource,
     Deny,
     Finding,
     Hold,
     HttpFields,
     LlmFields,
+    McpFields,
     RecordMode,
     ToolFields,
     Verdict,
 )
-from proctor.policy.engine import load_policy
+from proctor.policy.engine import Policy, load_policy
 from proctor.policy.features import Features
 from proctor.policy.fields import FEATURES
 from proctor.policy.review import review
@@ -157,6 +159,65 @@ def test_the_approvals_example(tmp_path: Path) -> None:
     assert denied.appeal
     post = case(ActionKind.HTTP_REQUEST, http=HttpFields(method="POST"))
     assert loaded.decide(post).verdict.rule_id == "writes-over-http"
+
+
+@pytest.mark.parametrize(
+    ("fields", "groups", "rule"),
+    [
+        ({"operation": "createTicket", "method": "POST"}, ("dev",), "tickets-for-support"),
+        ({"operation": "createTicket", "method": "POST"}, ("support",), "egress-writes"),
+        ({"operation": "readTicket"}, (), "egress"),
+        ({"violations": ("query: `limit` is no number",)}, (), "tickets-as-described"),
+        ({"json": {"project": "SALES"}}, (), "only-our-own-project"),
+        ({"json": {"project": "TEAM"}}, (), "egress"),
+        ({"json": None}, (), "egress"),
+        ({"host": "graph.internal", "method": "POST", "operation": "mutation a"}, (),
+         "graph-reads-only"),
+        ({"host": "graph.internal", "method": "POST"}, (), "graph-reads-only"),
+        ({"host": "graph.internal", "method": "POST", "operation": "query a"}, (), "egress"),
+        ({"credential": CredentialSource.CLIENT}, (), "own-accounts"),
+        ({"credential": CredentialSource.CLIENT}, ("developers",), "egress"),
+        ({"host": "pinned.example.org", "method": "CONNECT"}, (), "pinned-host"),
+        ({"method": "CONNECT"}, (), "default"),
+    ],
+)  # fmt: skip
+def test_the_example_of_internal_apis(
+    tmp_path: Path, fields: dict[str, Any], groups: tuple[str, ...], rule: str
+) -> None:
+    loaded = beside(tmp_path, "internal-apis")
+    http = HttpFields(**{"method": "GET", "host": "tickets.internal", **fields})
+    asked = case(ActionKind.HTTP_REQUEST, http=http, groups=groups)
+    asked = replace(asked, action=replace(asked.action, listener="egress"))
+    assert loaded.decide(asked).verdict.rule_id == rule
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"tool": "create_issue", "arguments": {"project": "SEC"}}, "no-security-issues"),
+        ({"tool": "create_issue", "arguments": {"project": "TEAM"}}, "mcp-tools-that-write"),
+        ({"tool": "delete_issue"}, "jira-administration"),
+        ({"tool": "bulk_update", "arguments": {"issues": ["x"] * 11}}, "small-batches"),
+        ({"tool": "bulk_update", "arguments": {"issues": ["x"]}}, "mcp-tools-that-write"),
+        ({"tool": "get_issue"}, "mcp-tools"),
+        ({"server": "wiki", "method": "resources/read", "uri": "wiki://people/salaries/1"},
+         "no-salaries"),
+        ({"server": "wiki", "method": "resources/read", "uri": "wiki://start"}, "mcp-reading"),
+        ({"server": "wiki", "method": "elicitation/create"}, "wiki-asks-nobody"),
+    ],
+)  # fmt: skip
+def test_the_example_of_mcp_servers(tmp_path: Path, fields: dict[str, Any], rule: str) -> None:
+    mcp = McpFields(**{"server": "jira", "method": "tools/call", **fields})
+    verdict = beside(tmp_path, "mcp-servers").decide(case(ActionKind.MCP_CALL, mcp=mcp)).verdict
+    rules = {each.rule_id for each in verdict.terms} if isinstance(verdict, Hold) else set()
+    assert rule in rules | {verdict.rule_id}
+
+
+def beside(folder: Path, example: str) -> Policy:
+    """The rules that ship, and one example."""
+    for file in (*SHIPPED.glob("*.yaml"), SHIPPED / "examples" / f"{example}.yaml"):
+        shutil.copy(file, folder)
+    return load_policy(folder, features=Features())
 
 
 def test_the_findings_example(tmp_path: Path) -> None:

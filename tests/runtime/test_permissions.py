@@ -17,6 +17,7 @@ from proctor.runtime.permissions import (
     prepare,
     write_new,
 )
+from proctor.settings import Listener
 
 CONFIG = """\
 schema_version: 1
@@ -223,6 +224,49 @@ def test_a_file_of_ours_that_vanishes_meanwhile_is_no_matter(
     (config.state / "vault.db-wal").touch(mode=0o600)
     monkeypatch.setattr("proctor.runtime.permissions.check_private", check)
     assert find_open(config, config.state.parent / "proctor.yaml") == []
+
+
+def test_the_authoritys_keys_must_be_private(config: Config, tmp_path: Path) -> None:
+    folder = config.state / "ca"
+    folder.mkdir(mode=0o700, parents=True)
+    write_new(folder / "authorities.json", b"{}")
+    config.state.chmod(0o700)
+    assert find_open(config, tmp_path / "proctor.yaml") == []
+    (folder / "authorities.json").chmod(0o604)
+    (error,) = find_open(config, tmp_path / "proctor.yaml")
+    assert str(folder / "authorities.json") in error.got
+    (folder / "authorities.json").chmod(0o600)
+    folder.chmod(0o755)
+    (error,) = find_open(config, tmp_path / "proctor.yaml")
+    assert error.got.startswith(f"{folder} with mode")
+
+
+def test_files_of_routes_and_destinations(config: Config, tmp_path: Path) -> None:
+    """The key of each way out, and what an API says of itself, which settles what may pass."""
+    for name in ("way-key.pem", "way.pem", "api.yaml"):
+        write_new(tmp_path / name, b"")
+    files = {"cert": tmp_path / "way.pem", "key": tmp_path / "way-key.pem"}
+    spec = {"spec": tmp_path / "api.yaml"}
+    egress = Listener.model_validate(
+        {"name": "egress", "kind": "forward", "listen": "127.0.0.1:0", "destinations": (
+            {"host": "api.internal", "upstream_tls": files, "openapi": spec},
+        )}
+    )  # fmt: skip
+    tools = Listener.model_validate(
+        {"name": "tools", "kind": "reverse", "listen": "127.0.0.1:0", "speaks": "http", "routes": (
+            {"path": "/a", "upstream": "https://a.internal", "upstream_tls": files},
+        )}
+    )  # fmt: skip
+    ways = config.model_copy(update={"listeners": (egress, tools)})
+    assert find_open(ways, tmp_path / "proctor.yaml") == []
+    (tmp_path / "way-key.pem").chmod(0o644)
+    (tmp_path / "api.yaml").chmod(0o666)
+    messages = [error.message for error in find_open(ways, tmp_path / "proctor.yaml")]
+    assert messages == [
+        "Others on this machine can get at a client key of the listener 'egress'",
+        "Everyone on this machine can change what an API says of itself",
+        "Others on this machine can get at a client key of the listener 'tools'",
+    ]
 
 
 def test_prepare_makes_what_is_missing(config: Config, tmp_path: Path) -> None:

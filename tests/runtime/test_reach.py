@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,6 @@ from proctor.settings import (
     IssuerSettings,
     Listener,
 )
-from proctor.testing import tls
 from proctor.testing.issuer import CLIENT_ID, CLIENT_SECRET, Failure, StandInIssuer
 from proctor.units import Address
 from tests.support.authserver import AuthServer
@@ -164,44 +162,6 @@ def test_tokens(
     assert finding.state is state
     assert words in finding.what
     assert not any(secret in repr(finding) for secret in (CLIENT_SECRET, "Zx9", "t1"))
-
-
-def drive_upstream(made: Callable[[str], Listener], files: tls.Files | None = None) -> Finding:
-    async def main() -> Finding:
-        context = files.server_context() if files else None
-        server = await asyncio.start_server(
-            lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context
-        )
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            return await reach.upstream(made(f"{'https' if files else 'http'}://127.0.0.1:{port}"))
-
-    return asyncio.run(main())
-
-
-def test_upstreams(tmp_path: Path) -> None:
-    files = tls.make(tmp_path)
-    assert drive_upstream(listener).state is State.OK
-    trusted = drive_upstream(lambda url: listener(url, upstream_tls={"ca": files.ca}), files)
-    assert trusted.state is State.OK
-    finding = drive_upstream(listener, files)
-    assert finding.state is State.FAIL
-    assert "not trusted" in finding.what
-    assert "upstream_tls" in finding.mend
-
-
-def test_an_upstream_behind_a_proxy() -> None:
-    finding = drive_upstream(lambda url: listener("https://api.anthropic.com", via=url))
-    assert finding.state is State.OK
-    assert "was not tried" in finding.what
-
-
-def test_an_upstream_that_is_not_there(tmp_path: Path) -> None:
-    with listen(NOWHERE) as holder:
-        url = f"http://127.0.0.1:{holder.getsockname()[1]}"
-    assert asyncio.run(reach.upstream(listener(url))).state is State.FAIL
-    gone = listener("https://127.0.0.1:9", upstream_tls={"ca": tmp_path / "none.pem"})
-    assert "cannot be used" in asyncio.run(reach.upstream(gone)).what
 
 
 def test_ports_that_are_free() -> None:

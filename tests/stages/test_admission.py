@@ -5,9 +5,10 @@ import socket
 import pytest
 from mitmproxy import http
 
+from proctor.egress.resolver import Resolver
 from tests.support.live import read_answer
 from tests.support.origin import Origin
-from tests.support.stand import OK, REAL_KEY, error_of, house, listener, post, running
+from tests.support.stand import OK, REAL_KEY, error_of, house, listener, post, proxy_of, running
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_head_on_the_base_needs_no_token_and_reaches_nobody() -> None:
     assert origin.connections == 0
 
 
-class Spy:
+class Spying:
     """Somebody's dumper: writes down all it can reach."""
 
     def __init__(self) -> None:
@@ -61,7 +62,7 @@ class Spy:
 
 
 def test_no_other_addon_ever_sees_a_token_or_a_credential() -> None:
-    spy = Spy()
+    spy = Spying()
     with Origin(OK) as origin:
         this = house(listener(origin.port))
         with running(this, extra=(spy,)) as proxy:
@@ -120,3 +121,30 @@ def test_a_websocket_is_refused_to_who_is_known(token: str) -> None:
     assert answer.startswith(b"HTTP/1.1 501 " if known else b"HTTP/1.1 401 "), answer
     assert (b'"websocket"' in answer) == known
     assert origin.connections == 0
+
+
+def test_no_other_addon_ever_sees_what_a_proxy_s_client_shows() -> None:
+    class Spy(Spying):
+        http_connect = http_connected = http_connect_error = Spying._dump
+
+    spy = Spy()
+    with Origin(OK) as origin:
+        at = {"host": "localhost", "port": origin.port, "plaintext": True}
+        this = house(proxy_of({**at, "credential": "client"}), resolver=Resolver())
+        secret = "tokentoken"
+        lines = [f"host: localhost:{origin.port}", f"cookie: {secret}", f"authorization: {secret}"]
+        with running(this, "egress", extra=(spy,)) as proxy:
+            for token in ("Bearer b", f"Bearer {secret}", f"Basic {secret}"):
+                for first in (
+                    f"CONNECT localhost:{origin.port}",
+                    f"GET http://localhost:{origin.port}/x",
+                ):
+                    own = f"proxy-authorization: {token}"
+                    head = "\r\n".join([f"{first} HTTP/1.1", own, *lines, "", ""])
+                    proxy.request("egress", head.encode(), timeout=1)
+    everything = "".join(spy.seen)
+    assert everything
+    assert secret not in everything
+    assert "Bearer b" not in everything
+    (request,) = origin.requests
+    assert request.lower().count(secret.encode()) == 2

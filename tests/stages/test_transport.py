@@ -15,6 +15,8 @@ from proctor.egress.settings import UpstreamTlsSettings
 from proctor.settings import TlsSettings
 from proctor.testing.tls import Files, make
 from proctor.units import Origin as Address
+from tests.support.h2origin import H2Origin, whole
+from tests.support.h2wire import H2Wire
 from tests.support.origin import Origin
 from tests.support.stand import ANSWER, OK, REAL_KEY, house, listener, post, running
 
@@ -233,3 +235,27 @@ def test_a_proxy_that_refuses_is_a_clear_refusal() -> None:
     assert answer.startswith(b"HTTP/1.1 502 ")
     assert b'"type": "error"' in answer
     assert origin.connections == 0
+
+
+def test_trailers_of_an_answer_do_not_pass(files: Files) -> None:
+    """Nobody looks at them, whether or not anything is taken out of answers."""
+    answers = whole(b'{"a": 1}', trailers=((b"x-trailer", b"1"),))
+    with H2Origin(answers, files.server_context()) as origin:
+        this = house(
+            listener(
+                origin.port,
+                speaks="http",
+                tls=shown(files),
+                upstream="https",
+                upstream_tls=trusted(files),
+            )
+        )
+        with running(this) as proxy:
+            plain = socket.create_connection(("127.0.0.1", proxy.ports["claude"]), 5)
+            context = files.client_context()
+            context.set_alpn_protocols(["h2"])
+            with context.wrap_socket(plain, server_hostname="localhost") as wrapped:
+                client = H2Wire(wrapped)
+                start = [(":method", "GET"), (":scheme", "https"), (":authority", "a")]
+                status = client.ask([*start, (":path", "/"), ("authorization", "Bearer a")])
+    assert (status, client.bodies, client.trailers) == (200, {1: b'{"a": 1}'}, [])

@@ -203,7 +203,7 @@ class World:
 
     def flows(self, where: str) -> list[dict[str, Any]]:
         """What the record says."""
-        return self.out.query(f"select * from flows where {where} order by ts")
+        return self.out.query(f"select * from flows where {where} order by ts")  # noqa: S608 - of a test
 
     def well(self) -> None:
         """Nothing has failed inside proctor."""

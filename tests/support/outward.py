@@ -71,6 +71,7 @@ class Plan:
 
     Attributes:
         destinations: Of its forward listener `egress`.
+        port: Where that listens; 0 takes a free one.
         listeners: More of them.
         credentials: As proctor.yaml has them.
         rules: Of the file rules/own.yaml.
@@ -80,6 +81,7 @@ class Plan:
     """
 
     destinations: Sequence[Mapping[str, Any]]
+    port: int = 0
     listeners: Sequence[Mapping[str, Any]] = ()
     credentials: Sequence[Mapping[str, Any]] = ()
     rules: str = ALLOW
@@ -99,7 +101,7 @@ class Plan:
         egress = {
             "name": "egress",
             "kind": "forward",
-            "listen": "127.0.0.1:0",
+            "listen": f"127.0.0.1:{self.port}",
             "destinations": list(self.destinations),
         }
         local_issuer = {"issuer": "local", "audience": "proctor", "groups": "groups"}

@@ -49,6 +49,20 @@ def words(content: Content | None) -> Content | None:
     return Content(text=text, size=len(text.encode("utf-8", "replace"))) if text else content
 
 
+def handed_on(came: Content | None, given: Content | None) -> bool:
+    """Whether what a server gave back is what the client handed to the model.
+
+    Clients hand on the texts or, as Claude Code does, the structured content where there is any.
+    """
+    if came is None or given is None or given.erased or given.omitted:
+        return False
+    if words(came) == given:
+        return True
+    value = None if came.erased or came.omitted else _parsed(came.text)
+    structured = value.get("structuredContent") if isinstance(value, dict) else None
+    return structured is not None and bool(_parsed(given.text) == structured)
+
+
 def _text(result: Mapping[str, Any]) -> str:
     """Of a CallToolResult the texts, of a JSON-RPC error its message (MCP 2025-11-25, schema)."""
     if isinstance(message := result.get("message"), str) and "content" not in result:

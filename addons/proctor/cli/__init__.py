@@ -16,6 +16,7 @@ COMMANDS = {
     "explain": "Show which rules speak about an action, and why.",
     "token": "Make a token for trying proctor out.",
     "connect": "Print the settings by which a client uses proctor.",
+    "mcp": "Stand before an MCP server that speaks over standard input and output.",
     "login": "Sign in to the console, for the command line of this computer.",
     "approvals": "What waits for a human, and the answer to it.",
     "grants": "What may pass for a while without asking each time.",

@@ -1,7 +1,5 @@
 """`proctor ca`: the authority whose certificates clients of a forward listener see."""
 
-import os
-import pwd
 import sys
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,7 +8,7 @@ from typing import IO, Annotated
 
 import typer
 
-from proctor.cli.common import CONFIG, ConfigOption, FormatOption, OutputFormat, render
+from proctor.cli.common import CONFIG, ConfigOption, FormatOption, OutputFormat, render, user
 from proctor.config import load
 from proctor.egress import bundle, cafile
 from proctor.egress.cafile import Authorities
@@ -142,7 +140,7 @@ def rotate(  # noqa: PLR0913 - one for each option
     if identifier is not None and not drop:
         raise typer.BadParameter("only with --drop", param_hint="ID")
     settings = load(config)
-    path, by = cafile.path_in(settings.state), _user()
+    path, by = cafile.path_in(settings.state), user()
     cafile.load(path)  # says what is wrong before anybody is asked
     if not yes:
         if not _terminal(sys.stdin):
@@ -164,7 +162,7 @@ def rotate(  # noqa: PLR0913 - one for each option
 
 def _authorities(settings: Config, now: datetime) -> Authorities:
     constraints = Constraints.parse(settings.ca.permitted)
-    return cafile.create(cafile.path_in(settings.state), constraints, now=now, by=_user())
+    return cafile.create(cafile.path_in(settings.state), constraints, now=now, by=user())
 
 
 def _written(cas: list[Ca], form: Form) -> bytes:
@@ -188,13 +186,6 @@ def _short(row: dict[str, str]) -> dict[str, str]:
 
 def _terminal(stream: IO[str]) -> bool:
     return stream.isatty()
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # containers run as users that have no name
-        return f"uid {os.getuid()}"
 
 
 def _now() -> datetime:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import pwd
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -117,3 +119,11 @@ def _jsonable(value: object) -> Any:
 def _written(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004 - two digits' worth
+
+
+def user() -> str:
+    """Who runs this, as this machine calls them."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # containers run as users that have no name
+        return f"uid {os.getuid()}"

@@ -1,7 +1,5 @@
 """`proctor findings`: what was found, and which of it is harmless."""
 
-import os
-import pwd
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -10,7 +8,7 @@ from pydantic import ValidationError
 
 from proctor.audit import find
 from proctor.audit.reader import opened
-from proctor.cli.common import CONFIG, ConfigOption, FormatOption, OutputFormat, render
+from proctor.cli.common import CONFIG, ConfigOption, FormatOption, OutputFormat, render, user
 from proctor.config import load
 from proctor.errors import ClientError, ConfigurationError
 from proctor.redaction import exceptions
@@ -107,7 +105,7 @@ def allow(  # noqa: PLR0913 - one for each option
             digest=digest,
             path=path,
             reason=reason,
-            by=_user(),
+            by=user(),
             created=now,
             expires=now + length,
         )
@@ -166,13 +164,6 @@ def _span(text: str, option: str) -> timedelta:
         return timedelta(seconds=parse_duration(text))
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"expected {error}", param_hint=option) from None
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # containers run as users that have no name
-        return f"uid {os.getuid()}"
 
 
 def _unwritable(settings: Config, error: OSError) -> ConfigurationError:

@@ -16,7 +16,7 @@ from proctor.audit.answers import Said, ServerCall
 from proctor.audit.exchanges import Exchange
 from proctor.audit.reader import Content
 from proctor.audit.turns import Call, Result, Totals, Turn
-from proctor.audit.wording import place, same, title, unread, words
+from proctor.audit.wording import handed_on, place, same, title, unread, words
 from proctor.cli import held, receipts
 from proctor.cli.screen import code, plain, prose, several, span
 from proctor.units import format_size
@@ -206,8 +206,8 @@ class Transcript:
             yield from held.rows([each for each in call.held if each.id not in known])
             if call.input and not same(call.input, made.input):
                 yield "", self._input(call.name, call.input)
-            given = call.result and words(call.result.content)
-            if call.result and not (given and made.result and given == made.result.content):
+            given = made.result.content if made.result else None
+            if call.result and not handed_on(call.result.content, given):
                 yield from self._given(call.result)
         yield from _ended(turn)
 

@@ -18,7 +18,7 @@ from proctor.audit.conversation import conversation
 from proctor.audit.find import Target
 from proctor.audit.reader import Reader
 from proctor.audit.turns import Totals, Turn
-from proctor.audit.wording import place, same, title, unread, words
+from proctor.audit.wording import handed_on, place, same, title, unread, words
 from proctor.console.compare import layout
 from proctor.console.house import House
 from proctor.console.readings import Readings
@@ -104,6 +104,7 @@ def routes(house: House, readings: Readings) -> list[BaseRoute]:
                 "unread": unread,
                 "words": words,
                 "same": same,
+                "handed_on": handed_on,
             },
         )
 

@@ -22,7 +22,7 @@ from proctor.egress.cafile import Authorities
 from proctor.egress.certificates import make_leaf
 from proctor.egress.constraints import Constraints
 from proctor.errors import ConfigurationError, RefusedError
-from proctor.runtime.tls import OPTIONS, _select
+from proctor.runtime.tls import OPTIONS, select
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +189,7 @@ class Authority:
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(OPTIONS)
         context.set_session_id(b"proctor")
-        context.set_alpn_select_callback(_select)
+        context.set_alpn_select_callback(select)
         context.use_certificate(leaf)
         context.add_extra_chain_cert(ca.certificate)
         context.use_privatekey(self._key)

@@ -31,10 +31,7 @@ from proctor.audit.store import sync_folder
 from proctor.egress.certificates import Ca, Role, make_ca
 from proctor.egress.constraints import Constraints
 from proctor.errors import ClientError, ConfigurationError
-from proctor.runtime.permissions import check_private, make_folder
-
-FOLDER = "ca"
-"""Name of the folder in the folder `state`."""
+from proctor.runtime.permissions import CA_FOLDER, check_private, make_folder
 
 MAX_CAS = 8
 
@@ -113,7 +110,7 @@ class _File(_Strict):
 
 def path_in(state: Path) -> Path:
     """Where the file is, given the folder `state`."""
-    return state / FOLDER / _FILE
+    return state / CA_FOLDER / _FILE
 
 
 def load(path: Path) -> Authorities:

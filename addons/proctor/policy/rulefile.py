@@ -130,12 +130,12 @@ class _File:
                 expected="on: llm.tool_use, or mcp.call",
             )
         self._check_servers(rule, at)
-        if rule.restore and (rule.on != {ActionKind.LLM_TOOL_USE} or rule.then != "allow"):
+        if rule.restore and (not rule.on <= TOOL_KINDS or rule.then != "allow"):
             self._fail(
                 (*at, "restore"),
-                "`restore` is about tool calls of the model that are allowed",
+                "`restore` is about tool calls that are allowed",
                 got=f"{', '.join(sorted(rule.on))}, {rule.then}",
-                expected="on: llm.tool_use, then: allow",
+                expected="on: llm.tool_use, or mcp.call, then: allow",
             )
         if rule.redact and rule.then == "deny":
             self._fail(

@@ -336,6 +336,10 @@ class Screen:
             messages=messages,
         )
 
+    def restorer(self, principal: Principal, types: frozenset[str]) -> Restorer:
+        """What puts surrogates of these types back into what leaves."""
+        return Restorer(self.parts.vault, principal.key, types)
+
     def _restorer(self, principal: Principal, types: frozenset[str] | None) -> Restorer:
         text = self.parts.treatments.restored
         return Restorer(self.parts.vault, principal.key, text if types is None else types)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from mitmproxy import http
 
@@ -53,6 +53,7 @@ class Inside:
         flow: The CONNECT.
         address: Host and port.
         opaque: It is passed on unread.
+        via: The company's own proxy on the way, scheme and address; None for none.
         until: When its token expires, seconds since the epoch; an opaque one ends then.
         sent: Bytes that have gone to the destination, where it is.
         received: Bytes that have come back.
@@ -62,6 +63,7 @@ class Inside:
     flow: http.HTTPFlow
     address: tuple[str, int]
     opaque: bool
+    via: tuple[Literal["http", "https"], tuple[str, int]] | None
     until: float
     sent: int = 0
     received: int = 0

@@ -223,6 +223,7 @@ class Gateway:
             count=self._metrics.notified,
             clock=_now,
             dev=self._dev,
+            pins=self._pins,
         )
         self._health = Health(
             self.config.console, self._metrics, lacking=self._lacking, console=reception.open

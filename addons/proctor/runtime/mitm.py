@@ -54,7 +54,7 @@ from proctor.runtime.flows import resumed
 from proctor.runtime.http1 import BoundedHttp1Client, BoundedHttp1Server
 from proctor.runtime.modes import ProctorMode, doors, handlers
 from proctor.runtime.streams import GateStream
-from proctor.runtime.tunnels import Nudged, Shut, Tunnel
+from proctor.runtime.tunnels import Nudged, Tunnel
 from proctor.runtime.wording import MESSAGES, told
 
 logger = logging.getLogger(__name__)
@@ -225,7 +225,7 @@ class GateHandler(DiallingHandler):
             self.transports[command.connection] = ConnectionIO(handler=task)
         elif isinstance(command, commands.RequestWakeup):
             self.wakeup_timer.add(self._spawn(self.wakeup(command), eager=False))
-        elif isinstance(command, commands.CloseConnection | Shut):
+        elif isinstance(command, commands.CloseConnection):
             if command.connection in self.transports:  # else closed meanwhile
                 self._send()
                 half = getattr(command, "half_close", False)

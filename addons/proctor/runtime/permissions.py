@@ -9,11 +9,15 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from proctor.egress.settings import DestinationSettings, RouteSettings
 from proctor.errors import ConfigurationError
-from proctor.settings import Config
+from proctor.settings import Config, Listener
 
 _READ_OR_WRITE = stat.S_IRWXG | stat.S_IRWXO
 _ROOT = 0
+
+CA_FOLDER = "ca"
+"""Name of the folder in the folder `state` that holds the installation's own authority."""
 
 
 def make_folder(path: Path) -> None:
@@ -109,7 +113,7 @@ def find_open(config: Config, file: Path) -> list[ConfigurationError]:
             check(path, what)
         except ConfigurationError as error:
             # Other processes of ours make and drop files there at any time.
-            if path.parent != config.state or path.exists():
+            if path.parent not in _keys(config) or path.exists():
                 found.append(error)
     return found
 
@@ -134,12 +138,10 @@ def _named(config: Config, file: Path) -> Iterator[_Check]:
     yield check_unwritable, config.rules, "the rules"
     for path in sorted(config.rules.glob("*.yaml")):
         yield check_unwritable, path, "the rules"
-    for path, what in ((config.state, "proctor's own keys"), (config.audit.path, "the recordings")):
-        if path.exists():
-            yield check_private, path, what
-    if config.state.is_dir():
-        for path in sorted(item for item in config.state.iterdir() if item.is_file()):
-            yield check_private, path, "proctor's own keys"
+    if config.audit.path.exists():
+        yield check_private, config.audit.path, "the recordings"
+    for folder in _keys(config):
+        yield from _private(folder, "proctor's own keys")
     store = config.approvals.store
     for path in (store.parent, store):
         if path.exists() and path not in {config.state, config.audit.path}:
@@ -152,10 +154,31 @@ def _named(config: Config, file: Path) -> Iterator[_Check]:
     yield from _secret_sources(config)
 
 
+def _private(folder: Path, what: str) -> Iterator[_Check]:
+    if folder.exists():
+        yield check_private, folder, what
+    if folder.is_dir():
+        for path in sorted(item for item in folder.iterdir() if item.is_file()):
+            yield check_private, path, what
+
+
+def _keys(config: Config) -> tuple[Path, Path]:
+    """The folders with keys; the second is `proctor ca`'s."""
+    return config.state, config.state / CA_FOLDER
+
+
 def _tls_files(config: Config) -> Iterator[_Check]:
     for listener in config.listeners:
         yield from _tls(listener.tls, f"the key of the listener {listener.name!r}")
-        yield from _tls(listener.upstream_tls, f"the client key of the listener {listener.name!r}")
+        ways: list[Listener | RouteSettings | DestinationSettings] = [
+            listener,
+            *listener.routes,
+            *listener.destinations,
+        ]
+        for way in ways:
+            yield from _tls(way.upstream_tls, f"a client key of the listener {listener.name!r}")
+            if way.openapi is not None:
+                yield check_unwritable, way.openapi.spec, "what an API says of itself"
     yield from _tls(config.console.tls, "the console's key")
     for item in config.credentials:
         yield from _tls(item, f"the key of the credential {item.name!r}")

@@ -5,7 +5,6 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 
 import certifi
 import httpx
@@ -14,6 +13,7 @@ from proctor.config import Config
 from proctor.credentials.oauth import TokenEndpoint
 from proctor.credentials.secrets import read_secret
 from proctor.credentials.settings import Grant, OAuthSettings
+from proctor.egress.resolver import Resolver
 from proctor.errors import ConfigurationError, ProctorError
 from proctor.fields import SecretSource
 from proctor.identity.fetch import Fetch
@@ -21,7 +21,8 @@ from proctor.identity.jwks import load_keys
 from proctor.identity.metadata import discover
 from proctor.runtime.checkup import Finding, State, failed
 from proctor.runtime.health import listen
-from proctor.settings import ConsoleSettings, IssuerSettings, Listener
+from proctor.runtime.ways import authority, ways_out
+from proctor.settings import ConsoleSettings, IssuerSettings
 from proctor.units import Address
 
 _SECONDS = 5.0
@@ -64,8 +65,12 @@ async def look_around(
                     item.name, item.oauth, fetch, environment=environment, now=now, running=running
                 )
             )
-    work += [upstream(listener) for listener in config.listeners]
-    return list(await asyncio.gather(*work))
+    resolver = Resolver()
+    try:
+        work += ways_out(config, resolver)
+        return [*authority(config, now()), *await asyncio.gather(*work)]
+    finally:
+        resolver.close()
 
 
 async def ask_console(settings: ConsoleSettings) -> str | None:
@@ -208,51 +213,3 @@ async def has_token(  # noqa: PLR0913 - all by name, each a thing of its own
     seconds = token.expires_at - token.got_at
     what = f"{settings.token_endpoint} gives one, good for {seconds:.0f} s"
     return Finding(check=check, state=State.OK, what=what)
-
-
-async def upstream(listener: Listener) -> Finding:
-    """Can the upstream be reached, and is its certificate trusted?"""
-    check = f"upstream {listener.name}"
-    target = listener.via or listener.upstream
-    files = listener.upstream_tls if listener.via is None else None
-    try:
-        context = _context(files.ca, files.cert, files.key) if files else _context()
-    except (OSError, ssl.SSLError):
-        return Finding(
-            check=check,
-            state=State.FAIL,
-            what="The files under `upstream_tls` cannot be used",
-            mend="They must be readable PEM files, the key fitting the certificate.",
-        )
-    try:
-        async with asyncio.timeout(_SECONDS):
-            _, writer = await asyncio.open_connection(
-                target.host, target.port, ssl=context if target.tls else None
-            )
-            writer.close()
-    except ssl.SSLCertVerificationError as error:
-        return Finding(
-            check=check,
-            state=State.FAIL,
-            what=f"The certificate of {target} is not trusted: {error.verify_message}",
-            mend="If it is your company's, name its CA as `upstream_tls: {ca: …}`.",
-        )
-    except (OSError, TimeoutError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        return Finding(
-            check=check,
-            state=State.FAIL,
-            what=f"{target} cannot be reached: {reason}",
-            mend="Check `upstream`; behind a company's proxy, name that as `via`.",
-        )
-    behind = f"; {listener.upstream} behind it was not tried" if listener.via else ""
-    return Finding(check=check, state=State.OK, what=f"{target} can be reached{behind}")
-
-
-def _context(
-    ca: Path | None = None, cert: Path | None = None, key: Path | None = None
-) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca or certifi.where())
-    if cert is not None:
-        context.load_cert_chain(cert, key)
-    return context

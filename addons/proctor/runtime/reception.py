@@ -14,11 +14,11 @@ from proctor.console import pages, slack
 from proctor.console.app import Console, make_console
 from proctor.console.house import House
 from proctor.console.sessions import Sessions
+from proctor.credentials.store import Credentials
 from proctor.identity.fetch import HttpFetch
 from proctor.mcp.pins import Pins
 from proctor.model import Principal
 from proctor.policy.engine import Policy
-from proctor.runtime.credentials import Credentials
 
 
 class Reception:

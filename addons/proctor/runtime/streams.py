@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 from mitmproxy import http
 from mitmproxy.net.http import status_codes
-from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     DropStream,
+    HttpConnectedHook,
     HttpResponseHook,
     HttpStream,
+    RequestData,
+    RequestEndOfMessage,
     RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
@@ -17,6 +20,7 @@ from mitmproxy.proxy.layers.http import (
     ResponseProtocolError,
     SendHttp,
 )
+from mitmproxy.proxy.layers.http._base import HttpEvent
 from mitmproxy.proxy.layers.http._events import ErrorCode
 from mitmproxy.utils import human
 
@@ -24,7 +28,7 @@ from proctor.errors import InternalError, ProctorError, UpstreamError
 from proctor.runtime.door import Door, Inside
 from proctor.runtime.http1 import MAX_HEAD
 from proctor.runtime.modes import handlers
-from proctor.runtime.tunnels import Nudged, OpaqueTunnel
+from proctor.runtime.tunnels import Nudged, OpaqueTunnel, reaching
 from proctor.runtime.wording import MESSAGES
 
 
@@ -69,14 +73,48 @@ class GateStream(HttpStream):
         else:
             inside = self._door.inside(self.flow)
             self.context.server.address = inside.address
-            if not inside.opaque:
-                self.child_layer = self._tunnel(self.context, inside)
-            elif (yield commands.OpenConnection(self.context.server)):
-                away = UpstreamError("unreachable", "The destination cannot be reached")
-                self._door.refuse(self.flow, away)
-            else:
-                self.child_layer = OpaqueTunnel(self.context, inside, self._over)
+            if inside.opaque:
+                self.context.server.via = inside.via
+                self._opaque = OpaqueTunnel(self.context, inside, self._over)
+                self.child_layer = reaching(self._opaque)
+                self._handle_event = self._opening  # type: ignore[method-assign]  # as they do
+                yield from self._opening(events.Start())
+                return
+            self.child_layer = self._tunnel(self.context, inside)
         yield from self.handle_connect_finish()  # type: ignore[no-untyped-call]  # theirs
+
+    def _opening(self, event: events.Event) -> layer.CommandGenerator[None]:
+        """Answer once it is known whether the destination of an opaque tunnel can be reached."""
+        yield from self._unread(event)
+        if self._opaque.opened is None:
+            return
+        if self._opaque.opened:
+            self._handle_event = self._unread  # type: ignore[method-assign]
+            self.flow.response = http.Response.make(200)
+            self.flow.response.reason, self.flow.response.headers.fields = (
+                "Connection established",
+                (),
+            )
+            yield HttpConnectedHook(self.flow)
+            yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response), self.context.client)
+            yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+        else:
+            self._handle_event = self.state_errored  # type: ignore[method-assign, assignment]
+            self.child_layer = None
+            away = UpstreamError("unreachable", "The destination cannot be reached")
+            self._door.refuse(self.flow, away)
+            yield from self.handle_connect_finish()  # type: ignore[no-untyped-call]
+
+    def _unread(self, event: events.Event) -> layer.CommandGenerator[None]:
+        """As `passthrough`, but that each side ends for itself."""
+        if isinstance(event, RequestData):
+            event = events.DataReceived(self.context.client, event.data)
+        elif isinstance(event, RequestEndOfMessage):
+            event = events.ConnectionClosed(self.context.client)
+        elif isinstance(event, HttpEvent):
+            return
+        if self.child_layer:
+            yield from self.child_layer.handle_event(event)
 
     def _over(self) -> ProctorError | None:
         return self._door.ending(self.flow)

@@ -89,7 +89,7 @@ def _served(files: Served) -> SSL.Context:
     context.use_certificate_chain_file(str(files.cert))
     context.use_privatekey_file(str(files.key))
     context.check_privatekey()
-    context.set_alpn_select_callback(_select if files.h2 else _select_h1)
+    context.set_alpn_select_callback(select if files.h2 else _select_h1)
     context.set_session_id(b"proctor")
     if files.client_ca:
         context.load_verify_locations(str(files.client_ca))
@@ -97,7 +97,8 @@ def _served(files: Served) -> SSL.Context:
     return context
 
 
-def _select(_connection: SSL.Connection, offered: Sequence[bytes]) -> bytes:
+def select(_connection: SSL.Connection, offered: Sequence[bytes]) -> bytes:
+    """Choose HTTP/2 where it is offered (RFC 7301)."""
     for protocol in (b"h2", b"http/1.1"):
         if protocol in offered:
             return protocol

@@ -9,6 +9,7 @@ from mitmproxy import flow
 from mitmproxy.connection import Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 
 from proctor.errors import ProctorError
 from proctor.runtime.door import Inside
@@ -58,14 +59,6 @@ class Nudged(events.Event):
     flow: flow.Flow
 
 
-class Shut(commands.ConnectionCommand):
-    """Close a connection, or our side of it; mitmproxy's own command closes both in a tunnel."""
-
-    def __init__(self, connection: Connection, *, half_close: bool) -> None:
-        super().__init__(connection)
-        self.half_close = half_close
-
-
 @dataclass
 class OpaqueEndedHook(commands.StartHook):
     """A tunnel that nobody reads has ended."""
@@ -79,10 +72,13 @@ class OpaqueTunnel(layer.Layer):
     It ends with the token that opened it, since there is no request in it to be asked about.
 
     Args:
-        context: Of the CONNECT, connected.
+        context: Of the CONNECT.
         inside: What is counted.
         ending: Why it has to end here and now, or None.
         clock: Seconds since the epoch.
+
+    Attributes:
+        opened: Whether there is a connection to the destination; None as long as that is open.
     """
 
     def __init__(
@@ -93,6 +89,7 @@ class OpaqueTunnel(layer.Layer):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(context)
+        self.opened: bool | None = None
         self._inside = inside
         self._ending = ending
         self._clock = clock
@@ -107,8 +104,15 @@ class OpaqueTunnel(layer.Layer):
             yield from self._closed(event.connection)
         elif isinstance(event, Nudged | events.Wakeup) and (error := self._ending()):
             yield from self._end(error)
-        elif isinstance(event, events.Start | events.Wakeup):
-            yield commands.RequestWakeup(max(AGAIN, self._inside.until - self._clock()))
+        elif isinstance(event, events.Wakeup):
+            yield self._again()
+        elif isinstance(event, events.Start):
+            self.opened = not (yield commands.OpenConnection(self.context.server))
+            if self.opened:
+                yield self._again()
+
+    def _again(self) -> commands.Command:
+        return commands.RequestWakeup(max(AGAIN, self._inside.until - self._clock()))
 
     def _pass(self, event: events.DataReceived) -> layer.CommandGenerator[None]:
         if event.connection is self.context.client:
@@ -126,12 +130,21 @@ class OpaqueTunnel(layer.Layer):
         if broken or not other.state & ConnectionState.CAN_READ:
             yield from self._end(None)
         else:
-            yield Shut(other, half_close=True)
+            yield commands.CloseTcpConnection(other, half_close=True)
 
     def _end(self, error: ProctorError | None) -> layer.CommandGenerator[None]:
         self._ended = True
         self._inside.error = error
         for each in (self.context.client, self.context.server):
             if each.state is not ConnectionState.CLOSED:
-                yield Shut(each, half_close=False)
+                yield commands.CloseConnection(each)
         yield OpaqueEndedHook(self._inside)
+
+
+def reaching(tunnel: OpaqueTunnel) -> layer.Layer:
+    """The outermost layer of such a tunnel: the company's own proxy, where that is on the way."""
+    if not tunnel.context.server.via:
+        return tunnel
+    stack = HttpUpstreamProxy.make(tunnel.context, send_connect=True)
+    stack /= tunnel
+    return stack[0]

@@ -77,10 +77,14 @@ class Admission:
             return
         flow.request.host = host
         opaque = target.speaks == "tunnel"
-        suite.let_in(
-            flow,
-            Tunnel(principal=principal, token=exchange.token, address=(host, port), opaque=opaque),
+        tunnel = Tunnel(
+            principal=principal,
+            token=exchange.token,
+            address=(host, port),
+            opaque=opaque,
+            via=target.via,
         )
+        suite.let_in(flow, tunnel)
         if opaque:
             exchange.target, exchange.at = target, (host, port)
             flow.request.raw_content = b""  # a CONNECT has none (RFC 9110 9.3.6)

@@ -13,7 +13,7 @@ from mitmproxy.net.http import url
 from proctor.egress.hosts import parse_authority, parse_host
 from proctor.egress.modelhosts import is_model_host
 from proctor.egress.paths import ambiguous
-from proctor.egress.targets import Target, Targets
+from proctor.egress.targets import Target, Targets, Via
 from proctor.errors import ClientError, ProctorError, RefusedError
 from proctor.model import Principal
 from proctor.runtime.door import Site
@@ -35,12 +35,14 @@ class Tunnel:
         token: What proved it, asked about again at each request.
         address: Host and port.
         opaque: Nobody reads what passes.
+        via: The company's own proxy on the way.
     """
 
     principal: Principal
     token: str = field(repr=False)
     address: tuple[str, int]
     opaque: bool
+    via: Via | None
 
 
 def aim(

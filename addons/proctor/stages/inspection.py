@@ -25,7 +25,7 @@ from proctor.stages.exchange import (
     product,
 )
 from proctor.stages.mcp import SESSION as MCP_SESSION
-from proctor.stages.mcp import mcp_request, opaque_of, session_of
+from proctor.stages.mcp import mcp_request, opaque_of, session_of, with_opaque
 from proctor.stages.reading import http_fields
 
 if TYPE_CHECKING:
@@ -188,10 +188,13 @@ class Inspection:
         fields = http_fields(request, exchange, self._suite.specs)
         _as_it_is(fields)
         self._unseal(request, exchange)
-        exchange.mcp, exchange.actions = mcp_request(flow, exchange, fields)
+        exchange.actions = mcp_request(flow, exchange, fields)
         call = ""
         if exchange.mcp:
             exchange.opaque = opaque_of(self._suite, exchange, exchange.mcp)
+            if exchange.opaque:
+                unsaid = dict.fromkeys(exchange.opaque, "")
+                request.raw_content = with_opaque(request.raw_content or b"", unsaid)
             call = tool_use_id(exchange.mcp)
         self._name_session(request, exchange, None, tool_use_id=call)
 

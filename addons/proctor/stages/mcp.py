@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mitmproxy import http
 
-from proctor.errors import ClientError, InternalError
+from proctor.errors import ClientError, InternalError, ProctorError
 from proctor.model import Action, ActionKind, HttpFields, McpFields
+from proctor.protocols.anthropic.refusal import Refusal
 from proctor.protocols.jsonspan import loads
 from proctor.protocols.mcp.actions import CALL, mcp_actions, target, tool_name, tool_use_id
-from proctor.protocols.mcp.agreement import agree
-from proctor.protocols.mcp.messages import Kind, Message, dumped, read
+from proctor.protocols.mcp.agreement import agree, agree_unsaid
+from proctor.protocols.mcp.messages import Kind, Message, bad_message, dumped, read
+from proctor.protocols.mcp.refusals import mcp_refusal
 from proctor.protocols.sse import EventStream
 from proctor.record import ToolCall, ToolResult
 from proctor.redaction.handling import Rewritten
+from proctor.redaction.model import RedactionError
+from proctor.redaction.screen import Screen
+from proctor.stages.aiming import metadata_of
 from proctor.stages.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -33,19 +38,18 @@ _STREAMED: Final = frozenset({HTTPMethod.GET, HTTPMethod.DELETE})
 MAX_RESULT: Final = 16 * 1024 * 1024
 
 
-def mcp_request(
-    flow: http.HTTPFlow, exchange: Exchange, fields: HttpFields
-) -> tuple[Message | None, tuple[Action, ...]]:
-    """What a client says to an MCP server.
-
-    Returns:
-        The message, None where there is no body, and its Actions.
+def mcp_request(flow: http.HTTPFlow, exchange: Exchange, fields: HttpFields) -> tuple[Action, ...]:
+    """What a client says to an MCP server, as Actions; a message is kept in the exchange.
 
     Raises:
         ClientError: It cannot be read, or its headers say something else.
     """
     request, server = flow.request, exchange.to.name
+    headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers.fields]
     if request.method in _STREAMED:
+        if request.raw_content:
+            raise bad_message(f"a {request.method} with a body")
+        agree_unsaid(headers)
         # The long stream of a server's, and the end of a session (2025-11-25, Transports).
         only = McpFields(server=server, method=request.method)
         action = Action(
@@ -55,7 +59,7 @@ def mcp_request(
             http=fields,
             mcp=only,
         )
-        return None, (action,)
+        return (action,)
     if request.method != HTTPMethod.POST:
         raise ClientError(
             "mcp-method",
@@ -63,10 +67,13 @@ def mcp_request(
             got=request.method[:20],
             status=405,
         )
-    message = read(request.raw_content or b"")
-    agree(((n.decode("latin-1"), v.decode("latin-1")) for n, v in request.headers.fields), message)
+    if fields.content_type != "application/json":
+        # Others could be read by a server, or looked at here, as something else.
+        raise bad_message("a body that is not called application/json")
+    message = exchange.mcp = read(request.raw_content or b"")
+    agree(headers, message)
     actions = mcp_actions(exchange.listener, server, message)
-    return message, tuple(replace(action, http=fields) for action in actions)
+    return tuple(replace(action, http=fields) for action in actions)
 
 
 def seal(suite: "Suite", exchange: Exchange, value: str) -> str:
@@ -129,7 +136,7 @@ def opaque_of(suite: "Suite", exchange: Exchange, message: Message) -> dict[str,
 
 
 def with_opaque(content: bytes, opaque: Mapping[str, str]) -> bytes:
-    """A request as it leaves: what is the server's own is what it was."""
+    """A request with these tokens: as it leaves the server's own, before that none to look at."""
     members: dict[str, Any] = loads(content.decode())
     return dumped({**members, "params": {**members["params"], **opaque}})
 
@@ -137,25 +144,63 @@ def with_opaque(content: bytes, opaque: Mapping[str, str]) -> bytes:
 def sealing(
     suite: "Suite", exchange: Exchange, look: Callable[[bytes], Rewritten]
 ) -> Callable[[bytes], Rewritten]:
-    """Looks at a message of the server's; its own tokens are sealed and not looked at."""
+    """Looks at a message of the server's; its own tokens and ids are not looked at.
+
+    Tokens are sealed. An id is what an answer is known by, and no text for anyone.
+    """
 
     def looked(data: bytes) -> Rewritten:
-        clean = look(data)
-        if not any(f'"{key}"'.encode() in data for key in _GIVEN):
-            return clean
-        given = read(data).result
-        tokens = {
-            key: seal(suite, exchange, value)
-            for key in _GIVEN
-            if isinstance(value := given.get(key), str)
-        }
+        tokens: dict[str, str] = {}
+        if any(f'"{key}"'.encode() in data for key in _GIVEN):
+            message = read(data)
+            tokens = {
+                key: seal(suite, exchange, value)
+                for key in _GIVEN
+                if isinstance(value := message.result.get(key), str)
+            }
+        clean = look(_with_result(data, dict.fromkeys(tokens, "")) if tokens else data)
+        if clean.client != data:
+            clean = Rewritten(_with_id(clean.client, data), clean.record)
         if not tokens:
             return clean
-        members: dict[str, Any] = loads(clean.client.decode())
-        client = dumped({**members, "result": {**members["result"], **tokens}})
-        return Rewritten(client, clean.record)
+        return Rewritten(_with_result(clean.client, tokens), clean.record)
 
     return looked
+
+
+def _with_result(data: bytes, more: Mapping[str, str]) -> bytes:
+    members: dict[str, Any] = loads(data.decode())
+    return dumped({**members, "result": {**members["result"], **more}})
+
+
+def _with_id(data: bytes, before: bytes) -> bytes:
+    members: dict[str, Any] = loads(data.decode())
+    named = loads(before.decode()).get("id")
+    return data if members.get("id") == named else dumped({**members, "id": named})
+
+
+def refusal_of(
+    suite: "Suite", flow: http.HTTPFlow, exchange: Exchange, error: ProctorError
+) -> Refusal:
+    """A refusal as an MCP client understands it."""
+    return mcp_refusal(
+        error,
+        _answerable(suite.screen(exchange.listener), exchange.mcp),
+        accept=flow.request.headers.get("accept", ""),
+        resource_metadata=metadata_of(exchange.resource),
+        request_id=flow.id,
+    )
+
+
+def _answerable(screen: Screen | None, message: Message | None) -> Message | None:
+    """A message as it is answered by us: without its id where that may not stand in a flow."""
+    if screen is None or message is None or not isinstance(message.id, str):
+        return message
+    try:
+        found = screen.finds("id", message.id.encode("utf-8", "surrogatepass"))
+    except RedactionError:
+        found = True
+    return replace(message, id=None) if found else message
 
 
 def call_of(exchange: Exchange, flow: http.HTTPFlow) -> ToolCall | None:

@@ -43,14 +43,15 @@ class Recording:
         exchange = self._suite.exchange(flow)
         if exchange.done:
             return None
-        return self._begin(exchange)
+        return self._begin(flow, exchange)
 
-    async def _begin(self, exchange: Exchange) -> None:
+    async def _begin(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         if not (exchange.opening and exchange.principal and exchange.ruling):
             raise InternalError("not-decided", "A stage before the record is missing")
         exchange.ticket = await self._suite.gate.begin(
             exchange.opening, exchange.principal, exchange.session, exchange.ruling
         )
+        exchange.call = call_of(exchange, flow)
         exchange.stamps |= Stamp.RECORDED
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -83,7 +84,7 @@ class Recording:
             keep_last=known and not exchange.buffered and flow.request.method != "HEAD",
             rewriter=None if exchange.buffered else answering,
             tools=exchange.tools,
-            result=self._result(flow, exchange, headers),
+            result=self._result(exchange, headers),
         )
         exchange.tap = tap
         response.stream = False if exchange.buffered else tap
@@ -95,11 +96,8 @@ class Recording:
         return exchange.answering
 
     @staticmethod
-    def _result(
-        flow: http.HTTPFlow, exchange: Exchange, headers: Mapping[str, str]
-    ) -> McpResult | None:
+    def _result(exchange: Exchange, headers: Mapping[str, str]) -> McpResult | None:
         kind = framing(headers.get("content-type", ""))
-        exchange.call = call_of(exchange, flow)
         if kind is None or exchange.call is None:
             return None
         return McpResult(exchange.call, events=kind is Framing.EVENTS)

@@ -34,6 +34,7 @@ from proctor.stages.exchange import Exchange, Leaving, Stamp, judged, opening_of
 from proctor.stages.inspection import class_of, question_of
 from proctor.stages.mcp import SESSION, seal, with_opaque
 from proctor.stages.mcpgate import McpGate
+from proctor.stages.mcpleaving import mcp_kept, mcp_leaving
 from proctor.stages.toolgate import ToolGate
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ OUTDATED = frozenset(
 
 PLACES = frozenset({"location", "content-location", "content-disposition", "link", "refresh"})
 """Headers of answers that hold URLs and names of files."""
+
+_SILENT = frozenset({HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 
 
 class Redaction:
@@ -74,7 +77,7 @@ class Redaction:
         if screen:
             try:
                 self._take_out(flow, exchange, screen)
-            except (RedactionError, RefusedError) as error:
+            except (ClientError, RedactionError, RefusedError) as error:
                 self._suite.refuse(flow, error)
                 return
         if exchange.opaque:
@@ -190,9 +193,16 @@ class Redaction:
 
     def _mcp(self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response) -> None:
         """Have an MCP server's answer judged message by message."""
-        headers = response.headers
-        if exchange.to.credential:
-            headers.pop("www-authenticate", None)  # it is not the client that was not let in
+        headers, status = response.headers, response.status_code
+        if exchange.to.credential and status == HTTPStatus.UNAUTHORIZED:
+            # It is not the client that was not let in; it would ask its own issuer again.
+            error = UpstreamError(
+                "mcp-answer",
+                "The MCP server did not take proctor's own credential",
+                got="status 401",
+            )
+            self._suite.refuse(flow, error)
+            return
         if SESSION in headers:
             headers[SESSION] = seal(self._suite, exchange, headers[SESSION])
         if framing(headers.get("content-type", "")):
@@ -202,7 +212,7 @@ class Redaction:
                 "mcp-answer",
                 "The MCP server's answer is of a kind that cannot be judged",
                 got=f"status {response.status_code}",
-                expected="JSON or events",
+                expected="JSON or events, from the address that proctor.yaml has",
             )
             self._suite.refuse(flow, error)
 
@@ -246,8 +256,10 @@ class Redaction:
         if look and cut and principal and exchange.what == judged(flow.request):
             redact = exchange.ruling.redact if exchange.ruling else {}
             try:
-                shown = screen.mask(look, redact, principal)
-                self._show(flow, exchange, cut.whole(shown))
+                shown = cut.whole(screen.mask(look, redact, principal))
+                if exchange.mcp:
+                    shown = mcp_kept(exchange.mcp, shown)
+                self._show(flow, exchange, shown)
             except (RedactionError, ClientError):
                 logger.exception("a refused request is not shown", extra={"event": "not-shown"})
             else:
@@ -256,7 +268,9 @@ class Redaction:
         data.content = b""
         data.method, data.path = screen.method(data.method), screen.path(data.path)
         data.headers.fields = tuple(
-            field for field in data.headers.fields if not _is(field[0], screen.headers)
+            field
+            for field in data.headers.fields
+            if not _is(field[0], screen.headers) and not field[0].lower().startswith(b"mcp-")
         )
         exchange.opening = dataclasses.replace(
             opening_of(flow, exchange.listener), receipt=exchange.receipt
@@ -274,8 +288,10 @@ class Redaction:
         sent = screen.take_out(look, redact, exchange.principal, exchange.session)
         forget_edits(flow)
         record = cut.whole(sent.record)
-        if sent.unequal:
-            leaving = cut.whole(sent.sent)
+        leaving = cut.whole(sent.sent) if sent.unequal else record
+        if exchange.mcp:
+            record, leaving = mcp_leaving(self._suite, exchange, screen, record, leaving)
+        if leaving != record:
             exchange.leaving = Leaving(leaving.target, leaving.fields, leaving.content)
         self._show(flow, exchange, record)
 
@@ -313,11 +329,11 @@ class Redaction:
 
 def _unsaid(response: http.Response) -> bool:
     """Whether an answer of another kind tells the model nothing: a refusal, or nothing at all."""
-    empty = response.headers.get("content-length") == "0" or response.status_code in {
-        HTTPStatus.ACCEPTED,
-        HTTPStatus.NO_CONTENT,
-    }
-    return empty or response.status_code >= HTTPStatus.MULTIPLE_CHOICES
+    status = response.status_code
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return False  # a redirect would lead the client around what is judged here
+    empty = response.headers.get("content-length") == "0"
+    return empty or status >= HTTPStatus.BAD_REQUEST or status in _SILENT
 
 
 def _is(name: bytes, names: Collection[str]) -> bool:

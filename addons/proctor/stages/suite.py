@@ -29,7 +29,7 @@ from proctor.gate import Gate
 from proctor.model import Deny
 from proctor.protocols.anthropic.refusal import Refusal as Spoken
 from proctor.protocols.anthropic.refusal import anthropic_refusal, http_refusal, proxy_refusal
-from proctor.protocols.mcp.refusals import discovery, mcp_refusal
+from proctor.protocols.mcp.refusals import discovery
 from proctor.record import Closing
 from proctor.redaction.screen import Screen
 from proctor.runtime import marks
@@ -38,7 +38,7 @@ from proctor.runtime.modes import ProctorMode
 from proctor.runtime.tls import Trusted
 from proctor.settings import Listener
 from proctor.stages.admission import Admission, take_credentials
-from proctor.stages.aiming import Tunnel, aim, discovered, metadata_of
+from proctor.stages.aiming import Tunnel, aim, discovered
 from proctor.stages.bucket import Bucket
 from proctor.stages.decision import Decision
 from proctor.stages.exchange import Exchange, opening_of
@@ -46,6 +46,7 @@ from proctor.stages.exit import Exit
 from proctor.stages.holding import Holding
 from proctor.stages.injection import Injection
 from proctor.stages.inspection import Inspection, run_of
+from proctor.stages.mcp import call_of, refusal_of
 from proctor.stages.parts import Authority, Credentials, Metrics, Pins, Resolver, Screens
 from proctor.stages.reading import load_specs
 from proctor.stages.recording import Recording
@@ -252,15 +253,7 @@ class Suite:
             return _as_sent(proxy_refusal(error, request_id=flow.id))
         speaks = exchange.target.speaks if exchange.target else "http"
         if speaks == "mcp":
-            return _as_sent(
-                mcp_refusal(
-                    error,
-                    exchange.mcp,
-                    accept=flow.request.headers.get("accept", ""),
-                    resource_metadata=metadata_of(exchange.resource),
-                    request_id=flow.id,
-                )
-            )
+            return _as_sent(refusal_of(self, flow, exchange, error))
         shape = anthropic_refusal if speaks == "anthropic" else http_refusal
         return _as_sent(shape(error, request_id=flow.id))
 
@@ -328,6 +321,7 @@ class Suite:
             flow=flow,
             address=tunnel.address,
             opaque=tunnel.opaque,
+            via=tunnel.via,
             until=tunnel.principal.expires_at,
         )
         self._tunnels[flow.client_conn.id] = tunnel
@@ -523,6 +517,7 @@ class Suite:
             status=response.status_code if response else None,
             response_bytes=len(response.raw_content or b"") if response else 0,
             error=error,
+            tools=(call,) if (call := call_of(exchange, flow)) else (),
         )
         try:
             await self.gate.refuse(

@@ -14,8 +14,7 @@ from proctor.redaction.answering import Answering
 from proctor.redaction.handling import Rewritten
 from proctor.redaction.passing import Passing
 from proctor.stdio.asking import Given
-from proctor.stdio.exchange import Exchange
-from proctor.stdio.house import House
+from proctor.stdio.exchange import Exchange, House
 
 
 class Answer:

@@ -27,8 +27,7 @@ from proctor.redaction.cutting import Message as Cutting
 from proctor.redaction.cutting import cut_http
 from proctor.redaction.model import RedactionError
 from proctor.stages.pinning import open_pin, pinned
-from proctor.stdio.exchange import Exchange
-from proctor.stdio.house import House
+from proctor.stdio.exchange import Exchange, House
 
 _JSON: Final = "application/json"
 _GIVEN: Final = ("requestState", "nextCursor")

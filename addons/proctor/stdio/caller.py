@@ -8,7 +8,7 @@ from proctor.model import Principal, Session
 from proctor.protocols.mcp.actions import tool_use_id
 from proctor.protocols.mcp.messages import Message
 from proctor.redaction.model import RedactionError
-from proctor.stdio.house import House
+from proctor.stdio.exchange import House
 
 _MAX_SESSION: Final = 200  # characters
 _MAX_CLIENT: Final = 100

@@ -20,6 +20,7 @@ from proctor.approval.killed import ended
 from proctor.approval.model import Kill
 from proctor.errors import ClientError, InternalError, ProctorError, RefusedError, UpstreamError
 from proctor.mcp.kept import kept_result
+from proctor.protocols.mcp.agreement import MODERN
 from proctor.protocols.mcp.messages import Id, Kind, Message, bad_message, read
 from proctor.protocols.mcp.refusals import denied
 from proctor.record import Closing
@@ -29,8 +30,7 @@ from proctor.stages.bucket import Bucket
 from proctor.stdio.answering import Answer
 from proctor.stdio.asking import Asking, Given
 from proctor.stdio.caller import Caller
-from proctor.stdio.exchange import Exchange, refusal_of
-from proctor.stdio.house import House
+from proctor.stdio.exchange import Exchange, House, refusal_of
 from proctor.stdio.lines import TooLong, framed
 from proctor.stdio.unasked import Unasked
 
@@ -171,6 +171,8 @@ class Door:
         exchange.session = self._caller.session(principal, message)
         if message is None:
             raise unread or bad_message("nothing")
+        if message.version and message.version not in MODERN:
+            raise ClientError("mcp-version", "This revision of MCP is not known here")
         self._register(exchange, message)
         await self._asking.judge(exchange, message)
         return bool(self._asking.held(exchange))
@@ -188,25 +190,33 @@ class Door:
 
     async def _leave(self, exchange: Exchange) -> None:
         """Let a message leave once humans agree and its record is durable."""
-        principal, ruling, message = exchange.principal, exchange.ruling, exchange.message
         try:
-            if principal is None or ruling is None or message is None:
-                raise InternalError("not-decided", "A message that was not decided about")
             await self._asking.hold(exchange)
             line = framed(exchange.sent)
-            gate, ruling = self._house.gate, exchange.ruling or ruling
-            ticket = await gate.begin(exchange.opening(), principal, exchange.session, ruling)
-            exchange.ticket = ticket
-            if exchange.why:
-                raise exchange.why
+            message = await self._begin(exchange)
             if self._reaches(message):
                 self._to_server(line)
-            if message.kind is not Kind.REQUEST:
-                await gate.end(ticket, Closing(status=None, response_bytes=0))
+            if message.kind is not Kind.REQUEST and exchange.ticket:
+                closing = Closing(status=None, response_bytes=0)
+                await self._house.gate.end(exchange.ticket, closing)
+            await self._sent(message)
         except Exception as error:  # noqa: BLE001 - whatever it is, the message does not leave
-            await self._refused(exchange, error)
-            return
-        await self._sent(message)
+            await self._refused(exchange, exchange.why or error)
+
+    async def _begin(self, exchange: Exchange) -> Message:
+        """Make the record of what leaves durable.
+
+        Raises:
+            ProctorError: It may not leave.
+        """
+        principal, ruling, message = exchange.principal, exchange.ruling, exchange.message
+        if principal is None or ruling is None or message is None:
+            raise InternalError("not-decided", "A message that was not decided about")
+        exchange.ticket = await self._house.gate.begin(
+            exchange.opening(), principal, exchange.session, ruling
+        )
+        _unstopped(exchange)
+        return message
 
     def _reaches(self, message: Message) -> bool:
         """Whether the server is to get it: not the end of a request that it never got."""
@@ -310,8 +320,7 @@ class Door:
         if exchange.cancelled or exchange.ticket is None:
             return
         try:
-            if exchange.why:
-                raise exchange.why
+            _unstopped(exchange)
             line, call = framed(out.client), exchange.call()
             result = kept_result(call, out.record) if call else None
             closing = Closing(
@@ -376,6 +385,11 @@ def _read(line: bytes | TooLong) -> Message:
     if b"\r" in line:
         raise bad_message("a line end inside of it")
     return read(line)
+
+
+def _unstopped(exchange: Exchange) -> None:
+    if exchange.why:
+        raise exchange.why
 
 
 def _told(error: ProctorError, message: Message | None) -> bytes:

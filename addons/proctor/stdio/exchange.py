@@ -1,16 +1,61 @@
-"""One message of a client's on its way, and what came of it."""
+"""One message of a client's on its way, and what stands behind the door that it comes to."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Protocol
 
 from proctor.approval.holder import Waiting, Why
 from proctor.errors import ProctorError, RefusedError
+from proctor.gate import Gate
 from proctor.mcp.kept import kept_call
 from proctor.model import Action, Deny, Finding, Principal, Session
 from proctor.protocols.mcp.messages import Message
 from proctor.record import Opening, Receipt, Ruling, Ticket, ToolCall
 from proctor.redaction.cutting import Cut
 from proctor.redaction.redactor import Look
+from proctor.redaction.screen import Screen
+from proctor.stages import parts
+from proctor.stdio.tokens import Tokens
+
+
+class Pins(parts.Pins, Protocol):
+    """Definitions of tools, which are studied before they are looked at."""
+
+    async def study(self, server: str, tools: Iterable[Mapping[str, Any]]) -> None:
+        """Look for signs in what is new."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What stands behind one door.
+
+    Attributes:
+        gate: Decides and records.
+        pins: What is known of tools.
+        screen: What must not pass is found and taken out by this; None where all may.
+        reviewers: Groups whose members may accept a tool's definition.
+        sealing: The key for what is hidden on cards.
+        tokens: Where the agent's token comes from.
+        server: As rules call the MCP server.
+        listener: As rules call this way in.
+        session: What the agent calls its run; "" where it says nothing.
+        now: The time, UTC.
+        clock: Monotonic, seconds.
+    """
+
+    gate: Gate
+    pins: Pins
+    screen: Screen | None
+    reviewers: tuple[str, ...]
+    sealing: bytes = field(repr=False)
+    tokens: Tokens
+    server: str
+    listener: str
+    session: str
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -95,7 +140,6 @@ class Exchange:
         Args:
             error: Why it was not let through.
         """
-
         said = refusal_of(error) if error else (self.ruling.verdict if self.ruling else None)
         passed = "hold" if self.approval_id else "allow"
         return kept_call(

@@ -1,4 +1,4 @@
-"""Messages on a byte stream, one a line (MCP 2026-07-28 and 2025-11-25, Transports, "stdio").
+r"""Messages on a byte stream, one a line (MCP 2026-07-28 and 2025-11-25, Transports, "stdio").
 
 What one reader takes for a line end and another does not could hide a message in a message: Python
 reads lines at `\r`, Node at U+2028 and U+2029, `str.splitlines` at U+0085. JSON knows the first as
@@ -38,7 +38,7 @@ class Lines:
         self._size = 0
 
     def feed(self, data: bytes) -> Iterator[bytes | TooLong]:
-        """Take the next bytes; gives the lines that they end, without `\\n` or `\\r\\n`."""
+        """Take the next bytes; gives the lines that they end, without their ends."""
         *ends, rest = data.split(b"\n")
         for end in ends:
             self._add(end)

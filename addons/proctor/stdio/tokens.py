@@ -60,9 +60,8 @@ class TokenFile:
         try:
             handle = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(handle, "rb") as file:
-                if not stat.S_ISREG(os.fstat(handle).st_mode):
-                    raise OSError(0, "it is no regular file")
-                raw = file.read(_MAX_TOKEN + 1)
+                regular = stat.S_ISREG(os.fstat(handle).st_mode)
+                raw = file.read(_MAX_TOKEN + 1) if regular else b""
         except OSError as error:
             raise _unread(f"{self._path}: {error.strerror or type(error).__name__}") from None
         return _token(raw, str(self._path))

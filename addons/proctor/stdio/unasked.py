@@ -7,12 +7,12 @@ rules know both by that name.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 from proctor.approval.holder import Why
 from proctor.approval.killed import ended
-from proctor.errors import ClientError, InternalError, ProctorError, RefusedError
+from proctor.errors import InternalError, ProctorError, RefusedError
 from proctor.model import Action, ActionKind, Allow, Finding, McpFields
 from proctor.protocols.mcp.actions import target
 from proctor.protocols.mcp.messages import Id, Kind, Message
@@ -22,8 +22,7 @@ from proctor.runtime.tasks import spawn
 from proctor.stdio.answering import Answer
 from proctor.stdio.asking import Given
 from proctor.stdio.caller import Caller
-from proctor.stdio.exchange import Exchange, refusal_of
-from proctor.stdio.house import House
+from proctor.stdio.exchange import Exchange, House, refusal_of
 from proctor.stdio.lines import framed
 
 logger = logging.getLogger(__name__)
@@ -76,9 +75,8 @@ class Unasked:
     async def said(self, message: Message) -> None:
         """Take one message."""
         try:
+            self._bound(message)
             exchange = await self._opened()
-            if message.kind is Kind.REQUEST and len(self.asked) >= MAX_ASKED:
-                raise RefusedError("mcp-asked", "The server asks too much at once")
             answer = Answer(self._house, self._given, exchange, None, message)
             out = await answer.start()
         except Exception as error:  # noqa: BLE001 - whatever it is, the message does not go on
@@ -90,6 +88,10 @@ class Unasked:
         task = spawn(self._settled(message, answer), name="held question")
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
+
+    def _bound(self, message: Message) -> None:
+        if message.kind is Kind.REQUEST and len(self.asked) >= MAX_ASKED:
+            raise RefusedError("mcp-open", "The server has too many questions open")
 
     def stop(self, why: Why) -> None:
         """Nobody waits for humans any more."""

@@ -123,7 +123,9 @@ def _own(server: str, message: Message) -> McpFields:
             arguments=_object(params, "arguments"),
         )
     if method in _URIS:
-        return McpFields(server=server, method=method, uri=_text(params, "uri"))
+        # Without one the server has nothing to do it with, or knows no such method any more.
+        uri = _text(params, "uri") if "uri" in params else ""
+        return McpFields(server=server, method=method, uri=uri)
     if method == "completion/complete":
         return _completion(server, params)
     return McpFields(

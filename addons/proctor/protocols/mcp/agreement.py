@@ -51,18 +51,20 @@ def agree(headers: Iterable[tuple[str, str]], message: Message) -> None:
 
     Raises:
         ClientError: `mcp-header-mismatch`: they differ, one is missing where the revision demands
-            it, or one came twice. `mcp-version`: a revision that is not known here.
+            it, or one came twice. `mcp-version`: a revision that is not known here. `mcp-params`:
+            the body names none.
     """
     fields, params = _fields(headers)
     version = fields.get(_VERSION)
-    if version is not None and version not in {*HANDSHAKE, *MODERN}:
-        raise ClientError(
-            code="mcp-version",
-            message="The client names a revision of MCP that is not known here",
-            expected=f"Mcp-Protocol-Version {', '.join((*MODERN, *reversed(HANDSHAKE)))}",
-        )
+    _known(version)
     # Of notifications, 2026-07-28 demands no fields.
     demanded = message.kind is Kind.REQUEST and (version in MODERN or bool(message.version))
+    if demanded and not message.version:
+        raise ClientError(
+            code="mcp-params",
+            message="A request of this revision names its revision in its body, too",
+            expected="_meta with io.modelcontextprotocol/protocolVersion (MCP 2026-07-28)",
+        )
     if (demanded or message.version) and version != message.version:
         raise _mismatch("Mcp-Protocol-Version")
     method = fields.get(_METHOD)
@@ -77,9 +79,63 @@ def agree(headers: Iterable[tuple[str, str]], message: Message) -> None:
                 raise _mismatch(name)
 
 
+def agree_unsaid(headers: Iterable[tuple[str, str]]) -> None:
+    """See that the header fields of a GET or DELETE, which say nothing, repeat nothing.
+
+    Args:
+        headers: All fields, names in any case.
+
+    Raises:
+        ClientError: `mcp-header-mismatch`: one speaks of a message. `mcp-version`.
+    """
+    fields, params = _fields(headers)
+    _known(fields.get(_VERSION))
+    for name in (*params, _METHOD, _NAME):
+        if name in params or name in fields:
+            raise _mismatch(_shown(name), got="a message's field, and no message")
+
+
+def repeated(
+    fields: Iterable[tuple[bytes, bytes]], before: Message, after: Message
+) -> tuple[tuple[bytes, bytes], ...]:
+    """Header fields that repeat what stood in a body, once something else stands there.
+
+    What repeats nothing that can be found is left out: a server that wants it says so.
+
+    Args:
+        fields: All fields, which agree with `before`.
+        before: The body as it came.
+        after: The same with other values, such as surrogates.
+    """
+    kept: list[tuple[bytes, bytes]] = []
+    member = _NAMED.get(before.method)
+    for field in fields:
+        name = field[0].decode("latin-1").lower()
+        value: str | None = None
+        if name == _NAME and member:
+            value = after.params.get(member)
+        elif name.startswith(_PARAM):
+            value = _again(_decoded(field[1].decode("latin-1").strip(" \t"), name), before, after)
+        else:
+            kept.append(field)
+            continue
+        if isinstance(value, str):
+            kept.append((field[0], _encoded(value)))
+    return tuple(kept)
+
+
 def modern(message: Message) -> bool:
     """Whether a client's message is of a revision without handshake."""
     return message.version in MODERN
+
+
+def _known(version: str | None) -> None:
+    if version is not None and version not in {*HANDSHAKE, *MODERN}:
+        raise ClientError(
+            code="mcp-version",
+            message="The client names a revision of MCP that is not known here",
+            expected=f"Mcp-Protocol-Version {', '.join((*MODERN, *reversed(HANDSHAKE)))}",
+        )
 
 
 def _agree_name(field: str | None, message: Message, *, demanded: bool) -> None:
@@ -122,6 +178,27 @@ def _decoded(value: str, name: str) -> str:
     if base64.b64encode(raw).decode() != found[1]:
         raise _mismatch(_shown(name), got="Base64 that can be written in two ways")
     return text
+
+
+def _encoded(value: str) -> bytes:
+    """The same the other way round."""
+    plain = value == value.strip(" \t") and _VALUE.fullmatch(value)
+    if plain and not _ENCODED.fullmatch(value):
+        return value.encode("ascii")
+    raw = value.encode("utf-8", "surrogatepass")
+    return b"=?base64?" + base64.b64encode(raw) + b"?="
+
+
+def _again(value: str, before: Message, after: Message) -> str | None:
+    """What stands where this stood."""
+    pairs = zip(
+        *(
+            list(_singles(found)) if isinstance(found := each.params.get("arguments"), dict) else []
+            for each in (before, after)
+        ),
+        strict=True,
+    )
+    return next((now for was, now in pairs if value == was or _number(value) == was), None)
 
 
 def _singles(arguments: Mapping[str, Any], depth: int = 0) -> Iterator[str]:

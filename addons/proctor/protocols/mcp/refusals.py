@@ -29,7 +29,13 @@ DENIED_METHOD: Final = "proctor/denied"
 """Takes the place of a server's question that was denied; clients answer -32601 to it."""
 
 # JSON-RPC 2.0 section 5.1, and 2026-07-28, Overview, "Error Codes".
-_CODES: Final = {"mcp-message": -32600, "mcp-header-mismatch": -32020, "mcp-version": -32022}
+_CODES: Final = {
+    "mcp-message": -32600,
+    "mcp-params": -32602,
+    "mcp-token": -32602,
+    "mcp-header-mismatch": -32020,
+    "mcp-version": -32022,
+}
 _MAX_MESSAGE: Final = 2000
 # Controls, and marks that turn the direction of text: they could forge a terminal.
 _NOT_IN_MESSAGE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -120,10 +126,12 @@ def _error(error: ProctorError, message: Message | None) -> dict[str, Any]:
     """Codes of our own lie outside JSON-RPC's reserved range, as MCP wishes: HTTP's numbers."""
     own = error.status if isinstance(error, ClientError | UpstreamError | InternalError) else 503
     body: dict[str, Any] = {"code": _CODES.get(error.code, own), "message": text_of(error)}
+    named = message.version if message else ""
     if error.code == "mcp-version":  # UnsupportedProtocolVersionError's `data`
         body["data"] = {
-            "supported": [*MODERN, *reversed(HANDSHAKE)],
-            "requested": message.version if message else "",
+            # A request that stands for itself can name no revision that begins with a handshake.
+            "supported": list(MODERN if named else (*MODERN, *reversed(HANDSHAKE))),
+            "requested": named,
         }
     return body
 

@@ -70,12 +70,14 @@ def suspicious(
     return tuple(signs.values())
 
 
-# Instructions to the model. Each is a pattern in running text, blanks folded, in any case.
-_ORDERS: Final[tuple[tuple[str, str, float, str], ...]] = (
+# Instructions to the model. Each is a pattern in running text, blanks folded, in any case; it is
+# tried where one of the words stands that it cannot do without.
+_ORDERS: Final[tuple[tuple[str, str, float, tuple[str, ...], str], ...]] = (
     (
         "override",
         "It tells the model to forget what it was told.",
         0.9,
+        ("ignore", "disregard", "forget", "override", "bypass"),
         (
             r"\b(?:ignore|disregard|forget|override|bypass)\b[^.]{0,30}\b(?:previous|prior|above"
             r"|earlier|preceding|system|safety|other|your|all)\b[^.]{0,20}\b(?:instruction"
@@ -86,6 +88,18 @@ _ORDERS: Final[tuple[tuple[str, str, float, str], ...]] = (
         "secrecy",
         "It tells the model to keep something from the user.",
         0.9,
+        (
+            "tell",
+            "inform",
+            "mention",
+            "reveal",
+            "disclos",
+            "notify",
+            "alert",
+            "report",
+            "from the",
+            "without",
+        ),
         (
             r"\b(?:do not|don'?t|never|must not|without|avoid|no need to)\W+(?:ever )?(?:tell"
             r"|inform|mention|reveal|disclos|notify|alert|report)\w*\b[^.]{0,60}\b(?:user|human"
@@ -100,6 +114,20 @@ _ORDERS: Final[tuple[tuple[str, str, float, str], ...]] = (
         "It speaks of files that hold keys and passwords.",
         0.9,
         (
+            ".ssh/",
+            "id_rsa",
+            "id_ed25519",
+            "id_ecdsa",
+            ".aws/",
+            "/etc/",
+            ".netrc",
+            "mcp.json",
+            "claude_desktop",
+            ".git-cred",
+            ".kube/",
+            ".env",
+        ),
+        (
             r"\.ssh/|\bid_(?:rsa|ed25519|ecdsa)\b|\.aws/credentials|(?<!\.\.)/etc/(?:passwd"
             r"|shadow)\b|\.netrc\b|\.(?:cursor|claude|vscode)/mcp\.json|claude_desktop_config"
             r"|\.git-credentials|\.kube/config|\b(?:read|open|cat|send|include"
@@ -110,6 +138,7 @@ _ORDERS: Final[tuple[tuple[str, str, float, str], ...]] = (
         "errand",
         "It makes another action a condition of its own use.",
         0.6,
+        ("using", "calling", "invoking", "running", "you use", "you call"),
         (
             r"\b(?:before|after|prior to|when(?:ever)?) (?:using|calling|invoking|running"
             r"|you (?:use|call)) (?:this|any|every|all"
@@ -121,6 +150,7 @@ _ORDERS: Final[tuple[tuple[str, str, float, str], ...]] = (
         "always-first",
         "It wants to be run at every turn, whatever the user asks.",
         0.3,
+        ("first", "before", "every"),
         (
             r"\b(?:must|always|should)\b[^.]{0,40}\b(?:call|use|invoke|run)\w* (?:this"
             r"|it)(?: tool)?[^.]{0,20}\b(?:first|before (?:any|every|all)|(?:on|at|in"
@@ -131,6 +161,7 @@ _ORDERS: Final[tuple[tuple[str, str, float, str], ...]] = (
         "exfiltration",
         "It tells the model to send something to an address.",
         0.8,
+        ("http", "@"),
         (
             r"\b(?:send|post|upload|forward|transmit|exfiltrat|leak|e-?mail|bcc"
             r"|copy)\w*\b[^.]{0,80}\b(?:conversation|chat|history|context|system prompt|secrets?"
@@ -143,6 +174,7 @@ _ORDERS: Final[tuple[tuple[str, str, float, str], ...]] = (
         "tag",
         "It has marks that set words off as an instruction.",
         0.7,
+        ("<", "[sys", "[inst", "[/inst"),
         (
             r"</?(?:important|system|instructions?|hidden|override|assistant|sys)\b[^>]{0,80}>"
             r"|\[(?:system|inst|/inst)\]|<\|(?:im_start|im_end|system|user|assistant)\|>"
@@ -152,6 +184,7 @@ _ORDERS: Final[tuple[tuple[str, str, float, str], ...]] = (
         "role",
         "It gives the model another role, or claims to be its operator.",
         0.7,
+        ("you are now", "system", "act as"),
         (
             r"\byou are now (?:a|an|in|the|my)\b|\b(?:new|updated) system (?:prompt"
             r"|instructions?)\b|\bact as (?:if you|an? unrestricted|dan)\b|(?:^"
@@ -162,6 +195,7 @@ _ORDERS: Final[tuple[tuple[str, str, float, str], ...]] = (
         "redirect",
         "It changes what goes into other tools.",
         0.8,
+        ("recipient", "must", "should"),
         (
             r"\b(?:change|replace|set|rewrite|modify)\b[^.]{0,40}\brecipients?\b[^.]{0,40}\bto\b"
             r"|\b(?:all|any|every) (?:emails?|messages?|payments?"
@@ -171,9 +205,11 @@ _ORDERS: Final[tuple[tuple[str, str, float, str], ...]] = (
     ),
 )
 _COMPILED: Final = tuple(
-    (name, explanation, score, re.compile(pattern, re.IGNORECASE))
-    for name, explanation, score, pattern in _ORDERS
+    (name, explanation, score, words, re.compile(pattern, re.IGNORECASE))
+    for name, explanation, score, words, pattern in _ORDERS
 )
+_BLANKS: Final = re.compile(r"[\s_*`]+")
+_CONTROLS: Final = re.compile(r"[^\t\n\r\x20-\x7e]")
 _COMMENT: Final = re.compile(r"<!--.{0,2000}", re.DOTALL)
 _HIDDEN: Final = re.compile(
     r"(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0\b)"
@@ -181,6 +217,8 @@ _HIDDEN: Final = re.compile(
     re.IGNORECASE,
 )
 _PADDING: Final = re.compile(r"[ \t\u00a0]{200,}|(?:\r?\n[ \t]*){25,}")
+_SHORT: Final = 20
+_RUN: Final = re.compile(r"[A-Za-z0-9+/]{120}")
 _BLOB: Final = re.compile(r"(?<![\w+/=])(?=[\w+/]*[0-9])(?=[\w+/]*[A-Z])[A-Za-z0-9+/]{120,}={0,2}")
 _NAME: Final = re.compile(r"[A-Za-z0-9_./-]{1,128}")
 _BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -196,27 +234,30 @@ def _found(text: str, *, named: bool) -> Iterator[tuple[str, str, float]]:
             "Its name has characters that MCP does not allow in one, so it may look like another.",
             0.6,
         )
-    if found := _COMMENT.search(text):
+    if "<!--" in text and (found := _COMMENT.search(text)):
         inside = len(found[0].partition("-->")[0])
         yield (
             "comment",
             f"It has a comment of {inside} characters, which a page would not show.",
             0.5,
         )
-    if _HIDDEN.search(text):
+    if any(mark in text for mark in ":<]") and _HIDDEN.search(text):
         yield "hidden-markup", "It has markup that hides text or loads something.", 0.6
-    if _PADDING.search(text):
+    if len(text) > _SHORT and _PADDING.search(text):
         yield "padding", "It has much empty space, behind which text is easily overlooked.", 0.6
-    if _BLOB.search(text):
+    if len(text) > _SHORT and _RUN.search(text) and _BLOB.search(text):
         yield "blob", "It has a long run of letters and digits, as encoded text has.", 0.5
     # What was written around invisible characters is to be found all the same.
-    flat = re.sub(r"[\s_*`]+", " ", _folded(text))
-    for name, explanation, score, pattern in _COMPILED:
-        if pattern.search(text) or pattern.search(flat):
+    flat = _BLANKS.sub(" ", _folded(text))
+    both = f"{text}\n{flat}".lower()
+    for name, explanation, score, words, pattern in _COMPILED:
+        if any(word in both for word in words) and (pattern.search(text) or pattern.search(flat)):
             yield name, explanation, score
 
 
 def _unseen_signs(text: str) -> Iterator[tuple[str, str, float]]:
+    if _plain(text):
+        return
     codes = [ord(char) for char in text if not char.isascii()]
     if any(code in _TAGS or code in SELECTORS for code in codes):
         yield "tag-characters", "It has invisible characters that can spell a hidden text.", 1.0
@@ -226,8 +267,15 @@ def _unseen_signs(text: str) -> Iterator[tuple[str, str, float]]:
         yield "zero-width", "It has characters that cannot be seen.", 0.5
 
 
+def _plain(text: str) -> bool:
+    """Whether there is nothing in it but letters, signs and blanks of ASCII."""
+    return text.isascii() and not _CONTROLS.search(text)
+
+
 def _folded(text: str) -> str:
     """Compatibility forms as plain letters, invisible characters out; tags as what they spell."""
+    if _plain(text):
+        return text
     plain = "".join(
         chr(ord(char) - 0xE0000) if ord(char) in _TAGS else char
         for char in text
