@@ -245,3 +245,54 @@ def test_a_key_written_into_the_file_is_not_told(tmp_path: Path, key: str) -> No
     with pytest.raises(ConfigurationError) as caught:
         read(tmp_path, text.replace("{env: [AKIDEXAMPLE]}", "{env: 1AKIDEXAMPLE}"))
     assert "AKIDEXAMPLE" not in str(caught.value)
+
+
+ROADS = """\
+schema_version: 1
+listeners:
+  - name: egress
+    kind: forward
+    listen: 127.0.0.1:0
+    destinations:
+      - {{host: a.internal, path: /one, credential: shown}}
+      - {{host: a.internal, path: /two, {second}}}
+  - name: tools
+    kind: reverse
+    listen: 127.0.0.1:0
+    speaks: http
+    routes:
+      - {{path: /one, upstream: https://a.internal}}
+      - {{path: /two, {route}}}
+identity: {{issuers: [{{issuer: local, audience: proctor}}]}}
+credentials:
+  - {{name: shown, cert: c.pem, key: k.pem}}
+"""
+SECOND = "credential: shown"
+ROUTE = "upstream: https://a.internal/other"
+
+
+@pytest.mark.parametrize(
+    ("second", "route", "line", "words"),
+    [
+        ("path: /one, credential: shown", ROUTE, 8, "path"),
+        ("speaks: http", ROUTE, 8, "shares connections with line 7"),
+        (f"{SECOND}, addresses: [10.0.0.0/8]", ROUTE, 8, "shares connections"),
+        (f"{SECOND}, upstream_tls: {{ca: x}}", ROUTE, 8, "shares connections"),
+        (SECOND, f"{ROUTE}, upstream_tls: {{ca: x}}", 15, "shares connections with line 14"),
+        (SECOND, f"{ROUTE}, credential: shown", 15, "shares connections"),
+    ],
+)
+def test_what_shares_a_connection_agrees(
+    tmp_path: Path, second: str, route: str, line: int, words: str
+) -> None:
+    read(tmp_path, ROADS.format(second=SECOND, route=ROUTE))
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        read(tmp_path, ROADS.format(second=second, route=route))
+    assert caught.value.where == f"{tmp_path / 'proctor.yaml'}:{line}"
+
+
+def test_a_destination_stands_once(tmp_path: Path) -> None:
+    text = ROADS.format(second=SECOND, route=ROUTE)
+    with pytest.raises(ConfigurationError, match="the same as that in line 7") as caught:
+        read(tmp_path, text.replace("/two, credential", "/one, credential"))
+    assert caught.value.where == f"{tmp_path / 'proctor.yaml'}:8"

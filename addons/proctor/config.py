@@ -14,7 +14,7 @@ from proctor.egress.settings import (
     RouteSettings,
     UpstreamTlsSettings,
 )
-from proctor.egress.targets import of_destination
+from proctor.egress.targets import Target, of_destination, of_route
 from proctor.errors import ConfigurationError
 from proctor.fields import SecretSource, nearest
 from proctor.redaction.fields import Fields
@@ -214,6 +214,7 @@ def _named_credentials(config: Config) -> Iterator[tuple[tuple[Key, ...], str, _
 
 def _check_ways(config: Config, document: Document) -> None:
     """No two ways out of a listener are the same, and those that share a connection agree."""
+    shown = {item.name for item in config.credentials if item.cert is not None}
     for index, listener in enumerate(config.listeners):
         place: tuple[Key, ...] = ("listeners", index)
         paths = [route.path for route in listener.routes]
@@ -227,23 +228,29 @@ def _check_ways(config: Config, document: Document) -> None:
                     (*place, "destinations", i),
                     f"This destination is the same as that in line {line}",
                 )
-        first_at: dict[tuple[str, int], int] = {}
-        for i, item in enumerate(listener.destinations):
-            first = first_at.setdefault(item.at, i)
-            other = listener.destinations[first]
-            if _rests_on(listener, item) != _rests_on(listener, other):
-                line = document.line(*place, "destinations", first)
+        rests: dict[tuple[str, int], tuple[tuple[Key, ...], tuple[object, ...]]] = {}
+        for where, target in _targets(listener):
+            # A certificate is shown once, for all that uses the connection.
+            credential = target.credential if target.credential in shown else None
+            rest = (*target.trust, credential)
+            first_way, first_rest = rests.setdefault(
+                (str(target.host), target.port), ((*place, *where), rest)
+            )
+            if rest != first_rest:
                 raise _wrong(
                     document,
-                    (*place, "destinations", i),
-                    f"It shares connections with the destination in line {line}, and differs",
-                    expected="`plaintext`, `upstream_tls` and `addresses` as there, and no tunnel"
-                    " beside what is read",
+                    (*place, *where),
+                    f"It shares connections with line {document.line(*first_way)}, and differs",
+                    expected="TLS, `upstream_tls`, `addresses` and certificate as there, and no"
+                    " tunnel beside what is read",
                 )
 
 
-def _rests_on(listener: Listener, item: DestinationSettings) -> tuple[object, ...]:
-    return of_destination(listener.name, item, via=None).trust
+def _targets(listener: Listener) -> Iterator[tuple[tuple[Key, ...], Target]]:
+    for i, route in enumerate(listener.routes):
+        yield ("routes", i), of_route(listener.name, route, speaks="http", via=None)
+    for i, item in enumerate(listener.destinations):
+        yield ("destinations", i), of_destination(listener.name, item, via=None)
 
 
 def _check_introspection(config: Config, document: Document) -> None:

@@ -39,6 +39,9 @@ from proctor.stages.inspection import Inspection
 from proctor.testing import gateway
 from proctor.testing.ports import free_ports
 
+RARE = 12
+"""Kinds with no more items than these are tried with a gateway whole."""
+
 _NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 _WHO = Principal(issuer="local", subject="alice", groups=("dev",), issued_at=_NOW.timestamp())
 # As Claude Code names its run, and the folder it works in.
@@ -99,7 +102,10 @@ class Judge:
             Server(address=None),
         )
         url = item.url if "://" in item.url else f"http://127.0.0.1{item.url}"
-        flow.request = http.Request.make(item.method, url, item.body, dict(item.headers))
+        headers = http.Headers(
+            (name.encode(), value.encode()) for name, value in item.headers.items()
+        )
+        flow.request = http.Request.make(item.method, url, item.body, headers)
         flow.request.timestamp_start = _NOW.timestamp()
         taken = take_credentials(flow.request)
         own = tuple((name, value) for name, values in taken.items() for value in values)
@@ -150,7 +156,7 @@ def measure(lab: Lab, *, rounds: int, scale: float) -> Iterator[Figure]:
     chosen = [
         (item, found)
         for number, (item, found) in enumerate(said)
-        if isinstance(item, Asked) and (counts[item.kind] < 2 * part or number % part == 0)
+        if isinstance(item, Asked) and (counts[item.kind] <= RARE or number % part == 0)
     ]
     yield asyncio.run(_live(lab, items, chosen))
 

@@ -6,7 +6,9 @@ in SQL. Everything happens in a temporary folder and on free ports, and nothing 
 
 import argparse
 import json
+import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,10 +19,12 @@ from functools import partial
 from pathlib import Path
 
 import clients
+import outside
 from rich.console import Console
 from rich.markup import escape
 
-from proctor.testing import gateway
+from proctor.testing import gateway, tls
+from proctor.testing.ports import free_ports
 from proctor.testing.standin import KEY, StandIn, serving
 
 CLIENTS: dict[str, Callable[..., clients.Outcome]] = {
@@ -34,12 +38,31 @@ RUNNERS: dict[str, Callable[..., clients.Lines]] = {
 ASKED = "Clean up, please.\nrun: rm -rf letters"
 AGAIN = "They are sent now. Clean up.\nrun: rm -rf letters"
 NO = "Those letters are not sent yet."
+STOLEN = "sk-of-somebody-else"
+EGRESS = """\
+  - name: egress
+    kind: forward
+    listen: 127.0.0.1:{port}
+    destinations:
+      - {{host: localhost, port: {to}, path: /v1/**, credential: tickets, upstream_tls: {{ca: {ca}}}}}
+      - {{host: localhost, port: {to}, path: /mcp, speaks: mcp, name: tickets,
+         upstream_tls: {{ca: {ca}}}}}
+"""
+TICKETS = "  - {name: tickets, header: x-api-key, value: {env: TICKETS_KEY}}\n"
+CALL = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {"name": "get_ticket", "arguments": {"id": "T-2"}},
+}
 COLOURS = {"you": "cyan", "claude": "green", "tool": "magenta", "refused": "bold red"}
 QUERIES = (
     "select model, stop_reason, input_tokens, output_tokens, prompt from turns order by seq",
     "select name, input, result from tool_calls order by seq",
     "select entity_type, action, detector, location from findings order by seq",
     'select state, "by", reason, rule_id from approvals order by seq',
+    "select method, path, status, verdict, rule_id, correlated_by from flows"
+    " where listener = 'egress' order by seq",
     "select path, status, verdict, rule_id, reason from flows where verdict = 'deny'",
 )
 
@@ -60,7 +83,9 @@ def main() -> int:
     with ExitStack() as stack:
         folder = stack.enter_context(_folder(given.keep))
         standin = stack.enter_context(serving(StandIn()))
-        checks = _play(given.client, folder, standin)
+        files = tls.make(folder / "tls")
+        behind = stack.enter_context(outside.serving(files))
+        checks = _play(given.client, folder, standin, behind, files.ca)
     console.rule("[bold]What was checked")
     for what, right in checks.items():
         console.print(f"  {'[green]yes[/]' if right else '[bold red]NO [/]'}  {what}")
@@ -69,12 +94,15 @@ def main() -> int:
     return 0 if all(checks.values()) else 1
 
 
-def _play(client: str, folder: Path, standin: StandIn) -> dict[str, bool]:
+def _play(
+    client: str, folder: Path, standin: StandIn, behind: outside.Outside, ca: Path
+) -> dict[str, bool]:
     house = folder / "house"
     step("A stand-in for the Messages API", f"It streams and calls tools, at {standin.url}.")
     step("proctor init", "Writes proctor.yaml, the rules and the folders.")
     proctor("init", str(house), "--yes", "--upstream", standin.url, "--listen", "127.0.0.1:0",
             "--console", "127.0.0.1:0", cwd=folder)  # fmt: skip
+    lead_out(house / "proctor.yaml", behind, ca)
     step(
         "proctor token --local",
         "Short-lived tokens: for alice's agent, and for bob at the console.",
@@ -88,9 +116,8 @@ def _play(client: str, folder: Path, standin: StandIn) -> dict[str, bool]:
         "The key of the service is known to proctor alone. With --dev, tokens made on\n"
         "this machine decide; in earnest, people sign in at their identity provider.",
     )
-    with gateway.running(
-        house / "proctor.yaml", env={"ANTHROPIC_API_KEY": KEY}, arguments=["--dev"]
-    ) as running:
+    keys = {"ANTHROPIC_API_KEY": KEY, "TICKETS_KEY": outside.KEY}
+    with gateway.running(house / "proctor.yaml", env=keys, arguments=["--dev"]) as running:
         url = running.url("claude")
         console.print(f"  clients now use  [bold]ANTHROPIC_BASE_URL={url}[/]")
         step(
@@ -121,12 +148,22 @@ def _play(client: str, folder: Path, standin: StandIn) -> dict[str, bool]:
         )
         say("tool", note_sent(standin))
 
+        step(
+            "What an agent calls",
+            "Its proxy is proctor, and it has no other way out. It never holds the API's key;\n"
+            "somebody else's key, on the same host, is the classic way out of a company.",
+        )
+        went = goes_out(house, token, behind)
+
         step("The record", "Asked while the gateway runs.")
         proctor("sessions", "--format", "table", cwd=house)
         proctor("show", outcome.session_id, cwd=house)
         for sql in QUERIES:
             proctor("query", sql, "--format", "table", cwd=house)
-        denied = answers("select count(*) as n from flows where verdict = 'deny'", house)
+        no = "select count(*) as n from flows where verdict = 'deny' and listener = "
+        denied = answers(f"{no} 'claude'", house)
+        stopped = answers(f"{no} 'egress' and session_id = '{outcome.session_id}'", house)
+        called = answers("select count(*) as n from tool_calls where source = 'mcp'", house)
         passed = answers("select count(*) as n from turns where stop_reason is not null", house)
         ran = answers("select count(*) as n from tool_calls where result is not null", house)
         running.terminate()
@@ -154,9 +191,68 @@ def _play(client: str, folder: Path, standin: StandIn) -> dict[str, bool]:
         "neither is in the record, in the keys' folder or in the vault": not holds(
             kept, clients.MAIL, clients.TOKEN
         ),
+        "curl got tickets with a key that it never had, which is not in the record either": (
+            behind.keys == [outside.KEY]
+            and "lemons" in went[0]
+            and not holds((*kept, *(text.encode() for text in went)), outside.KEY)
+        ),
+        "a stolen key went nowhere, curl was told why, and the session's record has it": (
+            behind.others == [] and "client-credential" in went[1] and stopped == 1
+        ),
+        "a tool of the MCP server was called, on record": (
+            behind.calls == ["get_ticket"] and "Water the tree" in went[2] and called == 1
+        ),
         "no credential of the client reached the upstream": standin.leaks == [],
         "the gateway ended cleanly": status == 0,
     }
+
+
+def lead_out(config: Path, behind: outside.Outside, ca: Path) -> None:
+    """Write a forward listener into proctor.yaml, and the key of what is behind it."""
+    step("A way out", "What agents may reach, added to proctor.yaml; nothing else.")
+    (port,) = free_ports(1)
+    egress = EGRESS.format(port=port, to=behind.port, ca=ca)
+    console.print(f"[dim]{escape(egress + TICKETS)}[/]", soft_wrap=True)
+    text = config.read_text()
+    text = text.replace("\nidentity:", f"\n{egress}\nidentity:", 1)
+    config.write_text(text.replace("\nrules: rules/", f"{TICKETS}\nrules: rules/", 1))
+
+
+def goes_out(house: Path, token: str, behind: outside.Outside) -> list[str]:
+    """Three requests by curl: what it wrote of each."""
+    if shutil.which("curl") is None:
+        raise SystemExit("curl is not installed")
+    proctor("ca", "export", "--out", "proctor-ca.pem", cwd=house)
+    asked = ("connect", "curl", "--listener", "egress")
+    done = gateway.command(*asked, cwd=house)
+    done.check_returncode()
+    console.print(f'\n[bold]$ eval "$(proctor {" ".join(asked)})"[/]', soft_wrap=True)
+    mcp = ("-H", "Accept: application/json, text/event-stream", "--json", json.dumps(CALL))
+    requests = (
+        (f"{behind.url}/v1/tickets",),
+        ("-H", f"Authorization: Bearer {STOLEN}", f"{behind.url}/v1/tickets"),
+        (*mcp, f"{behind.url}/mcp"),
+    )
+    return [_curl(done.stdout, house, token, *request) for request in requests]
+
+
+def _curl(settings: str, house: Path, token: str, *arguments: str) -> str:
+    """What curl wrote, in a shell that evaluated the settings."""
+    console.print(
+        f"\n[bold]$ curl -sS {escape(' '.join(map(_quoted, arguments)))}[/]", soft_wrap=True
+    )
+    done = subprocess.run(
+        ["sh", "-ec", 'eval "$1"; shift; exec curl -sS "$@"', "sh", settings, *arguments],
+        cwd=house,
+        env={"PATH": os.environ["PATH"], "PROCTOR_AGENT_TOKEN": token},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    said = (done.stdout + done.stderr).strip()
+    say("tool", said)
+    return said
 
 
 def make_token(house: Path, subject: str, group: str, audience: str) -> tuple[str, str]:

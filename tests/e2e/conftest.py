@@ -13,6 +13,7 @@ import pytest
 
 from proctor.testing.gateway import Gateway, running
 from proctor.testing.standin import StandIn, serving
+from tests.support.forward import World, world
 from tests.support.installation import REPOSITORY, Installation
 from tests.support.origin import OK
 from tests.support.scripted import answering
@@ -147,3 +148,20 @@ def stage(running_stage: Stage) -> Iterator[Stage]:
     running_stage.installed.standin.requests.clear()
     yield running_stage
     running_stage.well()
+
+
+@pytest.fixture(scope="module")
+def forward_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A forward listener and what is behind it, one a module."""
+    with world(tmp_path_factory.mktemp("forward")) as made:
+        yield made
+
+
+@pytest.fixture
+def ours(forward_world: World) -> Iterator[World]:
+    """The same, the upstreams' counts at zero; afterwards nothing has failed."""
+    for each in (forward_world.web, forward_world.plain):
+        each.requests.clear()
+    forward_world.pinned.reset(lambda _conversation: None)
+    yield forward_world
+    forward_world.well()

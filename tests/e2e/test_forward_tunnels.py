@@ -5,7 +5,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,21 +20,6 @@ from tests.support.web import echo
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 LARGE = os.urandom(1024) * 10 * 1024
-
-
-@pytest.fixture(scope="module")
-def all_of_it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("forward")) as made:
-        yield made
-
-
-@pytest.fixture
-def ours(all_of_it: World) -> Iterator[World]:
-    for each in (all_of_it.web, all_of_it.plain):
-        each.requests.clear()
-    all_of_it.pinned.reset(lambda _conversation: None)
-    yield all_of_it
-    all_of_it.well()
 
 
 def until(release: threading.Event) -> Script:

@@ -1,6 +1,7 @@
 """The real Claude Code behind nothing but the forward listener, as `proctor connect` sets it up."""
 
 import json
+import shlex
 import sys
 import uuid
 from collections.abc import Iterator
@@ -14,11 +15,11 @@ from playwright.sync_api import expect
 
 from proctor.testing import gateway
 from tests.e2e.conftest import needs_claude_code
-from tests.support import npmregistry, pyindex
-from tests.support.clients import needs
-from tests.support.errand import METADATA, PASSWORD, STOLEN, Outside, bash, call, outside
+from tests.support import clients, npmregistry, pyindex
+from tests.support.errand import Step, bash, call
 from tests.support.leaks import contents, found
 from tests.support.mcpserver import CHANGED
+from tests.support.outside import METADATA, PASSWORD, STOLEN, Outside, outside
 from tests.support.reviewing import Person, chromium
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -62,7 +63,7 @@ class Run:
         return self.around.query(sql)
 
 
-def steps(around: Outside) -> None:
+def steps(around: Outside) -> list[Step]:
     """What the model does, one after another."""
     options = "--quiet --no-cache-dir --disable-pip-version-check --target=installed"
     pip = f"{sys.executable} -I -m pip install {options}"
@@ -70,7 +71,7 @@ def steps(around: Outside) -> None:
     npm = "npm install --silent --no-update-notifier"
     tickets = f"{around.url('tickets')}/v1/tickets"
     wanted = "Authorization: Bearer $(cat found.key)"
-    around.errand.steps = [
+    return [
         bash(f"git clone --quiet {around.url('git')}/numbers.git && cat numbers/number"),
         ("mcp__oracle__count", {"to": 2}),
         bash(f"curl -sS {tickets}"),
@@ -93,15 +94,15 @@ def steps(around: Outside) -> None:
 @pytest.fixture(scope="module")
 def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
     needs_claude_code()
-    needs("git", "curl", "npm", "node")
+    clients.needs("git", "curl", "npm", "node")
     with outside(tmp_path_factory.mktemp("errand")) as made:
-        steps(made)
         yield made
 
 
 @pytest.fixture(scope="module")
 def run(around: Outside) -> Run:
-    """The errand, while which bob decides and the MCP server changes."""
+    """The errand; meanwhile bob decides and the MCP server changes."""
+    around.errand.steps = steps(around)
     session = str(uuid.uuid4())
     servers = {"mcpServers": {"oracle": {"type": "http", "url": around.mcp.url}}}
     with ThreadPoolExecutor(1) as pool:
@@ -173,6 +174,13 @@ def test_nothing_is_asked_of_a_metadata_address(run: Run) -> None:
     assert {flow["host"] for flow in flows} <= {"169.254.169.254", METADATA.lower()}
 
 
+def test_what_a_client_says_of_a_refused_tunnel(around: Outside) -> None:
+    proxy = around.out.proxy(around.out.token("carol"))
+    told = clients.PYTHON["urllib"].format(url=f"https://{METADATA}/latest/meta-data/")
+    done = clients.run({"https_proxy": proxy}, around.work, sys.executable, "-c", told)
+    assert "Tunnel connection failed: 451 proctor: destination-unknown" in done.stderr
+
+
 def test_a_changed_tool_waits_for_a_person(run: Run) -> None:
     assert "count" not in run.listed
     assert "add" in run.listed
@@ -217,7 +225,7 @@ def test_everything_is_on_one_timeline(run: Run) -> None:
     ]
     turns = run.flows("path like '/v1/messages%'")
     assert {flow["correlated_by"] for flow in turns} == {"header"}
-    assert len(turns) == len(around.errand.steps) + 1
+    assert len(turns) == AGAIN + 2
     # Before the first turn nothing says whose run the handshake with an MCP server is.
     left = "select distinct rule_id from flows where session_id is null and subject = 'alice'"
     rows = around.query(left)
@@ -261,3 +269,46 @@ def test_the_console_shows_the_same(run: Run) -> None:
         bob.page.goto(f"{bob.address}/tools")
         bob.keeps("errand-tools")
         expect(bob.page.locator("main")).to_contain_text("count")
+
+
+@pytest.mark.parametrize("what", ["expired", "wrong"])
+def test_a_proxy_that_does_not_know_the_token(around: Outside, what: str) -> None:
+    told = {"expired": "The token has expired", "wrong": "The token cannot be read"}[what]
+    token = around.out.token(age=3600, ttl=600) if what == "expired" else "not-a-token"
+    count = f"select seq from flows where status = 407 and reason = '{told}'"  # noqa: S608 - ours
+    asked, before = around.model.request_count, len(around.query(count))
+    done = around.claude("Hello?", token=token)
+    # A refused CONNECT has no words of ours (the record has them), so these are Claude Code's.
+    assert done.returncode == 1
+    assert "the proxy refused the tunnel: check its credentials" in done.stdout
+    assert around.model.request_count == asked
+    assert len(around.query(count)) == before + 1, "it asks once"
+
+
+def test_without_a_token_it_does_not_even_start(around: Outside) -> None:
+    done = around.claude("Hello?", token=None)
+    assert done.returncode != 0
+    assert "PROCTOR_AGENT_TOKEN: is not set" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_helper_brings_fresh_tokens(around: Outside) -> None:
+    # The first is for the shell, and too old by now; Claude Code asks for its own.
+    tokens = [around.out.token(age=3600, ttl=600), around.out.token("erin")]
+    script = around.programs / "fresh"
+    script.write_text(
+        f"#!/bin/sh\nif [ -e '{script}.ran' ]; then echo {tokens[1]}\n"
+        f"else touch '{script}.ran'; echo {tokens[0]}; fi\n"
+    )
+    script.chmod(0o700)
+    command = around.connect("--token-from", str(script), "--format", "json")
+    told = gateway.command(*command[1:], cwd=around.out.folder)
+    assert told.returncode == 0, told.stderr
+    lines = [line for step in json.loads(told.stdout)["steps"] for line in step["commands"]]
+    (starting,) = [line for line in lines if line.startswith("claude --settings")]
+    settings = shlex.split(starting)[1:]
+    around.errand.steps = ()
+    done = around.claude(*settings, "Hello?", token=None, token_from=str(script))
+    assert (done.returncode, done.stdout) == (0, "That is all.\n"), done.stderr
+    asked = "select verdict from flows where subject = 'erin'"
+    assert around.query(asked) == [{"verdict": "allow"}]

@@ -11,7 +11,7 @@ from mitmproxy.test import tflow
 
 from proctor.model import Decision, Deny, Finding, Session
 from proctor.stages.exchange import Exchange, Stamp
-from proctor.stages.search import Search
+from proctor.stages.search import Search, nameable
 from tests.support.origin import Origin
 from tests.support.parts import ALICE
 from tests.support.redacted import request, screened, sent
@@ -123,3 +123,29 @@ def test_rules_are_told_and_can_refuse_by_it(tmp_path: Path) -> None:
         history = [{"role": "assistant", "content": "ok"}, {"role": "user", "content": "go"}]
         assert b" 200 " in proxy.request("claude", request(KEY, *history))
     assert sent(origin)["messages"][0]["content"] == "<API_KEY>"
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("run-1", True), (KEY, False), (f"run-1 {BROKEN}", False)]
+)
+def test_the_run_of_what_was_refused_is_named_only_by_what_may_be_recorded(
+    tmp_path: Path, name: str, *, kept: bool
+) -> None:
+    run = Session(id=name, client="c", started=datetime.now(UTC), correlated_by="header")
+    with screens(tmp_path / "state") as ours:
+        screen = ours.on("claude")
+        assert screen
+        assert nameable(run, screen) == (run if kept else None)
+    assert nameable(run, None) is run
+    assert nameable(None, None) is None
+
+
+@pytest.mark.parametrize("name", [KEY, f"x {BROKEN}"])
+def test_a_refusal_before_the_search_records_no_name_that_holds_more(
+    tmp_path: Path, name: str
+) -> None:
+    with Origin(OK) as origin, screened(tmp_path, origin) as (this, proxy, _seen):
+        more = f"x-claude-code-session-id: {name}\r\nupgrade: websocket\r\n".encode()
+        assert proxy.request("claude", post(more=more)).startswith(b"HTTP/1.1 501 ")
+    ((kind, fields),) = this.store.appended
+    assert (kind, fields["subject"], fields["session_id"]) == ("flow.end", "alice", None)

@@ -205,6 +205,10 @@ class World:
         """What the record says."""
         return self.out.query(f"select * from flows where {where} order by ts")  # noqa: S608 - of a test
 
+    def untouched(self) -> bool:
+        """Whether nothing has reached an upstream."""
+        return not (self.web.requests or self.plain.requests or self.pinned.connections)
+
     def well(self) -> None:
         """Nothing has failed inside proctor."""
         failed = {"layer.failed", "stage.failed", "exit.stopped", "record.failed"}

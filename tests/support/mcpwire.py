@@ -1,19 +1,24 @@
 """An MCP server and its client, of which a test says every byte, with a live proxy in between."""
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from proctor.approval.model import Approval, State
 from proctor.mcp.model import Pin, Sighting, Standing, accepted, sighted, unknown_pin
+from proctor.model import Allow, Case, Decision, Deny
 from proctor.protocols.mcp.definitions import digest
 from proctor.protocols.mcp.messages import PROTOCOL_VERSION, dumped
 from proctor.protocols.mcp.suspicion import suspicious
 from tests.support.desks import FakeDesk
 from tests.support.live import Live
+from tests.support.parts import Rules
 from tests.support.redacted import Seen, Upstream, answered
 from tests.support.screened import screens
 from tests.support.stand import Stand, house, listener, post, running
@@ -58,6 +63,20 @@ class Known:
         return made
 
 
+class ByMethod(Rules):
+    """Rules that go by the method of a message, or by a tool's name; all else passes."""
+
+    def decide(self, case: Case) -> Decision:
+        self.cases.append(case)
+        mcp = case.action.mcp
+        names = (mcp.tool, mcp.method) if mcp else ()
+        found = (self.answers[name] for name in names if name in self.answers)
+        return next(found, Decision(verdict=Allow(rule_id="all")))
+
+    def may(self, case: Case) -> bool:
+        return not isinstance(self.decide(case).verdict, Deny)
+
+
 @dataclass(slots=True, kw_only=True)
 class Wire:
     """A stand with one MCP server behind it.
@@ -75,6 +94,43 @@ class Wire:
     seen: Seen
     pins: Known
     desk: FakeDesk = field(default_factory=FakeDesk)
+
+    @property
+    def rules(self) -> dict[str, Decision]:
+        """By method, or tool, what the rules say."""
+        return self.stand.rules.answers
+
+    @property
+    def record(self) -> bytes:
+        """All that was kept, and what other addons saw."""
+        kept = b"".join(self.stand.store.contents) + json.dumps(self.stand.store.appended).encode()
+        return kept + b"".join(self.seen.flows)
+
+    @property
+    def endings(self) -> list[dict[str, Any]]:
+        """The last records of exchanges."""
+        return [fields for kind, fields in self.stand.store.appended if kind == "flow.end"]
+
+    def ask(self, data: bytes) -> "Future[Said]":
+        """Send one request from a client of its own."""
+        future: Future[Said] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(self.say(data, timeout=20))
+            except BaseException as error:  # noqa: BLE001 - told to the test
+                future.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        return future
+
+    def pending(self, count: int = 1) -> list[Approval]:
+        """What waits for a human."""
+        return self.live.do(lambda: self.desk.pending(count))
+
+    def decide(self, name: str, state: State, reason: str = "") -> None:
+        """Have somebody decide."""
+        self.live.do(lambda: self.desk.change(name, state, reason))
 
     def say(self, data: bytes, *, timeout: float = 10) -> "Said":
         """Send one request; what came back."""
@@ -138,10 +194,12 @@ def wire(
     @contextmanager
     def made() -> Iterator[Stand]:
         if folder is None:
-            yield house(server, pins=pins, desk=desk, reviewers=groups)
+            yield house(server, pins=pins, desk=desk, reviewers=groups, rules=ByMethod())
             return
         with screens(folder / "state", listeners=(SERVER,), **settings) as ours:
-            yield house(server, screens=ours, pins=pins, desk=desk, reviewers=groups)
+            yield house(
+                server, screens=ours, pins=pins, desk=desk, reviewers=groups, rules=ByMethod()
+            )
 
     with made() as this, running(this, SERVER, extra=(seen,)) as proxy:
         yield Wire(stand=this, live=proxy, seen=seen, pins=pins, desk=desk)

@@ -125,9 +125,10 @@ def house(
     resolver: Resolver | None = None,
     pins: Pins | None = None,
     reviewers: Sequence[str] = (),
+    rules: Rules | None = None,
 ) -> Stand:
     """A suite for these listeners, taking traffic."""
-    store, rules, keys, metrics = Store(), Rules(), Keys(), Counted()
+    store, rules, keys, metrics = Store(), rules or Rules(), Keys(), Counted()
     gate = Gate(authenticator=Tokens(), policies=rules, recorder=store, desk=desk)
     suite = Suite(
         listeners,

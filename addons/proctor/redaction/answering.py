@@ -72,7 +72,7 @@ class Messages(_Rewriter, Protocol):
     """Takes an answer apart into messages, some of which may wait for a human."""
 
     @property
-    def waiting(self) -> tuple[object, ...]:
+    def waiting(self) -> tuple[Any, ...]:
         """What is not decided, in order."""
         ...
 
@@ -234,7 +234,7 @@ class Answering:
         return self._out
 
     @property
-    def waiting(self) -> tuple[object, ...]:
+    def waiting(self) -> tuple[Any, ...]:
         """The tool calls, or questions, that are not decided, in order."""
         calls = self._events or self._json
         return calls.waiting if calls else ()

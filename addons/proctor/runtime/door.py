@@ -19,9 +19,17 @@ class Refusal:
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
 
-    def response(self) -> http.Response:
-        """As mitmproxy holds it."""
-        return http.Response.make(self.status, self.body, http.Headers(self.headers))
+    def response(self, reason: str = "") -> http.Response:
+        """As mitmproxy holds it.
+
+        Args:
+            reason: What stands beside the status in HTTP/1.1 (RFC 9112 4), all that many clients
+                show of a refused CONNECT; "" for the usual words.
+        """
+        response = http.Response.make(self.status, self.body, http.Headers(self.headers))
+        if reason:
+            response.reason = reason
+        return response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,12 @@ def nudge(nudged: http.HTTPFlow) -> None:
         handler.nudge(nudged)
 
 
+def linger(client: Client) -> None:
+    """Close a client's connection once it has had time to read what it was told."""
+    if handler := handlers.get(client):
+        handler.linger()
+
+
 def open_door(listener: str, door: Door) -> None:
     """From now on `door` stands behind the listener of this name."""
     doors[listener] = door

@@ -167,10 +167,13 @@ class GateStream(HttpStream):
 
         The end of one in which something waits for a human waits, too.
         """
-        if isinstance(event, ResponseEndOfMessage) and self._waits():
-            self._end = event
-            return
         try:
+            if isinstance(event, ResponseEndOfMessage):
+                if not self._waits() and (rest := self._rest()):
+                    yield SendHttp(ResponseData(self.stream_id, rest), self.context.client)
+                if self._waits():
+                    self._end = event
+                    return
             yield from super().state_stream_response_body(event)
         except ProctorError as error:
             yield from self._cut(error)
@@ -178,6 +181,12 @@ class GateStream(HttpStream):
     def _waits(self) -> bool:
         stream = self.flow.response.stream if self.flow.response else None
         return getattr(stream, "waits", False)
+
+    def _rest(self) -> bytes:
+        """What an answer's end brings; a body of JSON is judged only then."""
+        stream = self.flow.response.stream if self.flow.response else None
+        rest: bytes = stream.end() if hasattr(stream, "end") else b""
+        return rest
 
     def _nudged(self) -> layer.CommandGenerator[None]:
         """Something was decided, a waiting client is to hear of us, or it was ended by hand."""

@@ -11,6 +11,7 @@ from proctor.egress.hosts import parse_host
 from proctor.errors import AuthenticationError, ClientError, InternalError, ProctorError
 from proctor.identity.bearer import bearer_token, proxy_token
 from proctor.protocols.anthropic.routes import RouteKind
+from proctor.runtime.modes import linger
 from proctor.stages.aiming import Tunnel, reachable
 from proctor.stages.exchange import Exchange, Stamp, asked
 
@@ -177,9 +178,11 @@ class Admission:
             exchange.principal = await self._suite.gate.admit(exchange.token)
         except ProctorError as error:
             self._suite.refuse(flow, error)
-            if flow.response and self._suite.tunnel(flow.client_conn) and not flow.request.is_http2:
+            if flow.response and self._suite.tunnel(flow.client_conn):
                 # Its next CONNECT brings another token.
-                flow.response.headers["connection"] = "close"
+                if not flow.request.is_http2:
+                    flow.response.headers["connection"] = "close"
+                linger(flow.client_conn)
         else:
             self._admitted(flow, exchange)
 

@@ -208,7 +208,8 @@ class Inspection:
         request.headers[MCP_SESSION] = session_of(self._suite, exchange, sealed[0])
 
     def _plain(self, request: http.Request, exchange: Exchange) -> Action:
-        content = [_meant(request.headers.fields), request.raw_content or b""]
+        # With another credential it would be done to another account.
+        content = [_meant((*request.headers.fields, *exchange.own)), request.raw_content or b""]
         fields = http_fields(request, exchange, self._suite.specs, body=request.raw_content or b"")
         _as_described(exchange, fields)
         return _action(exchange, request, ActionKind.HTTP_REQUEST, fields, None, content=content)

@@ -280,7 +280,7 @@ class Result:
             message = read(data)
         except ClientError:
             return
-        if message.kind not in {Kind.RESPONSE, Kind.ERROR}:
+        if self._result or message.kind not in {Kind.RESPONSE, Kind.ERROR}:
             return
         given = message.result if message.kind is Kind.RESPONSE else message.error
         self._result = ToolResult(

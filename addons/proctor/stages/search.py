@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from mitmproxy import http
 
 from proctor.errors import ClientError
+from proctor.model import Session
 from proctor.redaction.cutting import Message, cut_http, cut_model
 from proctor.redaction.model import RedactionError
 from proctor.redaction.negotiation import negotiable
@@ -94,3 +95,14 @@ def _unusual(exchange: Exchange, fields: Iterable[tuple[bytes, bytes]]) -> froze
     return frozenset(
         name for name in names if name not in ORDINARY and not name.startswith(_ORDINARY)
     )
+
+
+def nameable(run: Session | None, screen: Screen | None) -> Session | None:
+    """The run of what was refused before it was looked at; None where its name holds more."""
+    if run is None or screen is None:
+        return run
+    try:
+        found = screen.finds("session", f"{run.id} {run.client}".encode())
+    except RedactionError:
+        return None
+    return None if found else run

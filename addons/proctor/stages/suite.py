@@ -41,7 +41,7 @@ from proctor.stages.admission import Admission, take_credentials
 from proctor.stages.aiming import Tunnel, aim, discovered
 from proctor.stages.bucket import Bucket
 from proctor.stages.decision import Decision
-from proctor.stages.exchange import Exchange, opening_of
+from proctor.stages.exchange import Exchange, Stamp, opening_of
 from proctor.stages.exit import Exit
 from proctor.stages.holding import Holding
 from proctor.stages.injection import Injection
@@ -51,7 +51,7 @@ from proctor.stages.parts import Authority, Credentials, Metrics, Pins, Resolver
 from proctor.stages.reading import load_specs
 from proctor.stages.recording import Recording
 from proctor.stages.redaction import Redaction
-from proctor.stages.search import Search
+from proctor.stages.search import Search, nameable
 from proctor.stages.transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -216,7 +216,7 @@ class Suite:
             if flow.killable:
                 flow.kill()
             return
-        flow.response = self._shaped(flow, exchange, error).response()
+        flow.response = self._shaped(flow, exchange, error).response(f"proctor: {error.code}")
 
     def gone(self, flow: http.HTTPFlow) -> None:
         """The client does not want this exchange any more."""
@@ -509,8 +509,10 @@ class Suite:
         opening = exchange.opening or opening_of(flow, exchange.listener)
         if exchange.principal is None and not self._bucket.take():
             return
-        if exchange.session is None and exchange.principal:
-            exchange.session = run_of(self.gate, exchange.principal, flow.request)
+        if exchange.principal and not exchange.stamps & Stamp.INSPECTED:
+            # Later on nothing but search says whether the run's name may be recorded.
+            run = run_of(self.gate, exchange.principal, flow.request)
+            exchange.session = nameable(run, self.screen(exchange.listener))
         verdict = exchange.refused or Deny(rule_id="protocol", reason=error or "")
         response = flow.response
         closing = Closing(

@@ -132,6 +132,7 @@ class Tap:
         self._rewriter = rewriter
         self._tools = tools
         self._result = result
+        self._ended = False
 
     def __call__(self, data: bytes) -> bytes | list[bytes]:
         """Take the next bytes off the wire; returns what goes on. Empty means the end.
@@ -140,7 +141,7 @@ class Tap:
             ProctorError: The answer cannot be made safe, and must be cut off here.
         """
         if self._rewriter:
-            passed = self._rewrite(self._rewriter, data)
+            passed = self._rewrite(self._rewriter, data) if data else self.end()
             return [passed] if passed else []
         if not data:
             return []  # b"" would end a chunked body here and now
@@ -150,6 +151,17 @@ class Tap:
         data = self.tail + data
         self.tail = data[-1:]
         return [data[:-1]] if len(data) > 1 else []
+
+    def end(self) -> bytes:
+        """No more bytes come; returns what was held back. Something in it may wait for a human.
+
+        Raises:
+            ProctorError: As above.
+        """
+        if self._rewriter is None or self._ended:
+            return b""
+        self._ended = True
+        return self._rewrite(self._rewriter, b"")
 
     def read(self, data: bytes) -> bytes:
         """Look at bytes without passing them on; returns them decoded."""
