@@ -44,11 +44,12 @@ EGRESS = """\
     kind: forward
     listen: 127.0.0.1:{port}
     destinations:
-      - {{host: localhost, port: {to}, path: /v1/**, credential: tickets, upstream_tls: {{ca: {ca}}}}}
-      - {{host: localhost, port: {to}, path: /mcp, speaks: mcp, name: tickets,
-         upstream_tls: {{ca: {ca}}}}}
+      - {{host: localhost, port: {to}, path: /v1/**, credential: tickets, {trust}}}
+      - {{host: localhost, port: {to}, path: /mcp, speaks: mcp, name: tickets, {trust}}}
+      - {{host: localhost, port: {to}, path: /help/**, {trust}}}
 """
-TICKETS = "  - {name: tickets, header: x-api-key, value: {env: TICKETS_KEY}}\n"
+TRUST = "upstream_tls: {{ca: {ca}}}"
+KEY_OF_IT = "  - {name: tickets, header: x-api-key, value: {env: TICKETS_KEY}}\n"
 CALL = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -61,8 +62,7 @@ QUERIES = (
     "select name, input, result from tool_calls order by seq",
     "select entity_type, action, detector, location from findings order by seq",
     'select state, "by", reason, rule_id from approvals order by seq',
-    "select method, path, status, verdict, rule_id, correlated_by from flows"
-    " where listener = 'egress' order by seq",
+    "select path, status, verdict, rule_id from flows where listener = 'egress' order by seq",
     "select path, status, verdict, rule_id, reason from flows where verdict = 'deny'",
 )
 
@@ -80,6 +80,8 @@ def main() -> int:
         "--keep", type=Path, help="put everything into this new folder, and keep it"
     )
     given = parser.parse_args()
+    if shutil.which("curl") is None:
+        parser.error("curl is not installed")
     with ExitStack() as stack:
         folder = stack.enter_context(_folder(given.keep))
         standin = stack.enter_context(serving(StandIn()))
@@ -211,26 +213,25 @@ def lead_out(config: Path, behind: outside.Outside, ca: Path) -> None:
     """Write a forward listener into proctor.yaml, and the key of what is behind it."""
     step("A way out", "What agents may reach, added to proctor.yaml; nothing else.")
     (port,) = free_ports(1)
-    egress = EGRESS.format(port=port, to=behind.port, ca=ca)
-    console.print(f"[dim]{escape(egress + TICKETS)}[/]", soft_wrap=True)
+    egress = EGRESS.format(port=port, to=behind.port, trust=TRUST.format(ca=ca))
+    console.print(f"[dim]{escape(egress + KEY_OF_IT)}[/]", soft_wrap=True)
     text = config.read_text()
     text = text.replace("\nidentity:", f"\n{egress}\nidentity:", 1)
-    config.write_text(text.replace("\nrules: rules/", f"{TICKETS}\nrules: rules/", 1))
+    config.write_text(text.replace("\nrules: rules/", f"{KEY_OF_IT}\nrules: rules/", 1))
 
 
 def goes_out(house: Path, token: str, behind: outside.Outside) -> list[str]:
     """Three requests by curl: what it wrote of each."""
-    if shutil.which("curl") is None:
-        raise SystemExit("curl is not installed")
     proctor("ca", "export", "--out", "proctor-ca.pem", cwd=house)
     asked = ("connect", "curl", "--listener", "egress")
     done = gateway.command(*asked, cwd=house)
     done.check_returncode()
     console.print(f'\n[bold]$ eval "$(proctor {" ".join(asked)})"[/]', soft_wrap=True)
-    mcp = ("-H", "Accept: application/json, text/event-stream", "--json", json.dumps(CALL))
+    headers = ("Content-Type: application/json", "Accept: application/json, text/event-stream")
+    mcp = ("-H", headers[0], "-H", headers[1], "-d", json.dumps(CALL))
     requests = (
         (f"{behind.url}/v1/tickets",),
-        ("-H", f"Authorization: Bearer {STOLEN}", f"{behind.url}/v1/tickets"),
+        ("-H", f"Authorization: Bearer {STOLEN}", f"{behind.url}/help/me"),
         (*mcp, f"{behind.url}/mcp"),
     )
     return [_curl(done.stdout, house, token, *request) for request in requests]

@@ -131,13 +131,13 @@ def test_headers_repeat_what_leaves_not_what_came(tmp_path: Path) -> None:
         more = (f"mcp-param-to: {MAIL}", f"Mcp-Param-Also: {OTHER}", "mcp-param-count: 4")
         assert this.say(modern("tools/call", call, *more)).status == 200
         assert this.say(modern("resources/read", {"uri": f"mail://{MAIL}/"})).status == 200
-        call, read = origin.requests
+        called, read = origin.requests
         assert MAIL.encode() not in origin.received + this.record
         assert OTHER.encode() not in origin.received + this.record
-        sent = body_sent(call)["params"]["arguments"]
-        assert f"\r\nmcp-param-to: {sent['to']}\r\n".encode() in call
-        assert f"\r\nMcp-Param-Also: {sent['deep']['also']}\r\n".encode() in call
-        assert b"\r\nmcp-param-count: 4\r\n" in call
+        sent = body_sent(called)["params"]["arguments"]
+        assert f"\r\nmcp-param-to: {sent['to']}\r\n".encode() in called
+        assert f"\r\nMcp-Param-Also: {sent['deep']['also']}\r\n".encode() in called
+        assert b"\r\nmcp-param-count: 4\r\n" in called
         assert f"\r\nmcp-name: {body_sent(read)['params']['uri']}\r\n".encode() in read
         this.rules["t"] = NO
         assert this.say(modern("tools/call", call_of(MAIL), more[0])).text.endswith("(rule no)")

@@ -1,6 +1,8 @@
 """What of an MCP server's answer goes on: tools, instructions, and questions of its own."""
 
+import gzip
 import json
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -145,12 +147,6 @@ def asked(style: str, method: str) -> tuple[bytes, bytes]:
     return request, said_json(given) if style == "json" else said_events(result(given))
 
 
-def through(said: Said, style: str) -> bool:
-    """Whether the client got the question."""
-    assert b"Ask first" not in said.raw
-    return b"Which?" in said.raw
-
-
 STYLES = ["request", "json", "events"]
 METHODS = [SAMPLING, ELICIT, "roots/list", "some/other"]
 
@@ -160,7 +156,7 @@ METHODS = [SAMPLING, ELICIT, "roots/list", "some/other"]
 def test_a_question_passes_where_a_rule_says_so(style: str, method: str) -> None:
     request, answer = asked(style, method)
     with Origin(answer) as origin, wire(origin) as this:
-        assert through(this.say(request), style)
+        assert b"Which?" in this.say(request).raw
         (_, case) = this.stand.rules.cases
         assert case.action.mcp
         assert (case.action.mcp.server, case.action.mcp.method) == ("tools", method)
@@ -190,9 +186,9 @@ def test_a_denied_question_does_not_reach_the_client(style: str, method: str) ->
 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("state", [State.APPROVED, State.DENIED])
-def test_a_held_question_waits_for_a_human(tmp_path: Path, style: str, state: State) -> None:
+def test_a_held_question_waits_for_a_human(style: str, state: State) -> None:
     request, answer = asked(style, ELICIT)
-    with Origin(answer.replace(b"Which?", MAIL.encode()[:6])) as origin, wire(origin) as this:
+    with Origin(answer) as origin, wire(origin) as this:
         this.rules[ELICIT] = ASK
         future = this.ask(request)
         (approval,) = this.pending()
@@ -200,7 +196,7 @@ def test_a_held_question_waits_for_a_human(tmp_path: Path, style: str, state: St
         assert not future.done()
         this.decide(approval.id, state, "seen")
         said = future.result(10)
-        assert (MAIL.encode()[:6] in said.raw) is (state is State.APPROVED)
+        assert (b"Which?" in said.raw) is (state is State.APPROVED)
         assert this.stand.metrics.waiting == 0
         closed(this.stand)
 
@@ -226,8 +222,6 @@ def test_what_comes_before_a_held_question_passes_and_what_comes_after_waits() -
     answer = said_events(noted[0], question(ELICIT), noted[1], result(text("done")))
     with Origin(answer) as origin, wire(origin) as this:
         this.rules[ELICIT] = ASK
-        import socket  # noqa: PLC0415 - for this test only
-
         with socket.create_connection(("127.0.0.1", this.live.ports["tools"]), 10) as wire_:
             wire_.sendall(calling("t", {}))
             data = b""
@@ -246,13 +240,11 @@ def test_a_client_that_goes_leaves_nobody_to_be_asked() -> None:
     request, answer = asked("request", ELICIT)
     with Origin(answer) as origin, wire(origin) as this:
         this.rules[ELICIT] = ASK
-        import socket  # noqa: PLC0415 - for this test only
-
         with socket.create_connection(("127.0.0.1", this.live.ports["tools"]), 10) as gone:
             gone.sendall(request)
             (approval,) = this.pending()
         closed(this.stand)
-        assert this.desk.gone == [approval.id]
+        assert this.desk.approvals[approval.id].state is State.CANCELLED
         assert this.stand.metrics.waiting == 0
 
 
@@ -398,8 +390,6 @@ def test_a_stream_that_never_ends_a_message_is_cut_off() -> None:
 
 
 def test_a_bomb_is_cut_off() -> None:
-    import gzip  # noqa: PLC0415 - for this test only
-
     bomb = gzip.compress(b'{"jsonrpc":"2.0","id":1,"result":{"x":"' + b"evil" * 10_000_000)
     with Origin(answered(bomb, more="content-encoding: gzip\r\n")) as origin, wire(origin) as this:
         said = this.say(calling("t", {}), timeout=20)

@@ -18,7 +18,7 @@ from proctor.stdio.door import MAX_OPEN
 from proctor.stdio.lines import TooLong
 from tests.support.desks import NOW, terms
 from tests.support.screened import BROKEN, MAIL
-from tests.support.stdio import Ends, ends, line, until
+from tests.support.stdio import ends, line, until
 
 DENIED = Decision(verdict=Deny(rule_id="no-writes", reason="Nobody writes here."))
 HELD = Decision(verdict=Hold(rule_id="look", reason="Somebody looks.", terms=(terms(),)))
@@ -30,16 +30,16 @@ def run(test: Any) -> None:
 
 
 def kill() -> Kill:
-    return Kill(
-        id="k_1", scope=KillScope.ALL, target="", reason="enough", by="carol", at=NOW
-    )
+    return Kill(id="k_1", scope=KillScope.ALL, target="", reason="enough", by="carol", at=NOW)
 
 
 def test_a_request_and_its_answer() -> None:
     async def main() -> None:
         async with ends() as this:
             await this.call(path="a.txt")
-            assert this.server == [line("tools/call", 1, name="read", arguments={"path": "a.txt"}) + b"\n"]
+            assert this.server == [
+                line("tools/call", 1, name="read", arguments={"path": "a.txt"}) + b"\n"
+            ]
             (begin,) = this.records("flow.begin")
             assert this.records("flow.end") == []
             assert (begin["method"], begin["scheme"], begin["host"]) == ("STDIO", "stdio", "files")

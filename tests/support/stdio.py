@@ -140,9 +140,7 @@ async def ends(
     """
     rules, store, desk = ByMethod(), Store(), FakeDesk()
     token, pins = Token(), FakePins()
-    gate = Gate(
-        authenticator=Tokens(), policies=rules, recorder=store, clock=_now, desk=desk
-    )
+    gate = Gate(authenticator=Tokens(), policies=rules, recorder=store, clock=_now, desk=desk)
     with contextlib.ExitStack() as stack:
         screen = None
         if folder:

@@ -28,10 +28,11 @@ from proctor.model import (
     verdict_name,
 )
 from proctor.policy.calls import call_of
-from proctor.policy.expression import EvaluationError
+from proctor.policy.expression import EvaluationError, Expression
 from proctor.policy.features import Features
 from proctor.policy.match import matches_any
 from proctor.policy.partial import Foresight
+from proctor.policy.remembered import Remembered
 from proctor.policy.rulefile import read_rules
 from proctor.policy.rules import Rule
 from proctor.policy.values import Plan, View
@@ -80,6 +81,12 @@ class Policy:
         self._plans = {kind: _plan(spoken) for kind, spoken in self._by_kind.items()}
         self._known: dict[tuple[Any, ...], list[Spoken]] = {}
         self._foresight: dict[ActionKind, Foresight] = {}
+        self._remembered = {
+            id(condition): Remembered(condition)
+            for rule in self.rules
+            for condition in (rule.when, rule.unless)
+            if condition and Remembered.worth(condition)
+        }
 
     def decide(self, case: Case) -> Decision:
         """What the rules say; never raises, and an expression that fails denies."""
@@ -111,10 +118,11 @@ class Policy:
         kind = case.action.kind
         plan = self._plans[kind]
         key = plan.key(case) if hidden is None else None
-        if key is not None and (known := self._known.get((kind, *key))) is not None:
-            return known
+        if key is not None and (answers := self._known.get((kind, *key))) is not None:
+            return answers
         view = View(case, plan, hidden)
-        answers = [(rule, *_judge(rule, view, hidden)) for rule in self._by_kind[kind]]
+        known = {} if hidden else self._remembered
+        answers = [(rule, *_judge(rule, view, hidden, known)) for rule in self._by_kind[kind]]
         if key is not None:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
@@ -295,21 +303,31 @@ def _plan(rules: Iterable[Rule]) -> Plan:
     return Plan(fields, zones, patterns=patterns)
 
 
-def _judge(rule: Rule, view: View, hidden: Mapping[str, str] | None) -> tuple[Outcome, str]:
+def _judge(
+    rule: Rule,
+    view: View,
+    hidden: Mapping[str, str] | None,
+    remembered: Mapping[int, Remembered],
+) -> tuple[Outcome, str]:
     """Whether a rule speaks; `hidden` are fields whose lack is no failure but ignorance."""
     step = Outcome.MATCH
     try:
         if rule.match and not _matches(rule, view.case, hidden):
             return step, ""
         step = Outcome.WHEN
-        if rule.when and not rule.when.evaluate(view.context):
+        if rule.when and not _holds(rule.when, view, remembered):
             return step, ""
         step = Outcome.UNLESS
-        if rule.unless and rule.unless.evaluate(view.context):
+        if rule.unless and _holds(rule.unless, view, remembered):
             return step, ""
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the answer is no
         return _failure(rule, view, step, error, hidden or {})
     return Outcome.MATCHED, ""
+
+
+def _holds(condition: Expression, view: View, remembered: Mapping[int, Remembered]) -> bool:
+    known = remembered.get(id(condition))
+    return known.holds(view) if known else condition.evaluate(view.context)
 
 
 def _matches(rule: Rule, case: Case, hidden: Mapping[str, str] | None) -> bool:

@@ -149,7 +149,7 @@ class Plan:
             (field, *_place(field), getter(field), _bounded_by(field)) for field in wanted
         )
         self.zones = tuple((clock_name(zone), time_zone(zone) or UTC) for zone in sorted(zones))
-        self._plain = not self.zones and all(_is_plain(field) for field in wanted)
+        self._plain = not self.zones and all(is_plain(field) for field in wanted)
         self._patterns = patterns
 
     def key(self, case: Case) -> tuple[Any, ...] | None:
@@ -223,7 +223,8 @@ class View:
                 self.missing[field] = NOT_TEXT
 
 
-def _is_plain(field: str) -> bool:
+def is_plain(field: str) -> bool:
+    """Whether a field holds one value, or a list of texts."""
     room, name = _place(field)
     kind = TABLE[room] if not name else (TABLE[room].fields or {})[name]
     return kind.name in {"string", "int", "bool"} or (

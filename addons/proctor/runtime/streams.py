@@ -185,8 +185,8 @@ class GateStream(HttpStream):
     def _rest(self) -> bytes:
         """What an answer's end brings; a body of JSON is judged only then."""
         stream = self.flow.response.stream if self.flow.response else None
-        rest: bytes = stream.end() if hasattr(stream, "end") else b""
-        return rest
+        end: Callable[[], bytes] = getattr(stream, "end", bytes)
+        return end()
 
     def _nudged(self) -> layer.CommandGenerator[None]:
         """Something was decided, a waiting client is to hear of us, or it was ended by hand."""

@@ -17,6 +17,7 @@ GRACE: Final = 1.5
 """Seconds for the server to end once its input has; clients wait two for us (2026-07-28, stdio)."""
 
 _PERSUASION: Final = 0.3  # seconds between SIGTERM and SIGKILL
+_LOOK: Final = 0.02  # seconds
 _CHUNK: Final = 64 * 1024
 _MAX_SAID: Final = 8 * 1024  # bytes of a line on standard error
 _SIGNALLED: Final = 128  # as shells count
@@ -87,7 +88,9 @@ class Child:
 
     async def ended(self) -> int:
         """Its exit status once it has ended; of a signal, 128 and its number."""
-        status = await self._process.wait()
+        # Not `wait`, which waits for its pipes, too, and what it started may hold them.
+        while (status := self._process.returncode) is None:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(_LOOK)
         return status if status >= 0 else _SIGNALLED - status
 
     async def stop(self, grace: float = GRACE) -> int:
@@ -100,7 +103,7 @@ class Child:
         for seconds, number in ((grace, signal.SIGTERM), (_PERSUASION, signal.SIGKILL)):
             try:
                 async with asyncio.timeout(seconds):
-                    await self._process.wait()
+                    await self.ended()
             except TimeoutError:
                 self._signal(number)
         status = await self.ended()

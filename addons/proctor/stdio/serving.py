@@ -96,13 +96,16 @@ class Run:
             loop.add_signal_handler(number, self._stopped.set)
         heard = spawn(self._from_client(), name="client")
         said = spawn(self._from_server(), name="server")
+        ended = spawn(self._child.ended(), name="server's end")
         over = spawn(self._door.over.wait(), name="over")
         stopped = spawn(self._stopped.wait(), name="stopped")
         try:
-            await asyncio.wait({heard, said, over, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {heard, said, ended, over, stopped}, return_when=asyncio.FIRST_COMPLETED
+            )
             return await self._end(heard, said)
         finally:
-            await stop(heard, said, over, stopped)
+            await stop(heard, said, ended, over, stopped)
             for number in signals:
                 loop.remove_signal_handler(number)
 

@@ -1,7 +1,9 @@
 """The agent's token: from a file, a command or the environment, and read again when it runs out."""
 
 import asyncio
+import contextlib
 import os
+import signal
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -88,13 +90,16 @@ class TokenCommand:
         try:
             async with asyncio.timeout(_PATIENCE):
                 assert process.stdout is not None  # noqa: S101 - it was asked for
-                raw = await process.stdout.read(_MAX_TOKEN + 1)
-                status = await process.wait()
+                raw = b""
+                while len(raw) <= _MAX_TOKEN and (data := await process.stdout.read(_MAX_TOKEN)):
+                    raw += data
+                status = 0 if len(raw) > _MAX_TOKEN else await process.wait()
         except TimeoutError:
             raise _unread(f"{name} did not end in {_PATIENCE:.0f} seconds") from None
         finally:
-            if process.returncode is None:
-                process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
         if status:
             raise _unread(f"{name} ended with status {status}")
         return _token(raw, name)
