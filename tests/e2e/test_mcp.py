@@ -1,4 +1,4 @@
-"""MCP through one gateway: the SDK's client and server, rules, people who decide, and the record."""
+"""MCP through one gateway: the SDK's client and server, rules, people, and the record."""
 
 import asyncio
 import contextlib
@@ -26,8 +26,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 pytest.importorskip("mcp", reason="the MCP SDK is not installed")
 
 import httpx2  # noqa: E402 - comes with the SDK
-from mcp import Client  # noqa: E402 - imports the SDK
 
+from mcp import Client  # noqa: E402 - imports the SDK
 from tests.support import mcpclient  # noqa: E402 - the same
 from tests.support.mcpclient import LEGACY, MODERN  # noqa: E402 - the same
 from tests.support.mcpserver import DESCRIBED, McpServer  # noqa: E402 - the same
@@ -158,6 +158,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     ):
         trusting = {"upstream_tls": {"ca": str(files.ca)}}
         destination = {"host": "localhost", "port": secure.port, "path": "/mcp", "speaks": "mcp"}
+        ports = free_ports(2)
         routes = {
             "events": events,
             "documents": documents,
@@ -170,7 +171,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 {
                     "name": "tools",
                     "kind": "reverse",
-                    "listen": "127.0.0.1:0",
+                    "listen": f"127.0.0.1:{ports[0]}",
                     "speaks": "mcp",
                     "routes": [
                         {"path": f"/{name}", "upstream": each.url} for name, each in routes.items()
@@ -179,7 +180,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 {
                     "name": "safe",
                     "kind": "reverse",
-                    "listen": f"127.0.0.1:{free_ports(1)[0]}",
+                    "listen": f"127.0.0.1:{ports[1]}",
                     "tls": {"cert": str(files.cert), "key": str(files.key)},
                     "speaks": "mcp",
                     "routes": [{"path": "/secure", "upstream": secure.url, **trusting}],
@@ -238,7 +239,7 @@ def test_rules_say_what_is_listed_called_read_and_asked(world: World, mode: str)
             far = await client.call_tool("count", {"to": 90})
             assert "Too far." in mcpclient._text(far.content)
             for asked in (client.read_resource("note://bob"), client.get_prompt("greet", {})):
-                with pytest.raises(Exception, match="private|No prompts"):
+                with pytest.raises(Exception, match=r"private|No prompts"):
                     await asked
             assert (await client.read_resource("readme://all")).contents
             pondered = await client.call_tool("ponder", {"question": "Why?"})

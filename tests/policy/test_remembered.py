@@ -16,7 +16,7 @@ SOURCES = [
     'http.host == "a"',
     'http.headers.exists(name, name == "x-a")',
     '"x-a" in http.headers && http.headers["x-a"] == "b"',
-    'findings.exists(f, f.type == "a" && f.score > 0.5)',
+    'findings.exists(f, f.location == "a" && f.score > 0.5)',
     'http.path.startsWith(http.host) && http.method == "GET"',
     'http.violations.exists(v, v.contains("b"))',
 ]

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from proctor.model import Case
 from proctor.policy.expression import Expression
-from proctor.policy.fields import TABLE
 from proctor.policy.values import MAX_REMEMBERED, View, getter, is_plain
 
 MAX_ANSWERS: Final = 1024
@@ -34,7 +33,7 @@ class Remembered:
     def worth(condition: Expression) -> bool:
         """Whether the answers of a condition can be remembered."""
         return all(
-            field in _FLAT or (field.partition(".")[0] in TABLE and is_plain(field))
+            field in _FLAT or (not field.startswith("now") and is_plain(field))
             for field in condition.fields
         )
 
