@@ -8,7 +8,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,9 +21,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 pytest.importorskip("mcp", reason="the MCP SDK is not installed")
 
-from mcp import Client  # noqa: E402 - imports the SDK
 from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: E402 - the same
 
+from mcp import Client  # noqa: E402 - imports the SDK
 from tests.support import mcpclient  # noqa: E402 - the same
 from tests.support.mcpclient import LEGACY, MODERN  # noqa: E402 - the same
 from tests.support.mcpserver import DESCRIBED  # noqa: E402 - the same
@@ -37,12 +36,19 @@ ECHO = (
     "    asked = json.loads(line)\n"
     "    if asked.get('method') == 'die': os._exit(7)\n"
     "    said = {'jsonrpc': '2.0', 'id': asked.get('id'), 'result': {'env': dict(os.environ)}}\n"
-    "    if asked.get('method') != 'wait': print(json.dumps(said), flush=True)\n"
+    "    if asked.get('method') == 'wait':\n"
+    "        said = {'jsonrpc': '2.0', 'method': 'notifications/message', 'params': {}}\n"
+    "    print(json.dumps(said), flush=True)\n"
 )
 RULES = """\
 rules:
   - {id: talk, on: mcp.call, when: 'true', then: allow}
   - {id: no-fail, on: mcp.call, match: mcp__oracle__fail, then: deny, reason: Nobody fails here.}
+  - id: small
+    on: mcp.call
+    when: mcp.tool == "add" && has(mcp.arguments.a) && mcp.arguments.a == 13
+    then: deny
+    reason: Nobody adds thirteen.
 """
 
 
@@ -157,15 +163,15 @@ def test_a_server_that_dies_and_one_that_is_stopped(house: Installation) -> None
     dying, stopped = Spoken(house), Spoken(house)
     dying.send("wait", 1)
     dying.send("die", 2)
+    assert dying.hear()["method"] == "notifications/message"
     assert {dying.hear()["id"], dying.hear()["id"]} == {1, 2}
     assert dying.end()[0] == 7
-    stopped.send("ping")
+    stopped.send("wait")
     stopped.hear()
-    stopped.send("wait", 2)
     stopped.process.send_signal(signal.SIGTERM)
     assert stopped.hear()["error"]["code"] == 502
     status, errors = stopped.end()
-    assert status == 143, errors
+    assert status == 0, errors  # it ended with its input
 
 
 @pytest.mark.parametrize("token", ["stranger", "expired"])
@@ -188,17 +194,17 @@ def test_claude_code_calls_a_tool(claude_code: ClaudeCode, home: Installation) -
         "env": {"PROCTOR_AGENT_TOKEN": token, "PYTHONPATH": PATHS},
     }
     config = json.dumps({"mcpServers": {"oracle": server}})
-    tools = "mcp__oracle__add,mcp__oracle__fail"
+    tools = "mcp__oracle__add"
 
     def ask(prompt: str) -> subprocess.CompletedProcess[str]:
-        named = ["--session-id", session] if "add" in prompt else ["--resume", session]
+        named = ["--session-id", session] if '"a": 1,' in prompt else ["--resume", session]
         options = [*named, "--strict-mcp-config", "--mcp-config", config]
         return claude_code.run(*options, prompt, token=token, tools=tools)
 
     added = ask('call: mcp__oracle__add {"a": 1, "b": 2}')
     assert added.returncode == 0, added.stderr
     assert '"total": 3' in added.stdout or "total" in added.stdout
-    denied = ask("call: mcp__oracle__fail {}")
+    denied = ask('call: mcp__oracle__add {"a": 13, "b": 2}')
     rows = home.query(
         "select name, source, verdict, tool_use_id from tool_calls where session_id = $session"
         " order by seq",
@@ -206,6 +212,6 @@ def test_claude_code_calls_a_tool(claude_code: ClaudeCode, home: Installation) -
     )
     over = [row for row in rows if row["source"] == "mcp"]
     asked = {row["tool_use_id"] for row in rows if row["source"] == "llm"}
-    assert [row["name"] for row in over][:1] == ["mcp__oracle__add"], denied.stdout
-    assert {row["tool_use_id"] for row in over} <= asked
-    assert "Nobody fails here." in denied.stdout + denied.stderr
+    assert [row["verdict"] for row in over] == ["allow", "deny"], denied.stdout
+    assert {row["tool_use_id"] for row in over} == asked
+    assert "Nobody adds thirteen." in denied.stdout

@@ -186,3 +186,34 @@ def test_routes_of_a_reverse_listener(path: str, arrives: bytes | None) -> None:
 )
 def test_an_authority_as_urls_have_it(scheme: str, host: str, port: int, written: str) -> None:
     assert authority(scheme, host, port) == written
+
+
+def test_what_goes_nowhere_is_part_of_the_run_under_way() -> None:
+    # It is refused before anyone asks what it is; the record of the run has it all the same.
+    with Origin(OK) as origin:
+        resolver = Resolver(lookup=Names("127.0.0.1"))
+        there = {"host": "localhost", "port": origin.port, "plaintext": True}
+        this = house(proxy_of(there), resolver=resolver)
+        named = "x-claude-code-session-id: s-1"
+        here, nowhere = f"http://localhost:{origin.port}/", "http://0xA9FEA9FE/latest"
+        with running(this, "egress") as proxy:
+            for request in (
+                get(nowhere),
+                get(here, named),
+                get(nowhere),
+                b"CONNECT 0xA9FEA9FE:443 HTTP/1.1\r\nproxy-authorization: Bearer a\r\n\r\n",
+                get(nowhere, token="b"),
+                get(nowhere, "x-claude-code-session-id: s-2"),
+                get(nowhere),
+            ):
+                proxy.request("egress", request)
+        resolver.close()
+    refused = [fields for _, fields in this.store.appended if fields["verdict"] == "deny"]
+    assert [(each["session_id"], each["correlated_by"]) for each in refused] == [
+        (None, None),
+        ("s-1", "principal"),
+        ("s-1", "principal"),
+        (None, None),
+        ("s-2", "header"),
+        (None, None),  # two are under way
+    ]

@@ -113,6 +113,15 @@ def test_what_is_suspicious_is_left_out_and_found() -> None:
         assert this.pins.pins["tools", "b"].open
 
 
+def test_a_name_that_would_forge_a_terminal_is_left_out_and_written_out() -> None:
+    names = ["a\x1b[31m", "b\u202e", "c\n", "x" * 300]
+    with Origin(listing(*map(tool, names), tool("ok"))) as origin, wire(origin) as this:
+        assert listed(this.say(LIST)) == ["ok"]
+        places = {each["location"] for each in this.endings[0]["findings"]}
+    assert {"tools[a<U+001B>[31m]", "tools[b<U+202E>]"} <= places
+    assert all(place.isprintable() for place in places if "[c" not in place)
+
+
 @pytest.mark.parametrize("method", ["initialize", "server/discover"])
 def test_a_server_s_words_for_the_model_stay_unless_they_are_suspicious(method: str) -> None:
     given = {"instructions": "For sums.", "serverInfo": {"name": "s", "version": "1"}}

@@ -181,3 +181,43 @@ def test_much_at_once_passes_before_it_is_read_and_is_read_in_order() -> None:
     reply, _ = tap.finish()
     assert reply
     assert reply.output == "".join(f"{number}," for number in range(150))
+
+
+class Late:
+    """A rewriter whose answer comes with its end, as a body of JSON does, and then waits."""
+
+    def __init__(self) -> None:
+        self.ends = 0
+        self.idle = True
+
+    def feed(self, _data: bytes) -> Rewritten:
+        return Rewritten()
+
+    def finish(self) -> Rewritten:
+        self.ends += 1
+        self.idle = False
+        return Rewritten()
+
+    def released(self) -> Rewritten:
+        self.idle = True
+        return Rewritten(b"late", b"late")
+
+    def broken(self, _error: ProctorError) -> None:
+        return None
+
+    def ping(self) -> bytes:
+        return b""
+
+
+def test_an_end_may_bring_something_that_waits() -> None:
+    kept, late = Kept(), Late()
+    tap = Tap(encoding="", reader=None, content=kept, rewriter=late)
+    assert tap(b"abc") == []
+    assert not tap.waits
+    assert tap.end() == b""
+    assert tap.waits
+    assert tap.released() == b"late"
+    assert not tap.waits
+    assert (tap.end(), tap(b"")) == (b"", [])  # it ends once
+    assert (late.ends, kept.data) == (1, b"late")
+    assert Tap(encoding="", reader=None, content=None).end() == b""

@@ -61,7 +61,10 @@ def test_what_does_not_end_is_ended() -> None:
 
 def test_what_it_leaves_behind_is_ended_too() -> None:
     async def main() -> None:
-        code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])"
+        code = (
+            "import subprocess, sys\n"
+            "subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])"
+        )
         child = await started(code)
         assert await child.ended() == 0
         await child.stop(0)

@@ -217,7 +217,7 @@ def test_without_a_record_nothing_passes() -> None:
 def test_whatever_raises_nothing_goes_on(
     part: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def raises(*args: Any, **more: Any) -> None:
+    def raises(*_args: Any, **_more: Any) -> None:
         raise RuntimeError(MAIL)
 
     async def main() -> None:

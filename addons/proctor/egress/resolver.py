@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from proctor.egress.addresses import Network, entries, permitted, unmapped
@@ -98,6 +99,17 @@ class Resolver:
             raise _unresolved(host, "no answer in time", status=504)
         return self._answer(host, task.result())
 
+    def known(
+        self, host: str, pattern: HostPattern, networks: Sequence[Network]
+    ) -> tuple[str, ...] | None:
+        """The same as `pinned` where nothing has to be waited for; else None. Errors as there."""
+        kept = self._kept.get(host)
+        if is_address(host):
+            return _permitted(host, (host,), pattern, tuple(networks))
+        if kept is None or self._clock() >= kept.until or not kept.addresses:
+            return None
+        return _permitted(host, kept.addresses, pattern, tuple(networks))
+
     async def pinned(
         self, host: str, port: int, pattern: HostPattern, networks: Sequence[Network]
     ) -> tuple[str, ...]:
@@ -118,19 +130,7 @@ class Resolver:
             UpstreamError: `name-unresolved`.
             RefusedError: `address-refused`.
         """
-        addresses = await self.resolve(host, port)
-        for text in addresses:
-            address = ip_address(text)
-            refused = permitted(address, pattern, networks)
-            if refused:
-                raise RefusedError(
-                    code="address-refused",
-                    message=f"{host} leads to an address that its destination does not name",
-                    got=refused,
-                    expected="a public address",
-                    hint=f"If it is meant, the destination has `addresses: [{entries(address)}]`.",
-                )
-        return addresses
+        return _permitted(host, await self.resolve(host, port), pattern, tuple(networks))
 
     def close(self) -> None:
         """Take no more names. A lookup that runs goes on in its thread until it ends."""
@@ -160,6 +160,25 @@ class Resolver:
         if not addresses:
             raise _unresolved(host, "no address")
         return addresses
+
+
+@lru_cache(maxsize=1024)
+def _permitted(
+    host: str, addresses: tuple[str, ...], pattern: HostPattern, networks: tuple[Network, ...]
+) -> tuple[str, ...]:
+    """The addresses, if every one of them may be dialled."""
+    for text in addresses:
+        address = ip_address(text)
+        refused = permitted(address, pattern, networks)
+        if refused:
+            raise RefusedError(
+                code="address-refused",
+                message=f"{host} leads to an address that its destination does not name",
+                got=refused,
+                expected="a public address",
+                hint=f"If it is meant, the destination has `addresses: [{entries(address)}]`.",
+            )
+    return addresses
 
 
 def _unresolved(host: str, got: str, *, status: int = 502) -> UpstreamError:

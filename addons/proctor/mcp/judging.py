@@ -24,6 +24,7 @@ from proctor.model import (
 )
 from proctor.protocols.mcp.actions import CALL, question_action, target, tool_name
 from proctor.protocols.mcp.answers import Asked, Denied, Outcome, Pass
+from proctor.protocols.mcp.definitions import visible
 from proctor.protocols.mcp.suspicion import suspicious
 from proctor.record import Ruling
 
@@ -185,7 +186,7 @@ class Judging:
         self.findings.append(
             Finding(
                 type=SUSPICIOUS,
-                location=location[:200],
+                location=visible(location)[:200],
                 direction="response",
                 score=score,
                 detector=DETECTOR,

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from mitmproxy import flow
 from mitmproxy.connection import Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 
 from proctor.errors import ProctorError
@@ -47,9 +49,22 @@ class Tunnel(layer.Layer):
             yield from child.handle_event(events.Start())
             # As NextLayer does; not before, since the child does the same.
             self.handle_event = child.handle_event  # type: ignore[method-assign]
+            self._take_over(child)
             yield from child.handle_event(event)
         elif isinstance(event, events.ConnectionClosed):
             yield commands.CloseConnection(self.context.client)
+
+
+    def _take_over(self, child: layer.Layer) -> None:
+        """Leave out the layers around a CONNECT in HTTP/1: they have nothing more to say.
+
+        Each byte would go through a second HTTP layer, unread, on its way in and out.
+        """
+        layers = self.context.layers
+        for front, around in pairwise(layers):
+            if isinstance(around, HttpLayer):
+                front.handle_event = child.handle_event  # type: ignore[method-assign]
+                return
 
 
 @dataclass

@@ -73,37 +73,44 @@ class Inspection:
         exchange = self._suite.exchange(flow)
         if exchange.done:
             return None
-        request, target = flow.request, exchange.to
-        if request.raw_content is None or request.trailers:
-            self._suite.refuse(flow, ClientError("body-unread", "The body cannot be read whole"))
-            return None
-        if not _one_request(request):
-            self._suite.refuse(
-                flow,
-                ClientError(
-                    "request-ambiguous", "The request could be read in two ways (RFC 9112 2.2)"
-                ),
-            )
-            return None
         try:
-            self._whose(request, exchange)
-            match target.speaks:
-                case "anthropic":
-                    self._anthropic(flow, exchange)
-                case "mcp":
-                    self._mcp(flow, exchange)
-                case _:
-                    exchange.actions = (self._plain(request, exchange),)
-                    self._name_session(request, exchange, None)
+            self._read(flow, exchange)
+            if exchange.opening is None:
+                exchange.opening = opening_of(flow, exchange.listener)
+            if not self._located(exchange):
+                return self._locate(flow, exchange)
         except ClientError as error:
             self._suite.refuse(flow, error)
             return None
-        if exchange.opening is None:
-            exchange.opening = opening_of(flow, exchange.listener)
+        self._inspected(flow, exchange)
+        return None
+
+    def _read(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        request = flow.request
+        if request.raw_content is None or request.trailers:
+            raise ClientError("body-unread", "The body cannot be read whole")
+        if not _one_request(request):
+            raise ClientError(
+                "request-ambiguous", "The request could be read in two ways (RFC 9112 2.2)"
+            )
+        self._whose(request, exchange)
+        match exchange.to.speaks:
+            case "anthropic":
+                self._anthropic(flow, exchange)
+            case "mcp":
+                self._mcp(flow, exchange)
+            case _:
+                exchange.actions = (self._plain(request, exchange),)
+                self._name_session(request, exchange, None)
+
+    def _located(self, exchange: Exchange) -> bool:
+        """Whether nothing has to be looked up."""
+        target = exchange.to
         if target.named or target.via:
-            self._inspected(flow, exchange)
-            return None
-        return self._locate(flow, exchange)
+            return True
+        known = self._suite.resolver.known(exchange.at[0], target.host, target.addresses)
+        exchange.addresses = known or ()
+        return known is not None
 
     @staticmethod
     def _inspected(flow: http.HTTPFlow, exchange: Exchange) -> None:

@@ -18,6 +18,7 @@ from proctor.mcp.model import Standing
 from proctor.model import Action, ActionKind, Allow, Finding, McpFields, ToolFields
 from proctor.protocols.mcp.actions import CALL, question_action, target, tool_name
 from proctor.protocols.mcp.answers import Asked, Denied, McpAnswer, Outcome, Pass, framing
+from proctor.protocols.mcp.definitions import visible
 from proctor.protocols.mcp.suspicion import suspicious
 from proctor.record import Ruling, ToolCall
 from proctor.redaction.answering import Answering
@@ -158,7 +159,7 @@ class McpGate:
         self.findings.append(
             Finding(
                 type=SUSPICIOUS,
-                location=location[:200],
+                location=visible(location)[:200],
                 direction="response",
                 score=score,
                 detector=DETECTOR,

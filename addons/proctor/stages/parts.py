@@ -47,6 +47,12 @@ class Authority(Protocol):
 class Resolver(Protocol):
     """Names become addresses."""
 
+    def known(
+        self, host: str, pattern: HostPattern, networks: Sequence[Network]
+    ) -> tuple[str, ...] | None:
+        """The addresses that may be dialled, where nothing has to be waited for."""
+        ...
+
     async def pinned(
         self, host: str, port: int, pattern: HostPattern, networks: Sequence[Network]
     ) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from mitmproxy import http
 from mitmproxy.connection import Client
 
 from proctor.approval.holder import Waiting, Why
-from proctor.approval.model import Approval, Kill, KillScope
+from proctor.approval.killed import ended
+from proctor.approval.model import Approval, Kill
 from proctor.egress.targets import Target, Targets, targets_of
 from proctor.errors import (
     AuthenticationError,
@@ -397,17 +398,7 @@ class Suite:
     @staticmethod
     def ended(kill: Kill) -> RefusedError:
         """What is said of whatever a kill ends or keeps out."""
-        what = {
-            KillScope.SESSION: "This session was",
-            KillScope.PRINCIPAL: "You were",
-            KillScope.ALL: "Everything was",
-        }[kill.scope]
-        return RefusedError(
-            "killed",
-            f"{what} stopped by an administrator: {kill.reason}",
-            hint="Nothing passes until that is lifted.",
-            rule_id=f"kill {kill.id}",
-        )
+        return ended(kill)
 
     def kill(self, kill: Kill) -> None:
         """End what runs, as far as a kill reaches."""

@@ -23,7 +23,7 @@ class Caller:
         self._house = house
         self._token = ""
         self._client = ""
-        self._named: dict[tuple[str, str], bool] = {}
+        self._looked = ("", True)
         self.principal: Principal | None = None
         self.latest: Session | None = None
 
@@ -72,28 +72,29 @@ class Caller:
         house = self._house
         if message is not None:
             self._client = _product(message) or self._client
-        client = self._client if self._recordable("client", self._client) else ""
         name = house.session
-        if name and len(name) <= _MAX_SESSION and name.isprintable():
-            if not self._recordable("session", name):
-                return None
+        if len(name) > _MAX_SESSION or not name.isprintable():
+            return None
+        client = self._client
+        if not self._recordable(f"{name} {client}"):
+            return None
+        if name:
             return house.gate.session(principal, name, client=client, correlated_by="environment")
         call = tool_use_id(message) if message else ""
         return house.gate.joined(principal, call, client=client)
 
-    def _recordable(self, what: str, words: str) -> bool:
+    def _recordable(self, words: str) -> bool:
         """Whether there is nothing in words that stand in the record as they are."""
         screen = self._house.screen
-        if screen is None or not words:
+        if screen is None:
             return True
-        found = self._named.get((what, words))
-        if found is None:
+        if self._looked[0] != words:
             try:
-                found = not screen.finds(what, words.encode())
+                found = screen.finds("session", words.encode())
             except RedactionError:
-                found = False
-            self._named[what, words] = found
-        return found
+                found = True
+            self._looked = words, not found
+        return self._looked[1]
 
 
 def _product(message: Message) -> str:

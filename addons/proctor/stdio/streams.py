@@ -44,14 +44,15 @@ class Client:
         """
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()
+        source, sink = os.fdopen(given, "rb", 0), os.fdopen(taken, "wb", 0)
         try:
-            await loop.connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(given, "rb", 0)
-            )
+            await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
             transport, protocol = await loop.connect_write_pipe(
-                asyncio.streams.FlowControlMixin, os.fdopen(taken, "wb", 0)
+                asyncio.streams.FlowControlMixin, sink
             )
         except (OSError, ValueError):
+            source.close()
+            sink.close()
             raise ConfigurationError(
                 "stdio-streams",
                 "Standard input and output cannot be used",

@@ -129,7 +129,6 @@ def test_subscriptions_are_judged_one_by_one() -> None:
         request("tools/call", name="add", inputResponses=[]),
         request("tools/call", name="add", inputResponses={"a": "x"}),
         request("prompts/get", name=None),
-        request("resources/read"),
         request("resources/read", uri=7),
         request("completion/complete"),
         request("completion/complete", ref={"Name": "p"}, argument={"name": "a", "value": ""}),
@@ -141,6 +140,13 @@ def test_refused(message: Message) -> None:
     with pytest.raises(ClientError) as caught:
         mcp_actions("tools", "jira", message)
     assert caught.value.code == "mcp-message"
+
+
+@pytest.mark.parametrize("method", ["resources/read", "resources/subscribe"])
+def test_without_a_uri_the_server_says_what_is_wrong(method: str) -> None:
+    (action,) = mcp_actions("tools", "jira", request(method))
+    assert action.mcp
+    assert (action.mcp.method, action.mcp.uri) == (method, "")
 
 
 def test_action() -> None:

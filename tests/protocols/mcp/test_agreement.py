@@ -1,6 +1,7 @@
 """Header and body say the same, or the request is refused."""
 
 import base64
+import dataclasses
 import json
 from typing import Any
 
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from mcp.shared.inbound import encode_header_value, mcp_param_headers
 
 from proctor.errors import ClientError
-from proctor.protocols.mcp.agreement import agree, modern
-from proctor.protocols.mcp.messages import Message, read
+from proctor.protocols.mcp.agreement import agree, agree_unsaid, modern, repeated
+from proctor.protocols.mcp.messages import Message, dumped, read
 
 MODERN = "2026-07-28"
 
@@ -66,10 +67,6 @@ def test_agrees(fields: list[tuple[str, str]], sent: Message) -> None:
         ([], CALL),
         (headers(Method="tools/call", Name="add"), CALL),
         (headers(Protocol_Version="2025-11-25", Method="tools/call", Name="add"), CALL),
-        (
-            headers(Protocol_Version=MODERN, Method="tools/call", Name="add"),
-            message("tools/call", None, name="add"),
-        ),
         (headers(Protocol_Version=MODERN, Name="add"), CALL),
         (headers(Protocol_Version=MODERN, Method="tools/list", Name="add"), CALL),
         (headers(Protocol_Version=MODERN, Method="Tools/call", Name="add"), CALL),
@@ -110,6 +107,13 @@ def test_disagrees(fields: list[tuple[str, str]], sent: Message) -> None:
         agree(fields, sent)
     assert caught.value.code == "mcp-header-mismatch"
     assert caught.value.status == 400
+
+
+def test_a_body_names_its_revision_too() -> None:
+    fields = headers(Protocol_Version=MODERN, Method="tools/call", Name="add")
+    with pytest.raises(ClientError) as caught:
+        agree(fields, message("tools/call", None, name="add"))
+    assert caught.value.code == "mcp-params"
 
 
 @pytest.mark.parametrize("version", ["2027-01-01", "", "2026-07-28, 2025-11-25"])
@@ -163,3 +167,49 @@ def test_no_value_in_errors() -> None:
     with pytest.raises(ClientError) as caught:
         agree(fields, CALL)
     assert secret not in str(caught.value)
+
+
+def changed(before: Message, **arguments: object) -> Message:
+    """The same call with other arguments."""
+    params = {**before.params, "arguments": {**before.params["arguments"], **arguments}}
+    return dataclasses.replace(before, params=params)
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_what_repeats_a_changed_body_agrees_with_it(was: str, now: str) -> None:
+    before = read(dumped(call(to=was, deep={"other": 7, "flag": True})))
+    after = changed(before, to=now)
+    fields = [
+        (b"Accept", b"*/*"),
+        (b"Mcp-Name", b"t"),
+        (b"Mcp-Param-To", encode_header_value(was).encode()),
+        (b"mcp-param-other", b"7.0"),
+        (b"mcp-param-flag", b"true"),
+    ]
+    sent = repeated(fields, before, after)
+    assert [name for name, _ in sent] == [name for name, _ in fields]
+    agree(((n.decode(), v.decode("latin-1")) for n, v in sent), after)
+    if was != now:
+        assert dict(sent)[b"Mcp-Param-To"] == encode_header_value(now).encode()
+
+
+def test_what_repeats_nothing_is_left_out() -> None:
+    before = read(dumped(call(to="x")))
+    fields = [(b"mcp-param-to", b"y"), (b"mcp-method", b"tools/call")]
+    assert repeated(fields, before, before) == ((b"mcp-method", b"tools/call"),)
+
+
+def call(**arguments: object) -> dict[str, object]:
+    params = {"name": "t", "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+
+
+@pytest.mark.parametrize("name", ["mcp-name", "Mcp-Method", "MCP-Param-x"])
+def test_without_a_message_nothing_is_repeated(name: str) -> None:
+    agree_unsaid([("accept", "*/*"), ("mcp-protocol-version", "2025-11-25")])
+    with pytest.raises(ClientError) as caught:
+        agree_unsaid([(name, "x")])
+    assert caught.value.code == "mcp-header-mismatch"
+    with pytest.raises(ClientError) as caught:
+        agree_unsaid([("mcp-protocol-version", "2030-01-01")])
+    assert caught.value.code == "mcp-version"

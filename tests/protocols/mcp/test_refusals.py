@@ -176,3 +176,19 @@ def test_discovery() -> None:
     assert document.scopes_supported == ["mcp"]
     bare: dict[str, Any] = json.loads(discovery("https://p.example/", []))
     assert "scopes_supported" not in bare
+
+
+@pytest.mark.parametrize(("code", "number"), [("mcp-token", -32602), ("mcp-params", -32602)])
+def test_what_a_client_sent_wrong_is_an_error_also_of_a_call(code: str, number: int) -> None:
+    refusal = mcp_refusal(ClientError(code, "No."), request("tools/call"))
+    assert refusal.status == 400
+    answer = JSONRPCError.model_validate_json(refusal.body)
+    assert (answer.id, answer.error.code) == ("r1", number)
+
+
+@pytest.mark.parametrize("modern", [True, False])
+def test_a_request_that_stands_for_itself_is_told_of_revisions_like_it(*, modern: bool) -> None:
+    error = ClientError("mcp-version", "Not known.")
+    said = denied(error, request("tools/list", modern=modern))["error"]["data"]["supported"]
+    assert said[0] == "2026-07-28"
+    assert ("2025-11-25" in said) is not modern

@@ -1,0 +1,78 @@
+"""Whose files these are, and what of a configuration is secret."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from proctor.config import load
+from proctor.errors import ConfigurationError
+from proctor.stdio.assembly import Rooms, Wanted, check_ours, variables_of
+from tests.support.stdio import Token
+
+CONFIG = """\
+schema_version: 1
+listeners:
+  - name: api
+    kind: reverse
+    listen: 127.0.0.1:0
+    speaks: http
+    routes:
+      - {path: /a, upstream: https://a.internal, credential: one}
+      - {path: /b, upstream: https://b.internal, credential: two}
+      - {path: /c, upstream: https://c.internal, credential: three}
+identity: {issuers: [{issuer: local, audience: proctor}]}
+credentials:
+  - {name: one, header: x-api-key, value: {env: ONE}}
+  - {name: two, user: svc, password: {env: TWO}}
+  - name: three
+    aws: {region: r, service: s, access_key: {env: KEY}, secret_key: {env: SECRET}}
+"""
+
+
+def wanted(folder: Path, **credentials: str) -> Wanted:
+    file = folder / "proctor.yaml"
+    file.write_text(CONFIG)
+    (folder / "rules").mkdir(exist_ok=True)
+    return Wanted(
+        config=load(file),
+        file=file,
+        server="files",
+        listener="stdio",
+        session="",
+        tokens=Token(),
+        argv=("true",),
+        credentials=credentials,
+    )
+
+
+def test_the_variables_of_secrets(tmp_path: Path) -> None:
+    assert set(variables_of(wanted(tmp_path).config)) == {"ONE", "TWO", "KEY", "SECRET"}
+
+
+def test_only_the_servers_own_credentials_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWO", "hunter2")
+    rooms = Rooms(wanted(tmp_path, PASSWORD="two"))
+    assert asyncio.run(rooms.secrets()) == {"PASSWORD": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("four", "unknown-name"), ("three", "stdio-credential")]
+)
+def test_credentials_that_fit_into_no_variable(tmp_path: Path, name: str, code: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        asyncio.run(Rooms(wanted(tmp_path, X=name)).secrets())
+    assert caught.value.code == code
+
+
+def test_another_users_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    this = wanted(tmp_path)
+    check_ours(this)
+    assert (tmp_path / ".proctor").is_dir()
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(ConfigurationError, match="sudo -n -u") as caught:
+        check_ours(this)
+    assert caught.value.code == "stdio-user"
