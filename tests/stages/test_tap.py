@@ -212,12 +212,9 @@ class Late:
 def test_an_end_may_bring_something_that_waits() -> None:
     kept, late = Kept(), Late()
     tap = Tap(encoding="", reader=None, content=kept, rewriter=late)
-    assert tap(b"abc") == []
-    assert not tap.waits
-    assert tap.end() == b""
-    assert tap.waits
-    assert tap.released() == b"late"
-    assert not tap.waits
+    assert (tap(b"abc"), tap.waits) == ([], False)
+    assert (tap.end(), tap.waits) == (b"", True)
+    assert (tap.released(), tap.waits) == (b"late", False)
     assert (tap.end(), tap(b"")) == (b"", [])  # it ends once
     assert (late.ends, kept.data) == (1, b"late")
     assert Tap(encoding="", reader=None, content=None).end() == b""

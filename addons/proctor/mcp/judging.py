@@ -1,6 +1,7 @@
 """What of an MCP server's answer goes on: which tools, and which of the server's own questions."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -36,6 +37,10 @@ DETECTOR: Final = "mcp"
 
 SUSPICIOUS: Final = "SUSPICIOUS_TEXT"
 """Type of such a finding."""
+
+STUDY: Final = 0.5
+"""Seconds for definitions that are new in one answer. What is beyond is left out of the list; the
+next one finds these known, and goes on from there."""
 
 
 class Pins(Protocol):
@@ -96,6 +101,7 @@ class Judging:
         self._caller = caller
         self._rulings: list[Ruling] = []
         self._listed: set[str] = set()
+        self._studied = 0.0
 
     @property
     def rulings(self) -> tuple[Ruling, ...]:
@@ -108,7 +114,7 @@ class Judging:
         if not isinstance(name, str) or name in self._listed:
             return False
         self._listed.add(name)
-        if self._pins.look(caller.server, tool) not in ACCEPTED:
+        if not self._accepted(caller.server, name, tool):
             pin = self._pins.standing(caller.server, name)
             for sign in pin.signs if pin else ():
                 self._found(f"tools[{name}]", sign.score)
@@ -122,6 +128,16 @@ class Judging:
             mcp=fields,
         )
         return self._gate.may(caller.principal, caller.session, call)
+
+    def _accepted(self, server: str, name: str, tool: Mapping[str, Any]) -> bool:
+        new = self._pins.standing(server, name) is None
+        if new and self._studied > STUDY:
+            return False
+        start = time.perf_counter()
+        standing = self._pins.look(server, tool)
+        if new:
+            self._studied += time.perf_counter() - start
+        return standing in ACCEPTED
 
     def instructions(self, text: str) -> bool:
         """A server's words for the model stay unless something is suspicious in them."""

@@ -13,11 +13,11 @@ from proctor.approval.grants import suggest
 from proctor.approval.holder import Held, Release
 from proctor.approval.model import Card, Part
 from proctor.errors import InternalError, ProctorError
+from proctor.mcp.kept import arguments_of
 from proctor.model import Action, Allow, Decision, Deny, Hold
 from proctor.protocols.mcp.actions import CALL, tool_name, tool_use_id
 from proctor.protocols.mcp.definitions import changed
 from proctor.stages.exchange import Exchange, Leaving, Stamp
-from proctor.stages.mcp import arguments_of
 from proctor.stages.pinning import open_pin
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ def _card(flow: http.HTTPFlow, exchange: Exchange, action: Action) -> tuple[Card
     if action.mcp and action.mcp.method == CALL:
         return tool_card(
             name=tool_name(action.mcp.server, action.mcp.tool),
-            record=arguments_of(data.content),
-            real=arguments_of(leaving.content),
+            record=arguments_of(data.content or b""),
+            real=arguments_of(leaving.content or b""),
             prompt="",
             findings=exchange.findings,
             tool_use_id=tool_use_id(exchange.mcp) if exchange.mcp else "",

@@ -1,6 +1,5 @@
 """MCP as the stages see it: messages to a server, its sessions, and what is kept of a call."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hmac import compare_digest
@@ -10,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from mitmproxy import http
 
 from proctor.errors import ClientError, InternalError, ProctorError
+from proctor.mcp.kept import kept_call, kept_result
 from proctor.model import Action, ActionKind, HttpFields, McpFields
 from proctor.protocols.anthropic.refusal import Refusal
 from proctor.protocols.jsonspan import loads
-from proctor.protocols.mcp.actions import CALL, mcp_actions, target, tool_name, tool_use_id
+from proctor.protocols.mcp.actions import CALL, mcp_actions, target
 from proctor.protocols.mcp.agreement import agree, agree_unsaid
-from proctor.protocols.mcp.messages import Kind, Message, bad_message, dumped, read
+from proctor.protocols.mcp.messages import Message, bad_message, dumped, read
 from proctor.protocols.mcp.refusals import mcp_refusal
 from proctor.protocols.sse import EventStream
 from proctor.record import ToolCall, ToolResult
@@ -205,22 +205,12 @@ def _answerable(screen: Screen | None, message: Message | None) -> Message | Non
 
 def call_of(exchange: Exchange, flow: http.HTTPFlow) -> ToolCall | None:
     """The tool call that an exchange was, as it is kept; None where it was none."""
-    message = exchange.mcp
-    if message is None or message.method != CALL:
+    if exchange.mcp is None or exchange.mcp.method != CALL:
         return None
-    try:
-        # As redacted: what came may not be kept.
-        kept = read(flow.request.raw_content or b"")
-    except ClientError:
-        return None
-    name = kept.params.get("name")
-    return ToolCall(
-        id=tool_use_id(kept) or flow.id,
-        name=tool_name(exchange.to.name, name if isinstance(name, str) else ""),
-        input=json.dumps(kept.params.get("arguments") or {}, ensure_ascii=False).encode(
-            "utf-8", "surrogatepass"
-        ),
-        source="mcp",
+    return kept_call(
+        flow.request.raw_content or b"",  # as redacted: what came may not be kept
+        exchange.to.name,
+        name=flow.id,
         verdict=_verdict(exchange),
         rule_id=_rule(exchange),
         approval_id=exchange.opening.approval_id if exchange.opening else None,
@@ -236,12 +226,6 @@ def _verdict(exchange: Exchange) -> str:
     if exchange.refused:
         return "deny"
     return "hold" if exchange.opening and exchange.opening.approval_id else "allow"
-
-
-def arguments_of(body: bytes | None) -> str:
-    """What a tool is called with, as JSON."""
-    message = read(body or b"")
-    return json.dumps(message.params.get("arguments") or {}, ensure_ascii=False)
 
 
 class Result:
@@ -276,15 +260,4 @@ class Result:
         return (self._result,) if self._result else ()
 
     def _look(self, data: bytes) -> None:
-        try:
-            message = read(data)
-        except ClientError:
-            return
-        if self._result or message.kind not in {Kind.RESPONSE, Kind.ERROR}:
-            return
-        given = message.result if message.kind is Kind.RESPONSE else message.error
-        self._result = ToolResult(
-            tool_use_id=self._call.id,
-            content=json.dumps(given, ensure_ascii=False).encode("utf-8", "surrogatepass"),
-            is_error=message.kind is Kind.ERROR or given.get("isError") is True,
-        )
+        self._result = self._result or kept_result(self._call, data)
