@@ -296,3 +296,35 @@ def test_a_destination_stands_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="the same as that in line 7") as caught:
         read(tmp_path, text.replace("/two, credential", "/one, credential"))
     assert caught.value.where == f"{tmp_path / 'proctor.yaml'}:8"
+
+
+STDIO = """\
+schema_version: 1
+listeners:
+  - {name: api, kind: reverse, listen: 127.0.0.1:0, speaks: http, upstream: https://a.internal}
+stdio:
+  - {name: files, credentials: [one]}
+  - {name: other}
+identity: {issuers: [{issuer: local, audience: proctor}]}
+credentials:
+  - {name: one, header: x-api-key, value: {env: ONE}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "line"),
+    [
+        ("name: other", "name: files", "wrong-value", 6),
+        ("name: other", "name: ot__her", "wrong-value", 6),
+        ("[one]", "[two]", "unknown-name", 5),
+        (", credentials: [one]", "", "unused-credential", 9),
+        ("header: x-api-key, value: {env: ONE}", "cert: c.pem, key: k.pem", "wrong-value", 5),
+    ],
+)
+def test_servers_on_standard_streams(
+    tmp_path: Path, old: str, new: str, code: str, line: int
+) -> None:
+    assert [item.name for item in read(tmp_path, STDIO).stdio] == ["files", "other"]
+    with pytest.raises(ConfigurationError) as caught:
+        read(tmp_path, STDIO.replace(old, new))
+    assert (caught.value.code, caught.value.where) == (code, f"{tmp_path / 'proctor.yaml'}:{line}")

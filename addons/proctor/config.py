@@ -7,11 +7,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from proctor.credentials.settings import CredentialSettings, Kind
+from proctor.credentials.settings import SINGLE, CredentialSettings, Kind
 from proctor.egress.settings import (
     CLIENT,
+    STDIO,
     DestinationSettings,
     RouteSettings,
+    StdioSettings,
     UpstreamTlsSettings,
 )
 from proctor.egress.targets import Target, of_destination, of_route
@@ -136,6 +138,7 @@ def _check_version(document: Document) -> None:
 def _check_names(config: Config, document: Document) -> None:
     _check_unique([listener.name for listener in config.listeners], "listeners", "name", document)
     _check_unique([item.name for item in config.credentials], "credentials", "name", document)
+    _check_unique([item.name for item in config.stdio], "stdio", "name", document)
     issuers = [item.issuer for item in config.identity.issuers]
     _check_unique(issuers, ("identity", "issuers"), "issuer", document)
     known = {item.name for item in config.credentials}
@@ -147,7 +150,9 @@ def _check_names(config: Config, document: Document) -> None:
             f"{CLIENT!r} stands for the client's own credential",
             expected="another name",
         )
-    used: set[str] = set()
+    used = {name for item in config.stdio for name in item.credentials}
+    for index, item in enumerate(config.stdio):
+        _check_handed_out(item, config, ("stdio", index), document)
     certificates = {item.name for item in config.credentials if item.kind is Kind.CERTIFICATE}
     for path, name, way in _named_credentials(config):
         used.add(name)
@@ -160,13 +165,36 @@ def _check_names(config: Config, document: Document) -> None:
                 hint=nearest(name, known) or "Add it under `credentials`.",
                 where=document.where(*path, "credential"),
             )
-    for index, item in enumerate(config.credentials):
-        if item.name not in used:
+    for index, credential in enumerate(config.credentials):
+        if credential.name not in used:
             raise ConfigurationError(
                 code="unused-credential",
-                message=f"No listener uses the credential {item.name!r}",
+                message=f"No listener uses the credential {credential.name!r}",
                 hint="Name it in a listener's `credential`, or take it out.",
                 where=document.where("credentials", index, "name"),
+            )
+
+
+def _check_handed_out(
+    item: StdioSettings, config: Config, place: Sequence[Key], document: Document
+) -> None:
+    """What stands in a process's environment is one text."""
+    known = {each.name: each.kind for each in config.credentials}
+    for i, name in enumerate(item.credentials):
+        if name not in known:
+            raise ConfigurationError(
+                code="unknown-name",
+                message=f"No credential is called {name!r}",
+                hint=nearest(name, known) or "Add it under `credentials`.",
+                where=document.where(*place, "credentials", i),
+            )
+        if known[name] not in SINGLE:
+            raise _wrong(
+                document,
+                (*place, "credentials", i),
+                f"The credential {name!r} is none that fits into one variable",
+                got=known[name].value,
+                expected="one with a value, or with a password",
             )
 
 
@@ -272,6 +300,8 @@ def _check_introspection(config: Config, document: Document) -> None:
 def _check_redaction(config: Config, document: Document) -> None:
     """What redaction names has to be there, and to mean something."""
     known = [listener.name for listener in config.listeners]
+    if config.stdio:
+        known.append(STDIO)
     for name in config.redaction.listeners:
         if name not in known:
             raise ConfigurationError(

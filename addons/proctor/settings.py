@@ -13,6 +13,7 @@ from proctor.egress.settings import (
     OpenApiSettings,
     RouteSettings,
     Speaks,
+    StdioSettings,
     UpstreamTlsSettings,
     check_upstream,
 )
@@ -370,6 +371,7 @@ class Config(Settings):
     Attributes:
         schema_version: Of the file.
         listeners: Where clients come in.
+        stdio: MCP servers that `proctor mcp` runs.
         identity: Whose tokens are taken.
         credentials: What is put in for clients.
         ca: The authority that signs for hosts behind forward listeners.
@@ -388,6 +390,7 @@ class Config(Settings):
 
     schema_version: int
     listeners: Annotated[tuple[Listener, ...], AT_LEAST_ONE]
+    stdio: tuple[StdioSettings, ...] = ()
     identity: Identity
     credentials: tuple[CredentialSettings, ...] = ()
     ca: CaSettings = CaSettings()

@@ -289,17 +289,17 @@ def _get(url: str, method: str = "GET", **headers: str) -> Asked:
 
 def _pip() -> Iterator[Asked]:
     index = {"accept": "application/vnd.pypi.simple.v1+json"}
-    files = "https://files.pythonhosted.org/packages/ab/cd"
+    files = "https://files.example.org/packages/ab/cd"
     for name in _PYTHON.split():
         wheel = f"{files}/{name.replace('-', '_')}-1.0-py3-none-any.whl"
-        yield _get(f"https://pypi.org/simple/{name}/", **index)
+        yield _get(f"https://index.example.org/simple/{name}/", **index)
         yield _get(f"{wheel}.metadata")
         yield _get(wheel, **{"accept-encoding": "identity"})
 
 
 def _npm() -> Iterator[Asked]:
     corgi = {"accept": "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"}
-    registry = "https://registry.npmjs.org"
+    registry = "https://npm.example.org"
     for name in _NODE.split():
         yield _get(f"{registry}/{name.replace('/', '%2f')}", **corgi)
         yield _get(f"{registry}/{name}/-/{name.rpartition('/')[2]}-1.0.0.tgz")
@@ -308,27 +308,27 @@ def _npm() -> Iterator[Asked]:
 
 
 def _cargo() -> Iterator[Asked]:
-    yield _get("https://index.crates.io/config.json")
+    yield _get("https://crates.example.org/index/config.json")
     for name in _RUST.split():
-        yield _get(f"https://index.crates.io/{name[:2]}/{name[2:4]}/{name}")
-        yield _get(f"https://static.crates.io/crates/{name}/1.0.0/download")
+        yield _get(f"https://crates.example.org/index/{name[:2]}/{name[2:4]}/{name}")
+        yield _get(f"https://crates.example.org/crates/{name}/1.0.0/download")
 
 
 def _go() -> Iterator[Asked]:
     for name in _GO.split():
         for what in ("list", "v1.0.0.info", "v1.0.0.mod", "v1.0.0.zip"):
-            yield _get(f"https://proxy.golang.org/{name}/@v/{what}")
-        yield _get(f"https://sum.golang.org/lookup/{name}@v1.0.0")
+            yield _get(f"https://go.example.org/{name}/@v/{what}")
+        yield _get(f"https://sum.example.org/lookup/{name}@v1.0.0")
 
 
 def _systems() -> Iterator[Asked]:
     """Debian's packages, an image (a token without a name, the manifest, layers), a browser."""
     for what in ("InRelease", "main/binary-amd64/Packages.xz", "main/i18n/Translation-en.xz"):
-        yield _get(f"https://deb.debian.org/debian/dists/stable/{what}")
-    yield _get("https://deb.debian.org/debian/pool/main/j/jq/jq_1.7.1-3_amd64.deb")
-    scope = {"service": "registry.docker.io", "scope": "repository:library/node:pull"}
-    yield _get(f"https://auth.docker.io/token?{urlencode(scope)}")
-    image = "https://registry-1.docker.io/v2/library/node"
+        yield _get(f"https://deb.example.org/debian/dists/stable/{what}")
+    yield _get("https://deb.example.org/debian/pool/main/j/jq/jq_1.7.1-3_amd64.deb")
+    scope = {"service": "images.example.org", "scope": "repository:library/node:pull"}
+    yield _get(f"https://images.example.org/token?{urlencode(scope)}")
+    image = "https://images.example.org/v2/library/node"
     yield _get(f"{image}/manifests/22", method="HEAD")
     for what in ("manifests/22", "blobs/sha256:aa", "blobs/sha256:bb"):
         yield _get(f"{image}/{what}")

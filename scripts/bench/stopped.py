@@ -79,7 +79,7 @@ class Judge:
                     refuse=self._refuse,
                     gate=named,
                     specs={},
-                    resolver=SimpleNamespace(pinned=self._pinned),
+                    resolver=SimpleNamespace(known=lambda *_: ("192.0.2.1",)),
                 ),
             )
         )
@@ -122,15 +122,11 @@ class Judge:
         )
         aim(flow, exchange, self._targets[item.listener], None, site)
         self._refused = exchange.astray
-        if self._refused is None and (rest := self._inspection.request(flow)):
-            asyncio.run(cast("Any", rest))
+        if self._refused is None:
+            self._inspection.request(flow)
 
     def _refuse(self, _flow: object, error: BaseException) -> None:
         self._refused = error
-
-    @staticmethod
-    async def _pinned(*_: object) -> tuple[str, ...]:
-        return ("192.0.2.1",)
 
     def _decided(self, action: Action) -> Decision:
         return self._policy.decide(Case(principal=_WHO, session=_RUN, action=action, now=_NOW))

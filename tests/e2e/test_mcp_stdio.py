@@ -58,6 +58,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         made = Installation.build(tmp_path_factory.mktemp("stdio") / "home", standin)
         (made.folder / "rules/mcp.yaml").unlink()
         (made.folder / "rules/stdio.yaml").write_text(RULES)
+        with made.config.open("a") as config:
+            config.write("stdio: [{name: oracle, credentials: [anthropic]}]\n")
         yield made
 
 

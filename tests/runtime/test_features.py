@@ -51,3 +51,12 @@ def test_a_rule_about_what_nobody_looks_for_is_an_error(
     with pytest.raises(ConfigurationError, match=named) as caught:
         load_policy(config.rules, features=features)
     assert "a.yaml:2" in caught.value.where
+
+
+def test_servers_on_standard_streams_are_known(tmp_path: Path) -> None:
+    file = written(tmp_path, "{}", "when: action.listener == 'stdio'")
+    assert not {"stdio"} & (features_of(load(file)).listeners or set())
+    file.write_text(f"{file.read_text()}stdio: [{{name: files}}]\n")
+    known = features_of(load(file))
+    assert "stdio" in (known.listeners or ())
+    assert known.servers == {"files"}

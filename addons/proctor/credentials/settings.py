@@ -49,6 +49,10 @@ class Kind(StrEnum):
     OAUTH = "oauth"
 
 
+SINGLE = frozenset({Kind.HEADER, Kind.QUERY, Kind.BASIC})
+"""Those whose secret is one text."""
+
+
 class Grant(StrEnum):
     """How a token is got."""
 

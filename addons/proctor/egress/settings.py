@@ -15,6 +15,9 @@ from proctor.units import Origin, is_loopback, parse_origin
 type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 type Speaks = Literal["anthropic", "http", "mcp"]
 
+STDIO = "stdio"
+"""What rules call the way in of MCP servers that `proctor mcp` runs."""
+
 CLIENT = "client"
 """Stands for a credential's name where the client's own may pass."""
 
@@ -223,6 +226,23 @@ def check_upstream(
             expected="https://…",
             hint="Where the way there is safe, say `upstream_plaintext: true`.",
         )
+
+
+class StdioSettings(Settings):
+    """An MCP server that `proctor mcp` runs, on standard input and output.
+
+    Attributes:
+        name: What it is called in rules.
+        credentials: What `proctor mcp --credential` may put into its environment.
+    """
+
+    name: Name
+    credentials: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _server(self) -> Self:
+        _named("mcp", self.name)
+        return self
 
 
 def _openapi_on_http(speaks: str | None, openapi: OpenApiSettings | None) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from proctor.egress.settings import STDIO
 from proctor.egress.targets import targets_of
 from proctor.policy.features import Features
 from proctor.redaction.treatment import Treatments
@@ -22,12 +23,14 @@ def features_of(config: Config) -> Features:
 
         added = load_users(settings.recognizers, settings.deny).entities
     listeners = frozenset(listener.name for listener in config.listeners)
-    servers = frozenset(
+    servers = frozenset(item.name for item in config.stdio) | {
         target.name
         for listener in config.listeners
         for target in targets_of(listener)
         if target.speaks == "mcp"
-    )
+    }
+    if config.stdio:
+        listeners |= {STDIO}
     treatments = Treatments(settings, added)
     known = Features(listeners=listeners, servers=servers, entities=treatments.types)
     if any(treatments.on(name).types for name in listeners):

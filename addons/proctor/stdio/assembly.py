@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -26,7 +26,6 @@ from proctor.approval.records import envelope
 from proctor.approval.sqlite import SqliteStore
 from proctor.audit.recorder import Recorder
 from proctor.config import Config
-from proctor.credentials.settings import Kind
 from proctor.credentials.store import Credentials
 from proctor.errors import ConfigurationError, InternalError
 from proctor.fields import SecretSource, nearest
@@ -48,8 +47,6 @@ from proctor.stdio.exchange import House
 from proctor.stdio.tokens import Tokens
 
 logger = logging.getLogger(__name__)
-
-_SINGLE: Final = frozenset({Kind.HEADER, Kind.QUERY, Kind.BASIC})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,21 +93,19 @@ class Rooms:
         Raises:
             ConfigurationError: `unknown-name`, `stdio-credential`, or there is no value.
         """
-        known = {item.name: item for item in self._wanted.config.credentials}
+        config, server = self._wanted.config, self._wanted.server
+        known = {item.name: item for item in config.credentials}
+        meant = {name for item in config.stdio if item.name == server for name in item.credentials}
         found: dict[str, str] = {}
         for variable, name in self._wanted.credentials.items():
-            item = known.get(name)
-            if item is None:
-                raise ConfigurationError(
-                    "unknown-name", f"No credential is called {name!r}", hint=nearest(name, known)
-                )
-            if item.kind not in _SINGLE:
+            if name not in meant:
                 raise ConfigurationError(
                     "stdio-credential",
-                    f"The credential {name!r} is none that fits into one variable",
-                    got=item.kind.value,
-                    expected="one with a value, or with a password",
+                    f"The credential {name!r} is not meant for the server {server!r}",
+                    expected="one that proctor.yaml names for it under `stdio`",
+                    hint=nearest(name, meant),
                 )
+            item = known[name]
             source = item.sources[0]
             found[variable] = await self._credentials.secret(source, f"the credential {name!r}")
         return found
