@@ -13,10 +13,10 @@ from proctor.approval.grants import suggest
 from proctor.approval.holder import Held, Release
 from proctor.approval.model import Card, Part
 from proctor.errors import InternalError, ProctorError
+from proctor.mcp.difference import difference
 from proctor.mcp.kept import arguments_of
 from proctor.model import Action, Allow, Decision, Deny, Hold
 from proctor.protocols.mcp.actions import CALL, tool_name, tool_use_id
-from proctor.protocols.mcp.definitions import changed
 from proctor.stages.exchange import Exchange, Leaving, Stamp
 from proctor.stages.pinning import open_pin
 
@@ -110,7 +110,7 @@ class Holding:
             raise InternalError("not-decided", "A stage before holding is missing")
         card, values = _card(flow, exchange, action)
         if pin:
-            text = changed(pin.definition, pin.newest)
+            text = difference(pin)
             card = dataclasses.replace(
                 card, parts=(Part(name="definition", kind="diff", text=text), *card.parts)
             )

@@ -72,7 +72,7 @@ def _held(house: House, decision: Decision, pin: "Pin") -> Decision:
         if pin.accepted
         else "What the MCP server says of this tool is suspicious, and nobody has accepted it."
     )
-    if not house.reviewers:
+    if not (house.reviewers and pin.kept):  # nobody is there to look, or nothing to look at
         return replace(decision, verdict=Deny(rule_id=RULE, reason=reason))
     terms = ApprovalTerms(rule_id=RULE, rule_reason=reason, from_groups=house.reviewers)
     asked = verdict.terms if isinstance(verdict, Hold) else ()

@@ -16,12 +16,12 @@ from proctor.approval.holder import Held, Release, Waiting
 from proctor.approval.killed import ended
 from proctor.approval.model import Card, Part
 from proctor.errors import ClientError, InternalError, RefusedError
+from proctor.mcp.difference import difference
 from proctor.mcp.kept import arguments_of
 from proctor.mcp.model import Pin
 from proctor.model import Action, Allow, Decision, Deny, Hold
 from proctor.protocols.jsonspan import loads
 from proctor.protocols.mcp.actions import CALL, mcp_actions, tool_name, tool_use_id
-from proctor.protocols.mcp.definitions import changed
 from proctor.protocols.mcp.messages import Kind, Message, dumped, read
 from proctor.redaction.cutting import Message as Cutting
 from proctor.redaction.cutting import cut_http
@@ -219,7 +219,7 @@ class Asking:
             raise InternalError("not-admitted", "A message that nobody was admitted for")
         card, values = _card(exchange, action)
         if pin:
-            text = changed(pin.definition, pin.newest)
+            text = difference(pin)
             card = replace(
                 card, parts=(Part(name="definition", kind="diff", text=text), *card.parts)
             )
