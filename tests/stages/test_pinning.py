@@ -77,12 +77,14 @@ def test_a_definition_that_changes_while_a_human_looks_is_not_accepted() -> None
         assert show(this, origin, tool("add", "Yet another.")) == []
 
 
-def test_what_is_too_large_to_be_looked_at_is_denied_at_once() -> None:
+def test_what_is_not_kept_cannot_be_looked_at_and_is_denied_at_once() -> None:
     with Origin() as origin, wire(origin) as this:
         show(this, origin, tool("add"))
-        assert show(this, origin, tool("add", "x " * 40_000)) == []
-        assert this.say(calling("add", {})).json["result"]["isError"] is True
+        show(this, origin, NEW)
+        this.pins.lose("add")
+        assert "otherwise than when it was accepted" in this.say(calling("add", {})).text
         assert origin.requests == []
+        assert this.stand.suite.open_exchanges == 0
 
 
 def test_a_suspicious_first_sight_is_held() -> None:

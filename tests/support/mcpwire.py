@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,12 @@ class Known:
 
     def standing(self, server: str, tool: str) -> Pin | None:
         return self.pins.get((server, tool))
+
+    def lose(self, tool: str) -> None:
+        """As with a definition that is too large to be kept."""
+        for (server, name), pin in self.pins.items():
+            if name == tool:
+                self.pins[server, name] = replace(pin, newest_text="")
 
     async def accept(self, server: str, tool: str, digest: str, by: str) -> Pin:
         pin = self.pins.get((server, tool))
