@@ -41,6 +41,25 @@ HELD = [
     ("rm -rfv src", FOLDERS),
     ("rm -vrfi src", FOLDERS),
     ("rm -rf node_modules src", FOLDERS),
+    ("rm -rf build/../..", FOLDERS),
+    ("rm -rf build/../src", FOLDERS),
+    ("rm -rf build out src", FOLDERS),
+    ("rm -rf src/build", FOLDERS),
+    ("rm -rf build/*", FOLDERS),
+    ("rm -rf build$X", FOLDERS),
+    ("cd .. && rm -rf build", FOLDERS),
+    ("cd /srv && rm -rf build", FOLDERS),
+    ("find build / -delete", FOLDERS),
+    ("rm -rf /tmp", FOLDERS),
+    ("rm -rf /tmp/", FOLDERS),
+    ("rm -rf /tmp/*", FOLDERS),
+    ("rm -rf /tmp/../etc", FOLDERS),
+    ("rm -rf /tmp/.?/etc", FOLDERS),
+    ("rm -rf /tmp/[.]./etc", FOLDERS),
+    ("rm -rf /tmp/$X", FOLDERS),
+    ('rm -rf "/tmp/$(cat x)"', FOLDERS),
+    ("rm -rf /tmpx/y", FOLDERS),
+    ("rm -rf /tmp/x ~/y", FOLDERS),
     ("rm -rf dist && rm -rf src", FOLDERS),
     ("find . -name '*.orig' -delete", FOLDERS),
     (r"find . -type f -exec rm -f {} \;", FOLDERS),
@@ -175,6 +194,18 @@ HELD = [
     ("chown --recursive alice .", DATA),
     ("kill -9 -1", DATA),
     ("kill -KILL -1", DATA),
+    ("kill -1", DATA),
+    ("kill -9 -01", DATA),
+    ("kill -- -1", DATA),
+    ("kill -s KILL -1", DATA),
+    ("kill -n 9 -- -1", DATA),
+    ("kill 4242 -1", DATA),
+    ("kill -9 -1 4242", DATA),
+    ("kill $(cat pid) -1", DATA),
+    ("x=-1; kill -9 $x", DATA),
+    ("kill -9 $(echo -1)", DATA),
+    ("echo -1 | xargs kill -9", DATA),
+    ("/bin/kill -9 '-1'", DATA),
     # History
     ("git push --force", HISTORY),
     ("git push -f origin main", HISTORY),
@@ -337,6 +368,13 @@ FREE = [
     "rm -rf node_modules dist && npm ci",
     "rm -rf node_modules && npm install",
     "rm -rf packages/a/node_modules",
+    "rm -rf dist build ./out .next/",
+    "rm -rf {build,dist} && npm run build",
+    "find build -name '*.o' -delete",
+    "rm -rf /tmp/billing",
+    "rm -rf /tmp/a.b/c-1 /private/tmp/x",
+    "rm -rf /tmp/x && git clone https://example.org/x /tmp/x",
+    "cd /tmp && rm -rf x",
     "find . -name __pycache__ -prune -o -name '*.py' -print",
     r"find . -name '*.py' -exec grep -l foo {} \;",
     "find . -name '*.ts' | xargs grep -n TODO",
@@ -376,6 +414,14 @@ FREE = [
     "DEBUG=1 npm start &",
     "kill 4242",
     "kill -9 $PID",
+    "kill $(cat server.pid)",
+    "kill -TERM $(pgrep -f vite)",
+    "kill $PID || kill -9 $PID",
+    "lsof -ti:3000 | xargs kill",
+    "lsof -ti:3000 | xargs -r kill -9",
+    "kill -0 4231 && kill -15 4231",
+    "kill -- -4242",
+    "kill %1",
     "lsof -i :3000 | awk 'NR>1 {print $2}'",
     "ps aux | grep node",
     "chmod +x run.sh && ./run.sh",
@@ -430,6 +476,30 @@ def test_held(line: str, rule: str) -> None:
 @pytest.mark.parametrize("line", FREE, ids=lambda line: line[:60])
 def test_not_held(line: str) -> None:
     assert decided(line) == Allow(rule_id="claude-tool-calls")
+
+
+@pytest.mark.parametrize("first", ["rm -rf dist", "rm -rf /tmp/x"])
+@pytest.mark.parametrize("line", [line for line, _ in HELD], ids=lambda line: line[:60])
+def test_what_may_go_frees_nothing_else_of_the_line(first: str, line: str) -> None:
+    assert isinstance(decided(f"{first}; {line}"), Hold)
+
+
+@pytest.mark.parametrize(
+    ("repository", "held"),
+    [
+        ("/tmp/shop", True),  # noqa: S108 - a path in a table
+        ("/tmp/shop/packages/a", True),  # noqa: S108
+        ("/tmp", True),  # noqa: S108
+        ("", True),
+        ("/tmp/shopping", False),  # noqa: S108
+        ("/home/alice/tmp/shop", False),
+    ],
+)
+def test_work_in_tmp_is_work(repository: str, held: bool) -> None:  # noqa: FBT001 - a table
+    session = Session(id="s", client="claude-cli/2", started=NOON, repository=repository)
+    verdict = decided("rm -rf /tmp/shop", session)
+    assert isinstance(verdict, Hold) is held
+    assert not held or verdict.rule_id == FOLDERS
 
 
 def test_the_tables_are_as_long_as_they_are_said_to_be() -> None:

@@ -17,6 +17,7 @@ POLICY = load_policy(SHIPPED, features=Features(listeners=frozenset({"claude", "
 AUDIT = "/-/npm/v1/security/advisories/bulk"
 LFS = "/team/app.git/info/lfs/objects/batch"
 PACK = "application/x-git-upload-pack-request"
+FORM = "application/x-www-form-urlencoded"
 
 
 def asked(
@@ -56,6 +57,12 @@ DAY: list[tuple[str, str, Mapping[str, Any]]] = [
     ("OPTIONS", "/v1/tickets", {}),
     ("POST", "/graphql", {"operation": "query repository,viewer"}),
     ("POST", "/logs-*/_search", {"json": {"query": {"match_all": {}}}}),
+    ("POST", "/api/v1/query", {"content_type": FORM}),
+    ("POST", "/prometheus/api/v1/query_range", {"content_type": FORM}),
+    ("POST", "/rest/api/3/search/jql", {"json": {"jql": "project = TEAM"}}),
+    ("POST", "/jira/rest/api/2/search", {"json": {"jql": "project = TEAM"}}),
+    ("POST", "/1/indexes/docs/query", {"json": {"query": "decimal"}}),
+    ("POST", "/1/indexes/*/queries", {"json": {"requests": []}}),
 ]
 
 
@@ -76,6 +83,20 @@ def test_a_day_of_reading_flows(method: str, path: str, fields: Mapping[str, Any
         ("GET", "/graphql", {"operation": "mutation deleteIssue"}),
         ("POST", "/graphql", {"operation": ""}),
         ("DELETE", "/orders/_search", {}),
+        ("POST", "/api/v1/query", {"content_type": "application/json"}),
+        ("POST", "/api/v1/query/delete", {"content_type": FORM}),
+        ("POST", "/api/v1/query_exemplars/x", {"content_type": FORM}),
+        ("POST", "/api/v1/admin/tsdb/delete_series", {"content_type": FORM}),
+        ("PUT", "/api/v1/query", {"content_type": FORM}),
+        ("POST", "/rest/api/3/search", {"json": {"name": "x"}}),
+        ("POST", "/rest/api/3/search/jql", {"json": None}),
+        ("POST", "/rest/api/3/search/jql/x", {"json": {"jql": ""}}),
+        ("POST", "/rest/api/3/issue", {"json": {"jql": "", "fields": {}}}),
+        ("POST", "/1/indexes/docs/batch", {"json": {"query": "", "requests": []}}),
+        ("POST", "/1/indexes/docs/x/query", {"json": {"query": ""}}),
+        ("POST", "/v2/1/indexes/docs/query", {"json": {"query": ""}}),
+        ("POST", "/1/indexes/docs/query", {"json": {}}),
+        ("POST", "/1/indexes/*/queries", {"json": {"query": ""}}),
         ("PUT", AUDIT, {}),
     ],
 )

@@ -59,7 +59,10 @@ def test_what_servers_ask_for() -> None:
         *("notion-search", "notion-fetch", "drive_search"),
         *("resolve-library-id", "get-library-docs", "fetch", "search", "find_references"),
         *("describe_table", "list_tables", "count_rows", "get_workflow_run"),
-        *("list_new_items", "get_send_status", "check_status", "read_graph"),
+        *("list_new_items", "get_send_status", "check_status", "read_graph", "log", "pods_log"),
+        *("pull_request_read", "issue_dependency_read", "issue_read", "actions_list"),
+        *("query-docs", "query_docs", "query_metrics", "query_prometheus", "query_loki_logs"),
+        *("microsoft_docs_search", "microsoft_docs_fetch", "aws___read_documentation"),
     ],
 )
 def test_tools_that_read_run_at_once(tool: str) -> None:
@@ -75,6 +78,13 @@ def test_tools_that_read_run_at_once(tool: str) -> None:
         *("create_list", "trello_create_list", "update_list", "set_status", "clear_history"),
         *("get_or_create_user", "search_and_replace", "find-then-delete", "getAndDeleteUser"),
         *("execute_sql", "query", "run_query", "browser_click", "browser_evaluate", "send_mail"),
+        *("query_database", "query_sql", "mysql_query", "query-", "query_docs_update", "queryDocs"),
+        *("mark_as_read", "mark_read", "email_mark_as_read", "notifications_mark_all_read"),
+        *("set_all_read", "enable_public_read", "message_set_read", "a_b_c_d_e_read"),
+        *("resolve_review_thread", "onboarding_status_update", "status_set"),
+        *("log_work", "log_time", "check_in", "check_out_file", "checkIn", "statusUpdate"),
+        *("search_replace", "searchReplace", "find_replace_in_files", "grant_bucket_read"),
+        *("enable_semantic_search", "rebuild_site_search", "wipe_list", "toggle_read"),
         *(
             "CREATE_LIST",
             "Delete_get",

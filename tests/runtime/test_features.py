@@ -59,4 +59,4 @@ def test_servers_on_standard_streams_are_known(tmp_path: Path) -> None:
     file.write_text(f"{file.read_text()}stdio: [{{name: files}}]\n")
     known = features_of(load(file))
     assert "stdio" in (known.listeners or ())
-    assert known.servers == {"files"}
+    assert known.servers == frozenset({"files"})

@@ -53,7 +53,7 @@ def request(  # noqa: PLR0913 - one for each option
     match: Annotated[
         str,
         typer.Option(
-            help="What is to pass: for tool calls such as 'Bash(rm -rf build)', for others the"
+            help="What is to pass: for tool calls such as 'Bash(rm -rf exports)', for others the"
             " target, * for any characters.",
         ),
     ],
@@ -71,7 +71,7 @@ def request(  # noqa: PLR0913 - one for each option
     """Ask beforehand for something to pass; the people whom the rule names decide.
 
     \b
-    proctor grants request --rule deletes-folders --match 'Bash(rm -rf build)' --for 1h \\
+    proctor grants request --rule deletes-folders --match 'Bash(rm -rf exports)' --for 1h \\
         --reason "The build is cleaned several times today."
     """  # noqa: D301 - as above
     try:

@@ -4,7 +4,7 @@ import json
 
 from proctor.errors import ClientError
 from proctor.protocols.mcp.actions import CALL, tool_name, tool_use_id
-from proctor.protocols.mcp.messages import Kind, read
+from proctor.protocols.mcp.messages import Kind, Message, read, read_again
 from proctor.record import ToolCall, ToolResult
 
 
@@ -16,6 +16,7 @@ def kept_call(  # noqa: PLR0913 - each is one word of the record
     verdict: str,
     rule_id: str | None,
     approval_id: str | None,
+    before: Message | None = None,
 ) -> ToolCall | None:
     """The tool call that a client's message is; None where it is none.
 
@@ -26,9 +27,10 @@ def kept_call(  # noqa: PLR0913 - each is one word of the record
         verdict: What was said of it.
         rule_id: By which rule.
         approval_id: What let it pass.
+        before: The message as it came, where it was read; it may still be the same.
     """
     try:
-        message = read(body)
+        message = read_again(body, before)
     except ClientError:
         return None
     if message.method != CALL:
@@ -37,7 +39,7 @@ def kept_call(  # noqa: PLR0913 - each is one word of the record
     return ToolCall(
         id=tool_use_id(message) or name,
         name=tool_name(server, tool if isinstance(tool, str) else ""),
-        input=arguments_of(body).encode("utf-8", "surrogatepass"),
+        input=_arguments(message).encode("utf-8", "surrogatepass"),
         source="mcp",
         verdict=verdict,
         rule_id=rule_id,
@@ -45,15 +47,18 @@ def kept_call(  # noqa: PLR0913 - each is one word of the record
     )
 
 
-def kept_result(call: ToolCall, body: bytes) -> ToolResult | None:
+def kept_result(
+    call: ToolCall, body: bytes, before: Message | None = None
+) -> ToolResult | None:
     """What a call gave back; None where a message is no answer.
 
     Args:
         call: The call.
         body: The server's message as it is kept.
+        before: A message of the server's that was read; it may be the same.
     """
     try:
-        message = read(body)
+        message = read_again(body, before)
     except ClientError:
         return None
     if message.kind not in {Kind.RESPONSE, Kind.ERROR}:
@@ -72,4 +77,8 @@ def arguments_of(body: bytes) -> str:
     Raises:
         ClientError: It is no message.
     """
-    return json.dumps(read(body).params.get("arguments") or {}, ensure_ascii=False)
+    return _arguments(read(body))
+
+
+def _arguments(message: Message) -> str:
+    return json.dumps(message.params.get("arguments") or {}, ensure_ascii=False)

@@ -107,15 +107,8 @@ class SpanReader[S]:
         """
         try:
             return _Walk(self, body).document()
-        except UnicodeDecodeError as error:
-            raise not_json(f"bytes that are not UTF-8 at offset {error.start}") from None
-        except json.JSONDecodeError as error:
-            raise not_json(f"something else at character {error.pos}") from None
-        except RecursionError:
-            raise not_json("arrays and objects nested too deeply") from None
-        except ValueError as error:
-            # Ours, or int()'s limit on digits; neither repeats a value.
-            raise not_json(str(error)) from None
+        except (ValueError, RecursionError) as error:
+            raise not_json(_why(error)) from None
 
     def recall(self, key: _Key, body: memoryview, start: int) -> _Known[S] | None:
         """The element that begins at `start`, if the very same bytes were seen before.
@@ -223,7 +216,7 @@ class _Walk[S]:
             if brackets > MAX_DEPTH and _depth(value) > MAX_DEPTH:
                 raise RecursionError
         if _escaped_surrogate(text, at, end) and not _encodes(value):
-            raise ValueError("half of a surrogate pair")  # RFC 8259 section 8.2
+            raise ValueError(_HALF)
         return value, end
 
     def _name(self, at: int) -> tuple[str, int]:
@@ -249,6 +242,48 @@ class _Walk[S]:
 
 
 _TWICE: Final = "a name given twice in one object"
+_HALF: Final = "half of a surrogate pair"  # RFC 8259 section 8.2
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """What one JSON object says, read as strictly as by `SpanReader`, in less time.
+
+    Args:
+        body: The whole document, UTF-8.
+
+    Raises:
+        ClientError: `body-not-json`.
+    """
+    try:
+        return _object(body.decode())
+    except (ValueError, RecursionError) as error:
+        raise not_json(_why(error)) from None
+
+
+def _object(text: str) -> dict[str, Any]:
+    # The decoder itself refuses a byte order mark.
+    value = _decoder.decode(text)
+    if type(value) is not dict:
+        raise ValueError("no object")
+    brackets = text.count("{") + text.count("[")
+    if brackets > MAX_DEPTH and _depth(value) > MAX_DEPTH + 1:  # the object itself is one
+        raise RecursionError
+    if _escaped_surrogate(text) and not _encodes(value):
+        raise ValueError(_HALF)
+    return value
+
+
+def _why(error: ValueError | RecursionError) -> str:
+    """What was wrong with a body, without a value of it."""
+    match error:
+        case UnicodeDecodeError():
+            return f"bytes that are not UTF-8 at offset {error.start}"
+        case json.JSONDecodeError():
+            return f"something else at character {error.pos}"
+        case RecursionError():
+            return "arrays and objects nested too deeply"
+        case _:
+            return str(error)  # ours, or int()'s limit on digits; neither repeats a value
 
 
 def not_json(got: str) -> ClientError:

@@ -77,6 +77,10 @@ class PresidioAnalyzer:
 
     def __init__(self, recognizers: Sequence[EntityRecognizer], version: str) -> None:
         self._recognizers = tuple(recognizers)
+        names = (
+            one.detector if isinstance(one, Gated) else _name(one) for one in self._recognizers
+        )
+        self._detectors = tuple(dict.fromkeys(names))
         self._version = version
         self._reloading = [one for one in recognizers if isinstance(one, KnownValuesRecognizer)]
         self._engine = Engine(self._recognizers, [_Guarded(one) for one in self._recognizers])
@@ -95,10 +99,7 @@ class PresidioAnalyzer:
     @property
     def detectors(self) -> tuple[str, ...]:
         """Names of the recognizers that run."""
-        names = (
-            one.detector if isinstance(one, Gated) else _name(one) for one in self._recognizers
-        )
-        return tuple(dict.fromkeys(names))
+        return self._detectors
 
     @property
     def entities(self) -> frozenset[str]:

@@ -19,7 +19,6 @@ from proctor.redaction.pieces import analyze
 from proctor.redaction.views import VERSION, views
 
 _LEAST: Final = 4  # characters that anything sensitive has
-_REMEMBERED: Final = 100  # characters, from which the digest of a text is cheaper than a look
 _HALVES: Final = re.compile("[\ud800-\udfff]")  # of characters beyond the basic plane
 _CACHE: Final = 64 * 2**20
 
@@ -89,8 +88,6 @@ class TextDetector:
         """
         if len(text) < _LEAST:
             return ()
-        if len(text) < _REMEMBERED:
-            return self._look(text, budget)
         cache = self._current().cache
         key = cache.key(text)
         spots = cache.get(key, text)

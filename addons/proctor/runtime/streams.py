@@ -53,6 +53,7 @@ class GateStream(HttpStream):
         self._door = door
         self._tunnel = tunnel
         self._end: ResponseEndOfMessage | None = None
+        self._kept: list[HttpEvent] = []
 
     def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:  # noqa: FBT001
         """Also answer at once what was refused by its headers, instead of reading a large body."""
@@ -162,6 +163,21 @@ class GateStream(HttpStream):
         else:
             yield from super()._handle_event(event)
 
+    def start_response_stream(self) -> layer.CommandGenerator[None]:
+        """Of an answer that passes at its end only, the head waits too: that is one packet."""
+        response = self.flow.response
+        if response and getattr(response.stream, "late", False):
+            self._kept = [ResponseHeaders(self.stream_id, response)]
+            self.server_state = self.state_stream_response_body
+        else:
+            yield from super().start_response_stream()
+
+    def _begun(self) -> layer.CommandGenerator[None]:
+        """Send what was kept back."""
+        kept, self._kept = self._kept, []
+        for each in kept:
+            yield SendHttp(each, self.context.client)
+
     def state_stream_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:
         """Cut off an answer that must not go on; other streams of the connection do.
 
@@ -170,8 +186,13 @@ class GateStream(HttpStream):
         try:
             if isinstance(event, ResponseEndOfMessage):
                 if not self._waits() and (rest := self._rest()):
-                    yield SendHttp(ResponseData(self.stream_id, rest), self.context.client)
+                    data = ResponseData(self.stream_id, rest)
+                    if self._kept:
+                        self._kept.append(data)
+                    else:
+                        yield SendHttp(data, self.context.client)
                 if self._waits():
+                    yield from self._begun()
                     self._end = event
                     return
             yield from super().state_stream_response_body(event)
@@ -198,6 +219,7 @@ class GateStream(HttpStream):
         if ending:
             if streaming and flow.response:
                 said = flow.response.stream.cut(ending)
+                yield from self._begun()
                 yield SendHttp(ResponseData(self.stream_id, said), self.context.client)
             if self.client_state == self.state_done and self.server_state != self.state_done:
                 yield from self._cut(ending)
@@ -214,6 +236,7 @@ class GateStream(HttpStream):
                 yield from self.state_stream_response_body(end)
 
     def _cut(self, error: ProctorError) -> layer.CommandGenerator[None]:
+        yield from self._begun()
         enough = RequestProtocolError(self.stream_id, error.message, ErrorCode.CANCEL)
         yield SendHttp(enough, self.context.server)
         code = ErrorCode.GENERIC_SERVER_ERROR
@@ -222,6 +245,7 @@ class GateStream(HttpStream):
 
     def flow_done(self) -> layer.CommandGenerator[None]:
         """The record is durable by now: what was kept of the body may go."""
+        yield from self._begun()
         tail = getattr(self.flow.response.stream, "tail", b"") if self.flow.response else b""
         if tail:
             yield SendHttp(ResponseData(self.stream_id, tail), self.context.client)

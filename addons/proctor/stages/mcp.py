@@ -214,6 +214,7 @@ def call_of(exchange: Exchange, flow: http.HTTPFlow) -> ToolCall | None:
         verdict=_verdict(exchange),
         rule_id=_rule(exchange),
         approval_id=exchange.opening.approval_id if exchange.opening else None,
+        before=exchange.mcp,
     )
 
 
@@ -234,10 +235,14 @@ class Result:
     Args:
         call: The call.
         events: The answer is a stream of events.
+        last: The message of the answer that was read last.
     """
 
-    def __init__(self, call: ToolCall, *, events: bool) -> None:
+    def __init__(
+        self, call: ToolCall, *, events: bool, last: Callable[[], Message | None] = lambda: None
+    ) -> None:
         self._call = call
+        self._last = last
         self._stream = EventStream() if events else None
         self._body = bytearray()
         self._result: ToolResult | None = None
@@ -260,4 +265,4 @@ class Result:
         return (self._result,) if self._result else ()
 
     def _look(self, data: bytes) -> None:
-        self._result = self._result or kept_result(self._call, data)
+        self._result = self._result or kept_result(self._call, data, self._last())

@@ -13,6 +13,7 @@ from proctor.approval.model import Approval
 from proctor.errors import InternalError, ProctorError
 from proctor.mcp.judging import Caller, Judging, Question
 from proctor.protocols.mcp.answers import Denied, McpAnswer, Outcome, Pass, framing
+from proctor.protocols.mcp.messages import Message
 from proctor.record import ToolCall
 from proctor.redaction.answering import Answering
 from proctor.redaction.handling import Rewritten
@@ -44,6 +45,7 @@ class McpGate(Judging):
         )
         super().__init__(suite.gate, suite.pins, caller)
         self.answering: Answering | None = None
+        self._answer: McpAnswer | None = None
         self._suite = suite
         self._flow = flow
         self._exchange = exchange
@@ -59,9 +61,17 @@ class McpGate(Judging):
         if kind is None:
             return None
         suite, exchange = self._suite, self._exchange
-        return lambda look: McpAnswer(
-            exchange.mcp, kind, self, sealing(suite, exchange, look), clock=time.monotonic
-        )
+
+        def made(look: Callable[[bytes], Rewritten]) -> McpAnswer:
+            clean = sealing(suite, exchange, look)
+            self._answer = McpAnswer(exchange.mcp, kind, self, clean, clock=time.monotonic)
+            return self._answer
+
+        return made
+
+    def last(self) -> Message | None:
+        """The message of the answer that was read last."""
+        return self._answer.last if self._answer else None
 
     def start(self) -> None:
         """Ask humans about what was judged since; in the loop."""

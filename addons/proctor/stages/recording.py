@@ -85,6 +85,7 @@ class Recording:
             rewriter=None if exchange.buffered else answering,
             tools=exchange.tools,
             result=self._result(exchange, headers),
+            late=isinstance(exchange.tools, McpGate) and framing(content_type) is Framing.JSON,
         )
         exchange.tap = tap
         response.stream = False if exchange.buffered else tap
@@ -100,7 +101,10 @@ class Recording:
         kind = framing(headers.get("content-type", ""))
         if kind is None or exchange.call is None:
             return None
-        return McpResult(exchange.call, events=kind is Framing.EVENTS)
+        gate, events = exchange.tools, kind is Framing.EVENTS
+        if isinstance(gate, McpGate):
+            return McpResult(exchange.call, events=events, last=gate.last)
+        return McpResult(exchange.call, events=events)
 
     def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Write how it ended, before the end is passed on."""

@@ -101,12 +101,14 @@ class Tap:
         rewriter: Changes what passes, or None where nothing is to be changed.
         tools: The gate of the model's tool calls; None where it is no model's answer.
         result: Reads what a tool call over MCP gave back; None where it is no answer to one.
+        late: Nothing passes before the end, so that there is time for the head, too.
 
     Attributes:
         size: Bytes that came.
         error: What went wrong, or None.
         failed: Why nothing more passes, or None.
         tail: The byte kept back.
+        late: As given.
     """
 
     def __init__(  # noqa: PLR0913 - what an answer is read with
@@ -119,7 +121,9 @@ class Tap:
         rewriter: Rewriter | None = None,
         tools: ToolGate | None = None,
         result: Result | None = None,
+        late: bool = False,
     ) -> None:
+        self.late = late
         self.size = 0
         self.error: str | None = None
         self.failed: ProctorError | None = None

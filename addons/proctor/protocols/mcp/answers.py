@@ -41,8 +41,10 @@ class Framing(StrEnum):
 
 def framing(content_type: str) -> Framing | None:
     """By `Content-Type`; None where it is no answer of MCP's."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return Framing(kind) if kind in set(Framing) else None
+    return _FRAMINGS.get(content_type.partition(";")[0].strip().lower())
+
+
+_FRAMINGS: Final = {kind.value: kind for kind in Framing}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,9 @@ class McpAnswer:
         clock: Monotonic, seconds.
         max_message: Bytes of one message.
         max_waiting: Bytes that may wait behind a question.
+
+    Attributes:
+        last: The message that was read last.
     """
 
     def __init__(  # noqa: PLR0913 - each limit is its own
@@ -138,6 +143,7 @@ class McpAnswer:
         max_message: int = MAX_MESSAGE,
         max_waiting: int = 2 * MAX_MESSAGE,
     ) -> None:
+        self.last: Message | None = None
         self._request = request if request and request.kind is Kind.REQUEST else None
         self._framing = framing
         self._judge = judge
@@ -270,7 +276,7 @@ class McpAnswer:
     def _message(self, data: bytes, raw: bytes | None) -> None:
         """One message, and the event that it came in."""
         try:
-            message = read(data)
+            message = self.last = read(data)
         except ClientError as error:
             raise _unreadable(error.got) from None
         final = self._check_id(message)

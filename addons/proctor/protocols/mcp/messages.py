@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from proctor.errors import ClientError
-from proctor.protocols.jsonspan import SpanReader
+from proctor.protocols.jsonspan import read_object
 
 PROTOCOL_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 """The member of `params._meta` by which a request of 2026-07-28 and later names its revision."""
@@ -93,16 +93,29 @@ def read(body: bytes) -> Message:
         ClientError: `mcp-message`: it is no single, unambiguous JSON-RPC 2.0 message.
     """
     try:
-        members = dict(SpanReader[None]({}, capacity=0).read(body).values)
+        members = read_object(body)
     except ClientError as error:
         raise bad_message(error.got) from None
-    if unknown := set(members) - _TOP:
+    if unknown := members.keys() - _TOP:
         raise bad_message(f"{len(unknown)} members that JSON-RPC does not know")
     if members.get("jsonrpc") != "2.0":
         raise bad_message("no `jsonrpc: 2.0`")
     if "method" in members:
         return _call(members, body)
     return _answer(members, body)
+
+
+def read_again(body: bytes, before: Message | None) -> Message:
+    """Read one message, where it is not still the one that was read before.
+
+    Args:
+        body: As for `read`.
+        before: A message that was read.
+
+    Raises:
+        ClientError: As `read`.
+    """
+    return before if before and before.raw == body else read(body)
 
 
 def well_named(names: Iterable[str]) -> bool:
