@@ -6,6 +6,7 @@ import pytest
 
 from proctor.errors import ClientError
 from proctor.mcp.kept import arguments_of, kept_call, kept_result
+from proctor.protocols.mcp.messages import read
 from proctor.record import ToolCall
 
 CALL = {"name": "read", "arguments": {"path": "ä"}}
@@ -49,6 +50,24 @@ def test_results() -> None:
         assert json.loads(result.content) == next(iter(members.values()))
     assert kept_result(call, said(method="ping")) is None
     assert kept_result(call, b"{") is None
+
+
+def test_what_was_read_before_counts_only_where_it_is_the_same() -> None:
+    came, redacted = (
+        said(method="tools/call", params={"name": "read", "arguments": {"path": path}})
+        for path in ("hunter2", "*")
+    )
+    for body in (came, redacted):
+        call = kept_call(
+            body, "s", name="f", verdict="allow", rule_id=None, approval_id=None, before=read(came)
+        )
+        assert call
+        assert json.loads(call.input) == read(body).params["arguments"]
+    call = ToolCall(id="c", name="n", input=b"")
+    for body in (said(result={"a": "hunter2"}), said(result={"a": "*"})):
+        result = kept_result(call, body, read(said(result={"a": "hunter2"})))
+        assert result
+        assert json.loads(result.content) == read(body).result
 
 
 def test_arguments() -> None:

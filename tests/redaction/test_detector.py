@@ -52,6 +52,17 @@ def test_what_is_encoded_is_found_whole(spelling: str, before: str) -> None:
         assert KEY in {spot.value for spot in spots}
 
 
+@pytest.mark.parametrize("text", [KEY, "names", f"{FILLER * 10}{KEY}"])
+def test_what_was_seen_is_known_again_however_short(text: str) -> None:
+    analyzer = Analyzer()
+    it = TextDetector(analyzer)
+    first = it.scan(text, ample())
+    asked = len(analyzer.texts)
+    assert asked
+    assert it.scan(text, ample()) == first
+    assert len(analyzer.texts) == asked
+
+
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_name_is_context_for_what_is_encoded(spelling: str) -> None:
     written = SPELLINGS[spelling](PASS).rstrip("\n")

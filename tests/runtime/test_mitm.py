@@ -8,12 +8,14 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from mitmproxy import http, options, optmanager
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+from mitmproxy.test import tflow
 
 from proctor.errors import ProctorError
 from proctor.runtime.door import Inside, Refusal, Site, Stage
@@ -394,10 +396,17 @@ def test_what_is_swapped_for_speed_says_the_same(monkeypatch: pytest.MonkeyPatch
         (http.Headers, "get"),
         (http.MessageData, "__post_init__"),
         (optmanager._Option, "current"),
+        (Context, "fork"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))  # put back afterwards
     quicken()
     assert told() == plain
+    stem = Context(tflow.tclient_conn(), options.Options())
+    stem.layers.append(cast("Any", None))
+    branch = stem.fork()
+    assert vars(branch) == vars(stem)
+    branch.layers.clear()
+    assert stem.layers == [None]
 
 
 @pytest.mark.parametrize("refused", [False, True])

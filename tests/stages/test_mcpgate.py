@@ -383,6 +383,21 @@ def test_a_server_s_refusal_keeps_its_status(status: int, kind: str) -> None:
             assert this.say(request).status == status
 
 
+def test_the_head_of_a_json_answer_waits_for_its_end() -> None:
+    """What breaks off before it could be judged is told so by its status."""
+
+    def breaks(conversation: Conversation) -> None:
+        conversation.request()
+        conversation.send(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"
+        )
+
+    with Scripted() as origin, wire(origin) as this:
+        origin.script = breaks
+        assert this.say(calling("t", {})).status == 502
+        closed(this.stand)
+
+
 def test_a_stream_that_never_ends_a_message_is_cut_off() -> None:
     def floods(conversation: Conversation) -> None:
         conversation.request()

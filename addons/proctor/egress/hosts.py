@@ -14,6 +14,7 @@ spellings for one thing:
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import idna
@@ -141,6 +142,7 @@ def _unreadable(got: str) -> ClientError:
     )
 
 
+@lru_cache(maxsize=1024)  # the same few are asked for all day; what cannot be read is not kept
 def _host(text: str) -> str:
     if not text or len(text) > _MAX_TEXT:
         raise _Unreadable("nothing" if not text else "a text that is too long")

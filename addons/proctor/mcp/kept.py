@@ -47,9 +47,7 @@ def kept_call(  # noqa: PLR0913 - each is one word of the record
     )
 
 
-def kept_result(
-    call: ToolCall, body: bytes, before: Message | None = None
-) -> ToolResult | None:
+def kept_result(call: ToolCall, body: bytes, before: Message | None = None) -> ToolResult | None:
     """What a call gave back; None where a message is no answer.
 
     Args:

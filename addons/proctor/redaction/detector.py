@@ -88,6 +88,7 @@ class TextDetector:
         """
         if len(text) < _LEAST:
             return ()
+        budget.check()
         cache = self._current().cache
         key = cache.key(text)
         spots = cache.get(key, text)
@@ -111,7 +112,6 @@ class TextDetector:
         return found
 
     def _look(self, text: str, budget: Budget) -> tuple[Spot, ...]:
-        budget.check()
         try:
             return self._found(text, budget)
         except RedactionError:

@@ -210,6 +210,8 @@ class Screen:
 
     def findings(self, look: Look, redact: Mapping[str, str]) -> tuple[Finding, ...]:
         """What rules and the record are told of a request: what is new in it."""
+        if not redact and not any(sight.found for sight in look.sights):
+            return ()  # as nearly always
         methods = self.methods(Direction.REQUEST, redact)
         return self.parts.redactor.findings(look, methods, Direction.REQUEST, history=False)
 

@@ -54,7 +54,6 @@ class Tunnel(layer.Layer):
         elif isinstance(event, events.ConnectionClosed):
             yield commands.CloseConnection(self.context.client)
 
-
     def _take_over(self, child: layer.Layer) -> None:
         """Leave out the layers around a CONNECT in HTTP/1: they have nothing more to say.
 

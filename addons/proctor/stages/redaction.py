@@ -112,10 +112,11 @@ class Redaction:
             self._suite.refuse(flow, error)
             return
         looked_at = PLACES | screen.headers if screen else frozenset[str]()
+        named = ((name.decode("latin-1").lower(), name, value) for name, value in headers.fields)
         headers.fields = tuple(
-            (name, answering.header(name, value) if _is(name, looked_at) else value)
-            for name, value in headers.fields
-            if not _is(name, OUTDATED)
+            (name, answering.header(name, value) if lower in looked_at else value)
+            for lower, name, value in named
+            if lower not in OUTDATED
         )
         if _bodiless(flow.request.method, response):
             exchange.bodiless = True

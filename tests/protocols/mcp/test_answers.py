@@ -115,6 +115,14 @@ ASKS = message(
 )
 
 
+def test_the_message_that_was_read_last_is_at_hand() -> None:
+    for way, raw in ((Framing.JSON, RESULT), (Framing.EVENTS, event(PROGRESS) + event(RESULT))):
+        it = answer(way)
+        assert it.last is None
+        whole(it, raw)
+        assert it.last == read(RESULT)
+
+
 def test_framing() -> None:
     assert framing("application/json; charset=utf-8") is Framing.JSON
     assert framing("Text/Event-Stream") is Framing.EVENTS

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proctor.errors import ClientError
-from proctor.protocols.mcp.messages import Kind, canonical, dumped, read
+from proctor.protocols.mcp.messages import Kind, canonical, dumped, read, read_again
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -102,6 +102,16 @@ def test_refused(raw: bytes) -> None:
         read(raw)
     assert caught.value.code == "mcp-message"
     assert caught.value.status == 400
+
+
+def test_what_is_still_the_same_is_not_read_again() -> None:
+    raw = body(id=1, method="ping")
+    before = read(raw)
+    assert read_again(bytes(bytearray(raw)), before) is before
+    assert read_again(raw, None) == before
+    assert read_again(body(id=2, method="ping"), before).id == 2
+    with pytest.raises(ClientError):
+        read_again(b"{", before)
 
 
 def test_no_value_in_errors_and_reprs() -> None:
