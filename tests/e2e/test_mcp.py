@@ -26,8 +26,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 pytest.importorskip("mcp", reason="the MCP SDK is not installed")
 
 import httpx2  # noqa: E402 - comes with the SDK
-
 from mcp import Client  # noqa: E402 - imports the SDK
+
 from tests.support import mcpclient  # noqa: E402 - the same
 from tests.support.mcpclient import LEGACY, MODERN  # noqa: E402 - the same
 from tests.support.mcpserver import DESCRIBED, McpServer  # noqa: E402 - the same

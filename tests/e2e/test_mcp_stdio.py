@@ -21,9 +21,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 pytest.importorskip("mcp", reason="the MCP SDK is not installed")
 
+from mcp import Client  # noqa: E402 - imports the SDK
 from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: E402 - the same
 
-from mcp import Client  # noqa: E402 - imports the SDK
 from tests.support import mcpclient  # noqa: E402 - the same
 from tests.support.mcpclient import LEGACY, MODERN  # noqa: E402 - the same
 from tests.support.mcpserver import DESCRIBED  # noqa: E402 - the same
