@@ -26,6 +26,7 @@ from typing import Any, Protocol
 from proctor.approval.holder import Desk, Held, Holder, Waiting
 from proctor.approval.model import Approval, Kill
 from proctor.model import (
+    GUESSED,
     Action,
     Allow,
     Case,
@@ -240,7 +241,7 @@ class Gate:
         ]
         if len(open_) != 1:
             return None
-        return self.session(principal, open_[0], client=client, correlated_by="principal")
+        return self.session(principal, open_[0], client=client, correlated_by=GUESSED)
 
     def may(self, principal: Principal, session: Session | None, action: Action) -> bool:
         """Whether any such action could pass or be held, whatever its arguments."""

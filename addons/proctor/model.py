@@ -67,6 +67,10 @@ class Principal:
         return f"{self.issuer}#{self.subject}"
 
 
+GUESSED = "principal"
+"""How a session's name came where nothing names it: it is the only run under way."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One run of an agent, as the client names it, under one principal.
@@ -77,7 +81,7 @@ class Session:
         started: When its first exchange came; a run ends after 30 idle minutes.
         turns: Requests to the model before this one.
         repository: Where the agent works, empty if unknown.
-        correlated_by: How the name came: `header`, `metadata`.
+        correlated_by: How the name came: `header`, `metadata`, `tool_use` or GUESSED.
     """
 
     id: str

@@ -10,7 +10,7 @@ import pytest
 from proctor.approval.holder import Held, Holder, Release, Waiting, Why
 from proctor.approval.model import Approval, Card, State
 from proctor.errors import InternalError, ProctorError, RefusedError
-from proctor.model import Action, ActionKind, Allow, Decision, Deny, Hold
+from proctor.model import GUESSED, Action, ActionKind, Allow, Decision, Deny, Hold, Session
 from tests.support.desks import FakeDesk, terms
 from tests.support.parts import ALICE
 
@@ -75,6 +75,16 @@ def test_anything_else_is_a_refusal_with_the_reviewers_words(state: State, code:
         run(decided(state, "not today"))
     assert (caught.value.code, caught.value.rule_id) == (code, "r")
     assert ("not today" in str(caught.value)) is (state is not State.EXPIRED)
+
+
+@pytest.mark.parametrize(
+    ("how", "bound"), [("header", "run-1"), ("tool_use", "run-1"), (GUESSED, None)]
+)
+def test_an_approval_is_for_a_run_that_was_named(how: str, bound: str | None) -> None:
+    session = Session(id="run-1", client="", started=datetime.now(UTC), correlated_by=how)
+    desk, release = run(decided(State.APPROVED), replace(held(), session=session))
+    assert release.approval
+    assert desk.approvals[release.approval.id].asking.session == bound
 
 
 def test_nobody_decided() -> None:

@@ -235,7 +235,8 @@ def test_everything_is_on_one_timeline(run: Run) -> None:
 
 
 def test_show_tells_it_in_order(run: Run) -> None:
-    shown = gateway.command("show", run.session, cwd=run.around.out.folder).stdout
+    folder = run.around.out.folder
+    shown = gateway.command("show", run.session, cwd=folder, COLUMNS="160").stdout
     at = 0
     for words in (
         "git clone --quiet",

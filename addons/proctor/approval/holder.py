@@ -17,6 +17,7 @@ from proctor.approval.grants import covers
 from proctor.approval.model import Approval, ApprovalError, Asking, Card, Grant, Kill, Origin, State
 from proctor.errors import InternalError, ProctorError, RefusedError
 from proctor.model import (
+    GUESSED,
     Action,
     ActionKind,
     Allow,
@@ -333,7 +334,10 @@ class Waiting:
 
     def _question(self) -> Asking:
         held = self.held
-        principal, session = held.principal, held.session
+        principal = held.principal
+        # An approval is for a run; what was only guessed to be part of one is part of none.
+        guessed = held.session is not None and held.session.correlated_by == GUESSED
+        session = None if guessed else held.session
         appeal = isinstance(held.decision.verdict, Deny)
         return Asking(
             origin=Origin.APPEAL if appeal else Origin.HOLD,
