@@ -61,7 +61,7 @@ rules:
     when: http.path == "/free" && http.credential != "none"
     then: deny
 """
-NAMES = {
+NAMES: dict[str, dict[str, Any]] = {
     "basic": {"user": "svc", "password": {"env": "A_PASSWORD"}},
     "query": {"query": "api_key", "value": {"env": "A_KEY"}},
     "aws": {
