@@ -65,9 +65,18 @@ def read(path: Path) -> Document:
     Raises:
         ConfigurationError: It cannot be read, or holds what is not allowed here.
     """
+    return parse(read_bytes(path, MAX_BYTES + 1), name=str(path))
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """The first `most` bytes of a file.
+
+    Raises:
+        ConfigurationError: `file-unreadable`.
+    """
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            return file.read(most)
     except OSError as error:
         raise ConfigurationError(
             code="file-unreadable",
@@ -75,7 +84,6 @@ def read(path: Path) -> Document:
             got=error.strerror or type(error).__name__,
             where=str(path),
         ) from None
-    return parse(raw, name=str(path))
 
 
 def parse(raw: bytes, *, name: str) -> Document:

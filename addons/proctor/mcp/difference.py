@@ -1,7 +1,9 @@
 """What a human is shown of a tool before they accept it."""
 
+from dataclasses import replace
 from typing import Final
 
+from proctor.approval.model import Card, Part
 from proctor.mcp.model import Pin
 from proctor.protocols.mcp.definitions import changed
 
@@ -17,6 +19,13 @@ def difference(pin: Pin) -> str:
     if not pin.kept:
         return ""
     return changed(pin.definition if is_compared(pin) else {}, pin.newest)
+
+
+def with_definition(card: Card, pin: Pin) -> Card:
+    """A call's card that shows first what would be accepted with the call."""
+    return replace(
+        card, parts=(Part(name="definition", kind="diff", text=difference(pin)), *card.parts)
+    )
 
 
 def is_compared(pin: Pin) -> bool:

@@ -19,7 +19,7 @@ from proctor.errors import ConfigurationError, InternalError
 from proctor.mcp.model import Pin, Sighting, sighted
 from proctor.protocols.mcp.suspicion import Sign
 from proctor.runtime.permissions import check_private, make_folder
-from proctor.runtime.sqlitemaker import make_database
+from proctor.runtime.sqlitemaker import make_database, open_database
 
 NAME: Final = "tools.db"
 """In the state folder."""
@@ -243,21 +243,7 @@ def _create(path: Path) -> None:
 
 def _connect(path: Path, wait: float) -> sqlite3.Connection:
     try:
-        database = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=rw",
-            uri=True,
-            timeout=wait,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        try:
-            (version,) = database.execute("PRAGMA user_version").fetchone()
-            (journal,) = database.execute("PRAGMA journal_mode").fetchone()
-            database.execute("PRAGMA synchronous = FULL")
-            database.execute("PRAGMA trusted_schema = OFF")
-        except sqlite3.Error:
-            database.close()
-            raise
+        database, version, journal = open_database(path, wait, "synchronous = FULL")
     except sqlite3.Error as error:
         raise _unusable(path, _word(error)) from None
     if (version, journal) != (VERSION, "wal"):

@@ -15,7 +15,7 @@ from pathlib import Path
 from proctor.errors import ConfigurationError
 from proctor.redaction.model import RedactionError
 from proctor.runtime.permissions import check_private
-from proctor.runtime.sqlitemaker import make_database
+from proctor.runtime.sqlitemaker import make_database, open_database
 
 VERSION = 1
 
@@ -118,22 +118,12 @@ def connect(path: Path, wait: float) -> sqlite3.Connection:
         ConfigurationError: `vault-unusable`.
     """
     try:
-        database = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=rw",
-            uri=True,
-            timeout=wait,
-            isolation_level=None,
-            check_same_thread=False,
+        database, version, journal = open_database(
+            path,
+            wait,
+            "synchronous = NORMAL",
+            "secure_delete = ON",  # the key lies beside it
         )
-        try:
-            (version,) = database.execute("PRAGMA user_version").fetchone()
-            (journal,) = database.execute("PRAGMA journal_mode").fetchone()
-            database.execute("PRAGMA synchronous = NORMAL")
-            database.execute("PRAGMA secure_delete = ON")  # the key lies beside it
-            database.execute("PRAGMA trusted_schema = OFF")
-        except sqlite3.Error:
-            database.close()
-            raise
     except sqlite3.Error as error:
         got = getattr(error, "sqlite_errorname", type(error).__name__)
         raise _unusable(path, got) from None

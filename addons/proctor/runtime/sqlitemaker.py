@@ -36,3 +36,35 @@ def make_database(path: Path, schema: str, version: int) -> None:
         os.fsync(folder)  # its name is durable, too
     finally:
         os.close(folder)
+
+
+def open_database(path: Path, wait: float, *pragmas: str) -> tuple[sqlite3.Connection, int, str]:
+    """A connection to a file that is there, which any thread may use, one at a time.
+
+    Args:
+        path: Must exist.
+        wait: How long another process may keep it locked, seconds.
+        pragmas: Set for this connection, such as `synchronous = FULL`.
+
+    Returns:
+        The connection, the file's `user_version`, and its journal mode.
+
+    Raises:
+        sqlite3.Error: It cannot be opened.
+    """
+    database = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=wait,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        (journal,) = database.execute("PRAGMA journal_mode").fetchone()
+        for pragma in (*pragmas, "trusted_schema = OFF"):
+            database.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database, version, journal

@@ -11,9 +11,9 @@ from mitmproxy import http
 from proctor.approval.cards import http_card, seal, tool_card
 from proctor.approval.grants import suggest
 from proctor.approval.holder import Held, Release
-from proctor.approval.model import Card, Part
+from proctor.approval.model import Card
 from proctor.errors import InternalError, ProctorError
-from proctor.mcp.difference import difference
+from proctor.mcp.difference import with_definition
 from proctor.mcp.kept import arguments_of
 from proctor.model import Action, Allow, Decision, Deny, Hold
 from proctor.protocols.mcp.actions import CALL, tool_name, tool_use_id
@@ -110,10 +110,7 @@ class Holding:
             raise InternalError("not-decided", "A stage before holding is missing")
         card, values = _card(flow, exchange, action)
         if pin:
-            text = difference(pin)
-            card = dataclasses.replace(
-                card, parts=(Part(name="definition", kind="diff", text=text), *card.parts)
-            )
+            card = with_definition(card, pin)
         shape, pattern = suggest(action, hidden=bool(card.hidden))
         return Held(
             principal=exchange.principal,

@@ -14,9 +14,9 @@ from proctor.approval.cards import seal, tool_card
 from proctor.approval.grants import suggest
 from proctor.approval.holder import Held, Release, Waiting
 from proctor.approval.killed import ended
-from proctor.approval.model import Card, Part
+from proctor.approval.model import Card
 from proctor.errors import ClientError, InternalError, RefusedError
-from proctor.mcp.difference import difference
+from proctor.mcp.difference import with_definition
 from proctor.mcp.kept import arguments_of
 from proctor.mcp.model import Pin
 from proctor.model import Action, Allow, Decision, Deny, Hold
@@ -219,10 +219,7 @@ class Asking:
             raise InternalError("not-admitted", "A message that nobody was admitted for")
         card, values = _card(exchange, action)
         if pin:
-            text = difference(pin)
-            card = replace(
-                card, parts=(Part(name="definition", kind="diff", text=text), *card.parts)
-            )
+            card = with_definition(card, pin)
         shape, pattern = suggest(action, hidden=bool(card.hidden))
         return Held(
             principal=exchange.principal,

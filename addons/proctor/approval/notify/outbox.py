@@ -17,7 +17,7 @@ from pathlib import Path
 from proctor.approval.notify.message import Message
 from proctor.errors import ConfigurationError
 from proctor.runtime.permissions import check_private
-from proctor.runtime.sqlitemaker import make_database
+from proctor.runtime.sqlitemaker import make_database, open_database
 
 NAME = "notify.db"
 MOST = 10_000
@@ -338,22 +338,10 @@ def _keep(database: sqlite3.Connection, letter: Letter) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        timeout=_WAIT,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    try:
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("PRAGMA trusted_schema = OFF")
-        if version != _VERSION:
-            raise sqlite3.DatabaseError
-    except sqlite3.Error:
+    database, version, _ = open_database(path, _WAIT, "synchronous = NORMAL")
+    if version != _VERSION:
         database.close()
-        raise
+        raise sqlite3.DatabaseError
     return database
 
 

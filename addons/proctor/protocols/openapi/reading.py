@@ -15,6 +15,7 @@ import yaml  # type: ignore[import-untyped]  # ships no types
 
 from proctor.errors import ConfigurationError
 from proctor.protocols.jsonspan import loads
+from proctor.yamlfile import read_bytes
 
 MAX_BYTES: Final = 16 * 2**20
 MAX_DEPTH: Final = 100
@@ -71,17 +72,7 @@ def read(path: Path) -> Source:
     Raises:
         ConfigurationError: `file-unreadable`, `openapi-too-large`, `openapi-invalid`.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigurationError(
-            code="file-unreadable",
-            message="The file cannot be read",
-            got=error.strerror or type(error).__name__,
-            where=str(path),
-        ) from None
-    return parse(raw, name=str(path))
+    return parse(read_bytes(path, MAX_BYTES + 1), name=str(path))
 
 
 def parse(raw: bytes, *, name: str) -> Source:
