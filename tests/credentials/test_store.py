@@ -11,6 +11,7 @@ import pytest
 from mitmproxy import http
 from OpenSSL import SSL
 
+from proctor.credentials.injection import PutHeader
 from proctor.credentials.settings import CredentialSettings
 from proctor.credentials.store import Credentials
 from proctor.errors import ConfigurationError, InternalError, UpstreamError
@@ -85,7 +86,9 @@ def applied(credentials: Credentials) -> http.Request:
 def test_headers(data: dict[str, Any], header: str, value: str) -> None:
     async def use(credentials: Credentials) -> None:
         assert applied(credentials).headers[header] == value
-        assert credentials.headers_for("a") == ((header.encode(), value.encode()),)
+        injection = credentials.ready("a", "alice", None)
+        assert isinstance(injection, PutHeader)
+        assert injection.field == (header.encode(), value.encode())
         assert credentials.certificate("a") is None
         credentials.rejected("a", "alice", None)  # nothing that could be got anew
         assert credentials.ready("a", "alice", None) is await credentials.fetch("a", "x", None, 0)
@@ -96,8 +99,7 @@ def test_headers(data: dict[str, Any], header: str, value: str) -> None:
 def test_queries() -> None:
     async def use(credentials: Credentials) -> None:
         assert applied(credentials).path == "/p?q&api_key=Zx9"
-        with pytest.raises(InternalError):
-            credentials.headers_for("a")
+        assert not isinstance(credentials.ready("a", "alice", None), PutHeader)
 
     drive([item(query="api_key", value={"env": "KEY"})], use)
 
@@ -141,13 +143,9 @@ def test_before_the_start_there_is_none() -> None:
         [item(header="x-api-key", value={"env": "KEY"})], environment=ENVIRONMENT
     )
     assert credentials.ready("a", "alice", None) is None
-    for work in (
-        lambda: credentials.headers_for("a"),
-        lambda: asyncio.run(credentials.fetch("a", "alice", None, NEVER)),
-    ):
-        with pytest.raises(InternalError) as caught:
-            work()
-        assert (caught.value.code, caught.value.status) == ("credential-unavailable", 503)
+    with pytest.raises(InternalError) as caught:
+        asyncio.run(credentials.fetch("a", "alice", None, NEVER))
+    assert (caught.value.code, caught.value.status) == ("credential-unavailable", 503)
 
 
 def test_nothing_starts_without_a_value() -> None:

@@ -28,8 +28,6 @@ from proctor.identity.fetch import Fetch
 from proctor.runtime.tasks import spawn, stop
 from proctor.runtime.tls import Contexts, Trusted
 
-type Headers = tuple[tuple[bytes, bytes], ...]
-
 
 class Credentials:
     """All the credentials of one process, and the secrets it needs for itself."""
@@ -144,17 +142,6 @@ class Credentials:
         """Certificate and key to show in TLS, or None where the credential is another."""
         item = self._settings[name]
         return (item.cert, item.key) if item.cert and item.key else None
-
-    def headers_for(self, name: str) -> Headers:
-        """The headers of a credential that is nothing else.
-
-        Raises:
-            InternalError: There is no value that holds now, or it is no header.
-        """
-        found = self.ready(name, "", None)
-        if not isinstance(found, PutHeader):
-            raise _unavailable(name)
-        return (found.field,)
 
     async def secret(self, source: SecretSource, name: str = "a client secret") -> str:
         """A secret for proctor's own use; read the first time, kept fresh afterwards.

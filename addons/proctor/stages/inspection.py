@@ -26,7 +26,7 @@ from proctor.stages.exchange import (
 )
 from proctor.stages.mcp import SESSION as MCP_SESSION
 from proctor.stages.mcp import mcp_request, opaque_of, session_of, with_opaque
-from proctor.stages.reading import http_fields
+from proctor.stages.reading import http_fields, query_of
 
 if TYPE_CHECKING:
     from proctor.stages.suite import Suite
@@ -137,7 +137,7 @@ class Inspection:
             return
         # What a header held is taken out, and replaced where a credential is put in.
         headers = () if target.credential else exchange.own
-        name = carried(headers, request.query.items(multi=True))
+        name = carried(headers, query_of(request))
         if name:
             raise RefusedError(
                 "client-credential",

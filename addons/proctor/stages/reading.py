@@ -41,6 +41,12 @@ def load_specs(listeners: Sequence[Listener]) -> dict[Path, Spec]:
     return {path: Spec.load(path) for path in sorted(found)}
 
 
+def query_of(request: http.Request) -> list[tuple[str, str]]:
+    """Names and values of a request's query, decoded."""
+    query = request.data.path.decode("latin-1").partition("?")[2]
+    return parse_qsl(query, keep_blank_values=True) if query else []
+
+
 def http_fields(
     request: http.Request, exchange: Exchange, specs: dict[Path, Spec], *, body: bytes | None = None
 ) -> HttpFields:
@@ -56,8 +62,8 @@ def http_fields(
         ClientError: `path-ambiguous`.
     """
     data = request.data
-    path, _, query = data.path.decode("latin-1").partition("?")
-    pairs = parse_qsl(query, keep_blank_values=True) if query else []
+    path = data.path.decode("latin-1").partition("?")[0]
+    pairs = query_of(request)
     headers = names(data.headers.fields)
     sent_type = headers.get("content-type", "")
     content_type = sent_type.partition(";")[0].strip().lower()

@@ -279,10 +279,6 @@ class Suite:
 
     # What the stages ask.
 
-    def listener(self, name: str) -> Listener:
-        """The settings of a listener."""
-        return self._listeners[name]
-
     def listener_of(self, client: Client) -> Listener | None:
         """The listener a client came through, or None where it is none of ours."""
         mode = client.proxy_mode
