@@ -8,17 +8,13 @@ import re
 from typing import Final
 
 from proctor.model import Action, ActionKind, ToolFields
+from proctor.protocols.mcp.actions import CALL, tool_name
 
 TOOL_KINDS: Final = frozenset({ActionKind.LLM_TOOL_USE, ActionKind.MCP_CALL})
 """Actions that can be calls of tools."""
 
-CALL: Final = "tools/call"
-"""The MCP method that calls a tool."""
-
 SERVER: Final = re.compile(r"[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*")
 """What an MCP server may be called: were `__` in it, where the tool begins could not be told."""
-
-_OTHER: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def call_of(action: Action) -> ToolFields | None:
@@ -38,4 +34,4 @@ def call_name(server: str, tool: str) -> str:
     """`mcp__server__tool`: like Claude Code, with `_` for what a tool's name may not hold there."""
     if not tool or not SERVER.fullmatch(server):
         return ""
-    return f"mcp__{server}__{_OTHER.sub('_', tool)}"
+    return tool_name(server, tool)

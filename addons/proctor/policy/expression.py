@@ -7,7 +7,6 @@ from typing import Any
 import cel
 
 from proctor.model import ActionKind
-from proctor.policy.calls import CALL
 from proctor.policy.cost import check_cost
 from proctor.policy.fields import TABLE, empty, fills
 from proctor.policy.nodes import (
@@ -27,6 +26,7 @@ from proctor.policy.nodes import (
 from proctor.policy.syntax import parse
 from proctor.policy.typecheck import check, check_condition
 from proctor.policy.values import clock_name
+from proctor.protocols.mcp.actions import CALL
 
 
 class EvaluationError(Exception):
