@@ -114,6 +114,7 @@ def test_a_removed_script_stays_shut(installed: Installation, tmp_path: Path) ->
     assert not installed.standin.request_count
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -199,6 +200,7 @@ def hammer(stock: Stock, origin: Origin) -> int:
     return tried
 
 
+@pytest.mark.alone
 def test_the_default_listener_never_proxies_while_it_starts(
     installed: Installation, tmp_path: Path
 ) -> None:
