@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -12,6 +13,7 @@ import pytest
 from proctor.audit import journal as module
 from proctor.audit.envelope import Chain
 from proctor.audit.journal import IS_BEGIN, Item, Journal, Slot, open_journal
+from proctor.tlog.tree import leaf_hash
 
 LIMIT = 1000
 
@@ -27,6 +29,8 @@ class Stand:
             self.free.put(Slot(folder / f"{number}.jsonl"))
         self.full: list[Slot] = []
         self.now = 0.0
+        self.wall = 0.0
+        self.covered = True
         self.loop = asyncio.new_event_loop()
         self.chain = Chain("w0")
         self.journal = Journal(
@@ -35,6 +39,8 @@ class Stand:
             full=self.full.append,
             limit=LIMIT,
             clock=lambda: self.now,
+            wall=lambda: self.wall,
+            covered=lambda: self.covered,
         )
 
     def record(self, size: int = 300, kind: str = "event", begin: int = -2) -> Item:
@@ -100,6 +106,46 @@ def test_the_ring_grows_rather_than_overwrites(stand: Stand) -> None:
     stand.free.put(stand.full[2])
     stand.journal.rotate()
     assert stand.journal.slot is stand.full[2]
+
+
+def test_leaves_and_digest_go_with_the_lines(stand: Stand) -> None:
+    items = [stand.record(), Item(b'{"c":1}\n', 7), stand.record()]
+    leaves = [leaf_hash(item.line[:-1]) for item in (items[0], items[2])]
+    assert stand.journal.write(items) == b"".join(leaves)
+    more = stand.record()
+    assert stand.journal.write([more]) == leaf_hash(more.line[:-1])
+    slot = stand.journal.slot
+    assert slot.unbroken()
+    assert slot.digest.hexdigest() == sha256(stand.bytes()).hexdigest()
+    slot.add(Item(stand.record().line, slot.seq + 2), is_record=True)
+    assert not slot.unbroken()
+    slot.clear()
+    assert (slot.leaves, slot.day) == (b"", "")
+    assert slot.digest.hexdigest() == sha256().hexdigest()
+
+
+def test_a_day_ends_a_slot(stand: Stand) -> None:
+    stand.wall = 1_800_000_000.0
+    stand.journal.write([stand.record()])
+    stand.wall += 86400
+    stand.journal.write([stand.record()])
+    (full,) = stand.full
+    assert (full.day, stand.journal.slot.day) == ("2027-01-15", "2027-01-16")
+    assert (full.records, stand.journal.slot.records) == (1, 1)
+
+
+def test_what_no_checkpoint_covers_is_not_handed_on(stand: Stand) -> None:
+    stand.covered = False
+    for _ in range(6):
+        stand.journal.write([stand.record()])
+    assert stand.full == []
+    assert stand.journal.slot.size > LIMIT
+    stand.wall += 86400
+    stand.journal.write([stand.record()])
+    assert stand.journal.slot.day == ""  # two days in one
+    stand.covered = True
+    stand.journal.rotate()
+    assert [full.records for full in stand.full] == [7]
 
 
 def test_nothing_is_not_rotated(stand: Stand) -> None:

@@ -13,12 +13,14 @@ import duckdb
 import pytest
 
 from proctor.audit import keeper as module
+from proctor.audit.journal import Journal
 from proctor.audit.keeper import Pace
 from proctor.audit.recorder import Recorder
 from proctor.audit.segments import Segment, Workshop, segments
 from proctor.audit.store import CONTENT, SEGMENTS
 from proctor.audit.verify import verify_chain
 from proctor.errors import InternalError
+from proctor.evidence.ledger import digest_of, lines
 from tests.support.envelopes import ALICE, QUICK, STILL, ask, begin, end, run, turn, until
 
 
@@ -135,6 +137,101 @@ def test_small_segments_are_merged_again_and_again(
     assert verify_chain(path)[0].problems == ()
 
 
+def test_no_file_holds_two_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "recordings"
+    day = 86400.0
+    today = [1_800_000_000.0]
+    # What opens a record gives its journal no clock of its own.
+    given = {**Journal.__init__.__kwdefaults__, "wall": lambda: today[0]}
+    monkeypatch.setattr(Journal.__init__, "__kwdefaults__", given)
+
+    async def main() -> None:
+        async with recorder_at(path, replace(QUICK, journal_age=3600.0)) as recorder:
+            scope = recorder.scope(ALICE, run())
+            for number in range(9):
+                body = recorder.put(scope, b"body %d" % number)
+                await end(recorder, f"f{number}", None, turn=turn(body))
+                today[0] += day / 3
+            # The last day is still in the journal, so the one before may go on for all we know.
+            await until(lambda: names(path) == expected and len(names(path, CONTENT)) == 3)
+
+    expected = [
+        "w0-0-000000000005-000000000007.parquet",
+        "w0-2-000000000000-000000000001.parquet",
+        "w0-2-000000000002-000000000004.parquet",
+    ]
+    asyncio.run(main())
+    made = {said["file"]: said["day"] for _, said in lines(path / "writers/w0/ledger.jsonl")
+            if said["op"] == "made"}  # fmt: skip
+    assert made[f"{SEGMENTS}/{expected[2]}"] == "2027-01-16"
+    assert len(ask(path, "FROM turns")) == 9
+    assert verify_chain(path)[0].problems == ()
+
+
+def test_what_is_done_to_files_is_on_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FAN_IN", 2)
+    path = tmp_path / "recordings"
+
+    async def main() -> None:
+        async with recorder_at(path, replace(QUICK, journal_bytes=1)) as recorder:
+            for number in range(5):
+                await recorder.event("x", {"number": number})
+            await until(lambda: counted(path, 4) and len(names(path)) == 2)
+
+    asyncio.run(main())
+    there: dict[str, Any] = {}
+    for _, said in lines(path / "writers/w0/ledger.jsonl"):
+        if said["op"] == "made":
+            there[said["file"]] = said
+        else:
+            assert said["op"] == "gone"
+            assert there.pop(said["file"])
+    assert set(there) == {f"{SEGMENTS}/{name}" for name in names(path)}
+    for name, said in there.items():
+        assert said["sha256"] == digest_of(path / name)
+
+
+def test_a_file_that_a_crash_left_off_the_ledger_is_put_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "recordings"
+
+    async def main() -> None:
+        async with recorder_at(path) as recorder:
+            await recorder.event("x", {})
+            await until(lambda: counted(path, 0))
+        (path / "writers/w0/ledger.jsonl").unlink()
+        async with recorder_at(path, STILL):
+            pass
+
+    asyncio.run(main())
+    ((_, said),) = lines(path / "writers/w0/ledger.jsonl")
+    assert (said["file"], said["why"], said["rows"]) == (
+        f"{SEGMENTS}/{names(path)[0]}", "found", 1,
+    )  # fmt: skip
+
+
+def test_a_journal_that_somebody_changed_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "recordings"
+
+    async def main() -> None:
+        async with recorder_at(path, replace(QUICK, journal_age=0.3)) as recorder:
+            body = recorder.put(recorder.scope(ALICE, run()), b"the truth " * 20)
+            await end(recorder, "f", None, turn=turn(body))
+            hot = path / "writers/w0/0.jsonl"
+            hot.write_bytes(hot.read_bytes().replace(b"the truth", b"no  truth"))
+            await until(lambda: counted(path, 0))
+
+    asyncio.run(main())
+    assert "somebody changed a journal" in caplog.text
+    said = [said for _, said in lines(path / "writers/w0/ledger.jsonl")]
+    assert [each["op"] for each in said] == ["changed", "made", "made"]
+    assert said[0]["expected"] != said[0]["sha256"]
+    assert (said[0]["file"], said[0]["last"]) == ("writers/w0/0.jsonl", 0)
+
+
 def test_what_fails_is_reported_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -142,10 +239,10 @@ def test_what_fails_is_reported_and_tried_again(
     reported: list[Exception] = []
     convert, failing = Workshop.convert, True
 
-    def fail(own: Workshop, *given: Any) -> None:
+    def fail(own: Workshop, *given: Any) -> int:
         if failing:
             raise duckdb.IOException("no space: /some/where")
-        convert(own, *given)
+        return convert(own, *given)
 
     monkeypatch.setattr(Workshop, "convert", fail)
 

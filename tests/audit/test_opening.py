@@ -20,6 +20,7 @@ def take(path: Path) -> Opened:
 
 def let_go(opened: Opened) -> None:
     opened.journal.close()
+    opened.keeper.ledger.close()
     os.close(opened.lock)
 
 
@@ -28,7 +29,7 @@ def test_what_is_there_afterwards(tmp_path: Path) -> None:
     folder = tmp_path / "recordings/writers/w0"
     slots = {f"{number}.jsonl" for number in range(RING)}
     assert {path.name for path in folder.iterdir()} == {
-        "lock", "open.jsonl", "state.json", "tmp", *slots,
+        "lock", "open.jsonl", "state.json", "ledger.jsonl", "tmp", *slots,
     }  # fmt: skip
     for path in [folder, *folder.iterdir()]:
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path

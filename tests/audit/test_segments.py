@@ -72,8 +72,8 @@ def test_convert_and_merge(store: Store, workshop: Workshop, folder: str) -> Non
         parts.append(part)
     assert segments(store.path / folder, "w0") == parts
     assert numbers(store, folder, parts[0].name) == [(0, 2), (0, 1), (0, 0)]  # newest first
-    made = workshop.merge(folder, parts)
-    assert made == Segment("w0", 1, 0, 5)
+    made, rows = workshop.merge(folder, parts)
+    assert (made, rows) == (Segment("w0", 1, 0, 5), 6)
     assert numbers(store, folder, made.name) == [(1, number) for number in range(5, -1, -1)]
     assert (store.path / folder / made.name).stat().st_mode & 0o777 == 0o600
     assert os.listdir(store.path / "tmp") == []  # noqa: PTH208 - names are what matters
@@ -99,8 +99,8 @@ def test_large_blocks_are_merged_in_little_memory(store: Store, workshop: Worksh
             f" FROM range({start + 63}, {start - 1}, -1) r(n)) TO '{path}'"
         )
         parts.append(part)
-    made = workshop.merge(CONTENT, parts)  # 128 MiB of text
-    assert made == Segment("w0", 1, 0, 2047)
+    made, rows = workshop.merge(CONTENT, parts)  # 128 MiB of text
+    assert (made, rows) == (Segment("w0", 1, 0, 2047), 2048)
     assert len(numbers(store, CONTENT, made.name)) == 2048
 
 

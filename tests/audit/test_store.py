@@ -1,5 +1,6 @@
 """The store on disk."""
 
+import json
 import stat
 from pathlib import Path
 
@@ -14,7 +15,11 @@ def test_everything_is_our_own(tmp_path: Path) -> None:
     store.create()
     for path in [store.path, *store.path.rglob("*")]:
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
-    assert (store.path / "store.json").read_text() == f'{{"schema_version": {SCHEMA_VERSION}}}\n'
+    name = store.id()
+    said = {"schema_version": SCHEMA_VERSION, "id": name}
+    assert json.loads((store.path / "store.json").read_text()) == said
+    Store.at(store.path).create()
+    assert store.id() == name  # for good
     store.create()  # again is harmless
 
 

@@ -19,6 +19,7 @@ from threading import Thread
 from time import monotonic
 
 from proctor.audit.journal import Item, Journal
+from proctor.evidence.sealer import Sealer
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Flusher:
         mended: Called in the loop when a probe succeeded.
         max_age: Seconds after which a journal that is not empty is rotated.
         clock: Monotonic, seconds.
+        sealer: Signs checkpoints over what is durable; None: nobody does.
     """
 
     def __init__(  # noqa: PLR0913 - its callbacks and its times, by name
@@ -53,6 +55,7 @@ class Flusher:
         mended: Callable[[], None],
         max_age: float,
         clock: Callable[[], float] = monotonic,
+        sealer: Sealer | None = None,
     ) -> None:
         self.queue: deque[Item] = deque()
         self._journal = journal
@@ -62,6 +65,7 @@ class Flusher:
         self._mended = mended
         self._max_age = max_age
         self._clock = clock
+        self._sealer = sealer
         self._tokens: SimpleQueue[bool] = SimpleQueue()
         self._halted = False
         self._broken = False
@@ -92,24 +96,41 @@ class Flusher:
                     continue
                 while self.queue and not self._halted:
                     self._flush()
+                self._seal()
+            if self._sealer:
+                self._sealer.seal(final=True)
         except RuntimeError:
             # The loop is gone without close(): there is nobody left to acknowledge anything to.
             log.warning("journal closed with its loop", extra={"event": "journal.loop_closed"})
         finally:
             self._journal.close()
+            if self._sealer:
+                self._sealer.close()
+
+    def _seal(self) -> None:
+        if self._sealer and not self._sealer.patience():
+            self._sealer.seal()
 
     def _patience(self) -> float | None:
         if self._broken:
             return PROBE_AFTER
-        slot = self._journal.slot
-        return max(0.0, slot.since + self._max_age - self._clock()) if slot.size else None
+        waits = [self._sealer.patience()] if self._sealer else []
+        if self._journal.slot.size:
+            waits.append(max(0.0, self._aged()))
+        return min(waits, default=None)
+
+    def _aged(self) -> float:
+        """Seconds until the journal has been written for long enough."""
+        return self._journal.slot.since + self._max_age - self._clock()
 
     def _idle(self) -> None:
         """Nothing came for a while: an old journal is rotated, a broken disk is probed."""
         if not self._broken:
-            self._journal.rotate()
-            if self._journal.slot.size:
-                self._journal.slot.since = self._clock()  # no room for another: not before max_age
+            self._seal()
+            if self._journal.slot.size and self._aged() <= 0:
+                self._journal.rotate()
+                if self._journal.slot.size:
+                    self._journal.slot.since = self._clock()  # no room for another: not before then
             return
         if self._halted:
             return
@@ -130,10 +151,12 @@ class Flusher:
             size += len(item.line)
         began = self._clock()
         try:
-            self._journal.write(batch)
+            leaves = self._journal.write(batch)
         except OSError as error:
             self._broken = self._halted = True
             self._loop.call_soon_threadsafe(self._failed, batch, error)
             return
         self._broken = False
         self._loop.call_soon_threadsafe(self._settled, batch, self._clock() - began)
+        if self._sealer:
+            self._sealer.add(leaves)

@@ -6,17 +6,21 @@ has come back, the ring grows: what is not in a segment yet is never overwritten
 """
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from proctor.audit.envelope import leaf
+from proctor.audit.envelope import timestamp
 from proctor.audit.store import sync_folder
+from proctor.tlog.tree import HASH_SIZE, leaf_hash
 
 if TYPE_CHECKING:
     from asyncio import Future
+    from hashlib import _Hash
 
 RING = 4
 # What macOS lacks, fsync does more slowly.
@@ -34,12 +38,14 @@ class Item(NamedTuple):
         number: `seq` of an envelope, `n` of content.
         flow: IS_BEGIN, NO_FLOW, or the `seq` of the begin that this line ends.
         waiter: Who waits for an envelope to be durable; None for content.
+        leaf: Of an envelope, 32 bytes; made of the line where it is empty.
     """
 
     line: bytes
     number: int
     flow: int = NO_FLOW
     waiter: "Future[None] | None" = None
+    leaf: bytes = b""
 
 
 @dataclass(slots=True)
@@ -59,6 +65,9 @@ class Slot:
         blocks: Content lines in it.
         begins: Lines of the flows that began here, by seq.
         ended: Begins that ended here.
+        leaves: Of its envelopes, 32 bytes each.
+        digest: Running SHA-256 of its bytes, so that nothing is taken over that somebody changed.
+        day: UTC day of its lines, or empty where that is not known.
     """
 
     path: Path
@@ -73,9 +82,13 @@ class Slot:
     blocks: int = 0
     begins: dict[int, bytes] = field(default_factory=dict)
     ended: list[int] = field(default_factory=list)
+    leaves: bytearray = field(default_factory=bytearray)
+    digest: "_Hash" = field(default_factory=sha256)
+    day: str = ""
 
     def add(self, item: Item, *, is_record: bool) -> None:
         """Counts a line that is durable now."""
+        self.digest.update(item.line)
         if not is_record:
             if not self.blocks:
                 self.first_n = item.number
@@ -87,14 +100,19 @@ class Slot:
         self.seq = item.number
         self.last = item.line
         self.records += 1
+        self.leaves += item.leaf or leaf_hash(item.line[:-1])
         if item.flow == IS_BEGIN:
             self.begins[item.number] = item.line
         elif item.flow != NO_FLOW:
             self.ended.append(item.flow)
 
+    def unbroken(self) -> bool:
+        """Whether no record is missing between its first and its last."""
+        return len(self.leaves) == (self.seq + 1 - self.first_seq) * HASH_SIZE
+
     def leaf(self) -> str:
         """Leaf of its last envelope, hex."""
-        return leaf(self.last[:-1])
+        return self.leaves[-HASH_SIZE:].hex()
 
     def clear(self) -> None:
         """Empties file and counts, for reuse."""
@@ -104,6 +122,9 @@ class Slot:
         self.last = b""
         self.begins = {}
         self.ended = []
+        self.leaves.clear()
+        self.digest = sha256()
+        self.day = ""
 
 
 class Journal:
@@ -114,9 +135,11 @@ class Journal:
         full: Takes the slots that are full.
         limit: Bytes after which a slot is full.
         clock: Monotonic, seconds.
+        wall: Seconds since the epoch; no slot holds lines of two UTC days.
+        covered: Asked before a slot is handed on: whether a checkpoint covers its records.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, by name
         self,
         folder: Path,
         *,
@@ -124,24 +147,32 @@ class Journal:
         full: Callable[[Slot], None],
         limit: int,
         clock: Callable[[], float],
+        wall: Callable[[], float] = time.time,
+        covered: Callable[[], bool] = lambda: True,
     ) -> None:
         self._folder = folder
         self._free = free
         self._full = full
         self._limit = limit
         self._clock = clock
+        self._wall = wall
+        self._covered = covered
         self._torn = False
         self.slot, self._handle = self._take()
 
-    def write(self, items: Sequence[Item]) -> None:
+    def write(self, items: Sequence[Item]) -> bytes:
         """Makes `items` durable, all or none.
+
+        Returns:
+            The leaves of the envelopes among them, 32 bytes each.
 
         Raises:
             OSError: None of them is; what was written in part is cut off again before the next.
         """
         data = b"".join([item.line for item in items])
         self.mend()
-        if self.slot.size and self.slot.size + len(data) > self._limit:
+        today = timestamp(self._wall())[:10]
+        if self.slot.size and (self.slot.size + len(data) > self._limit or self.slot.day != today):
             self.rotate()
         self._torn = True
         rest = memoryview(data)
@@ -152,9 +183,14 @@ class Journal:
         slot = self.slot
         if not slot.size:
             slot.since = self._clock()
+            slot.day = today
+        elif slot.day != today:  # no room for another
+            slot.day = ""
         slot.size += len(data)
+        before = len(slot.leaves)
         for item in items:
             slot.add(item, is_record=item.waiter is not None)
+        return bytes(slot.leaves[before:])
 
     def mend(self) -> None:
         """Cuts off what a failed write left behind.
@@ -183,7 +219,7 @@ class Journal:
 
     def rotate(self) -> None:
         """Hands the slot on and takes an empty one; stays if there is no room for another."""
-        if not self.slot.size:
+        if not self.slot.size or not self._covered():
             return
         try:
             slot, handle = self._take()

@@ -8,6 +8,7 @@ and tried again; it never stops anyone from writing.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -17,6 +18,9 @@ from proctor.audit.journal import Slot
 from proctor.audit.segments import Segment, Workshop, segments
 from proctor.audit.state import LEVELS, Bounds, State
 from proctor.audit.store import CONTENT, SEGMENTS, Store, replace
+from proctor.evidence.leaves import write_leaves
+from proctor.evidence.ledger import CHANGED, Ledger, digest_of
+from proctor.tlog.tree import HASH_SIZE, Frontier
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +66,7 @@ class Keeper:
         store: The store.
         state: As published last.
         begins: Lines of begins without an end as of that state, by seq.
+        ledger: Where it says what it did to files.
         free: Takes journals that are empty again.
         report: Called from the thread with what failed.
     """
@@ -69,10 +74,13 @@ class Keeper:
     store: Store
     state: State
     begins: dict[int, bytes]
+    ledger: Ledger
     free: SimpleQueue[Slot]
     report: Callable[[Exception], None]
     pace: Pace
     clock: Callable[[], float] = monotonic
+    tree: Frontier | None = None
+    _folded: int = -1
     _full: list[_Full] = field(default_factory=list)
     _seen: dict[tuple[str, Segment], float] = field(default_factory=dict)
     _doomed: dict[Path, float] = field(default_factory=dict)
@@ -84,6 +92,7 @@ class Keeper:
 
     def start(self) -> None:
         """Begins work."""
+        self.tree, self._folded = self.state.tree(), self.state.segments.last[0]
         self._thread = Thread(target=self._run, name="proctor-segments", daemon=True)
         self._thread.start()
 
@@ -116,6 +125,7 @@ class Keeper:
         self._queue.put(None)
         if self._thread is not None:
             self._thread.join()
+        self.ledger.close()
 
     def _run(self) -> None:
         try:
@@ -123,6 +133,7 @@ class Keeper:
             try:
                 workshop.seed()
                 workshop.publish_views()
+                self._find(workshop)
             finally:
                 self._ready.set()
         except Exception as error:  # noqa: BLE001 - goes to whoever opened the record
@@ -142,6 +153,13 @@ class Keeper:
                 self.report(error)
                 patience = self.pace.retry
         workshop.close()
+
+    def _find(self, workshop: Workshop) -> None:
+        """Puts files on the ledger that a crash, or a proctor that had none, left off it."""
+        for folder, _ in self._kinds():
+            for segment in segments(self.store.path / folder, self.state.writer):
+                if f"{folder}/{segment.name}" not in self.ledger.files:
+                    self._made(folder, segment, workshop.rows(folder, segment), "found", "")
 
     def _take(self, patience: float | None) -> bool:
         """Waits for a journal at most `patience` seconds, takes all there are; False to stop."""
@@ -181,14 +199,37 @@ class Keeper:
         waiting = [full for full in self._full if not full.converted]
         for full in waiting:
             slot, name = full.slot, self.state.writer
+            if (found := digest_of(slot.path)) != (written := slot.digest.hexdigest()):
+                self._changed(slot, written, found)
             for folder, first, last, bounds in (
                 (SEGMENTS, slot.first_seq, slot.seq, self.state.segments),
                 (CONTENT, slot.first_n, slot.n, self.state.content),
             ):
                 if last > bounds.last[0]:
-                    workshop.convert(slot, folder, Segment(name, 0, first, last))
+                    made = Segment(name, 0, first, last)
+                    rows = workshop.convert(slot, folder, made)
+                    self._made(folder, made, rows, "journal", slot.day)
             full.converted = True
         return bool(waiting)
+
+    def _made(self, folder: str, segment: Segment, rows: int, why: str, day: str) -> None:
+        """Puts a file that is there on the ledger, once."""
+        root = self.store.path
+        path = root / folder / segment.name
+        if path.relative_to(root).as_posix() not in self.ledger.files:
+            self.ledger.made(root, path, rows=rows, why=why, day=day)
+
+    def _changed(self, slot: Slot, written: str, found: str) -> None:
+        """Somebody else wrote into a journal: that is said, and what is there is kept."""
+        log.error(
+            "somebody changed a journal of the record",
+            extra={"event": "journal.changed", "writer": self.state.writer, "file": slot.path.name},
+        )
+        name = slot.path.relative_to(self.store.path).as_posix()
+        self.ledger.append(
+            CHANGED, file=name, sha256=found, expected=written, first=slot.first_seq, last=slot.seq
+        )
+        slot.digest = sha256(slot.path.read_bytes())  # said once
 
     def _publish(self) -> bool:
         """Draws the bounds up to the segments that have been there long enough."""
@@ -228,10 +269,23 @@ class Keeper:
                 for number in full.slot.ended:
                     self.begins.pop(number, None)
                 full.folded = True
-                if full.slot.seq == hot:
-                    self.state.leaf = full.slot.leaf()
+                if full.slot.records and full.slot.seq > self._folded:
+                    self._fold(full.slot)
         replace(self.folder / "open.jsonl", b"".join(self.begins.values()), self.tmp)
         self.state.write(self.folder, self.tmp)
+
+    def _fold(self, slot: Slot) -> None:
+        """Takes a slot's leaves into the tree of the published state."""
+        new = slot.seq - self._folded
+        leaves = bytes(slot.leaves[-new * HASH_SIZE :])
+        if not slot.unbroken():
+            self.tree = None  # a damaged line: there is no telling what it was
+        if self.tree is not None:
+            write_leaves(self.folder, self._folded + 1, leaves)
+            self.tree.extend(leaves)
+        self.state.peaks = [peak.hex() for peak in self.tree.peaks] if self.tree else []
+        self.state.leaf = slot.leaf()
+        self._folded = slot.seq
 
     def _empty(self) -> bool:
         """Gives back the journals that nobody can still be reading."""
@@ -244,22 +298,34 @@ class Keeper:
         return bool(over)
 
     def _merge(self, workshop: Workshop, folder: str, bounds: Bounds, level: int) -> bool:
-        """Merges the oldest FAN_IN files of a level that count and are not merged yet."""
+        """Merges the oldest files of a level that count and are not merged yet.
+
+        FAN_IN of them, or what there is of a day that is over: no file holds two days, so that one
+        is dropped by unlinking.
+        """
         first = start = bounds.last[level + 1] + 1
         run: list[Segment] = []
-        for segment in segments(self.store.path / folder, self.state.writer):
+        there = segments(self.store.path / folder, self.state.writer)
+        days = {segment: self.ledger.day(f"{folder}/{segment.name}") for segment in there}
+        for segment in there:
             if segment.level == level + 1 and segment.first == first:
                 return False  # made already, does not count yet
-            if (
-                segment.level == level
-                and segment.first == start
-                and segment.last <= bounds.last[level]
-            ):
+            counts = segment.level == level and segment.last <= bounds.last[level]
+            if counts and segment.first == start and days[segment] == days[(run or [segment])[0]]:
                 run.append(segment)
                 start = segment.last + 1
-        if len(run) < FAN_IN:
+        over = any(
+            segment.first == start
+            and segment.last <= bounds.last[segment.level]
+            and days[segment] != days[run[0]]
+            for segment in there
+            if run and segment.level <= level
+        )
+        if not run or (len(run) < FAN_IN and not over):
             return False
-        made = workshop.merge(folder, run[:FAN_IN])
+        day = days[run[0]]
+        made, rows = workshop.merge(folder, run[:FAN_IN])
+        self._made(folder, made, rows, "merge", day)
         self._seen[folder, made] = self.clock()
         return True
 
@@ -273,6 +339,8 @@ class Keeper:
                     self._doomed.setdefault(path, now + self.pace.unlink)
         over = [path for path, due in self._doomed.items() if due <= now]
         for path in over:
+            if path.relative_to(self.store.path).as_posix() in self.ledger.files:
+                self.ledger.gone(self.store.path, path, why="merge")
             path.unlink(missing_ok=True)
             del self._doomed[path]
         return bool(over)

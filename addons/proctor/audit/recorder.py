@@ -25,11 +25,12 @@ from proctor.audit.flusher import Flusher
 from proctor.audit.journal import IS_BEGIN, NO_FLOW, Item
 from proctor.audit.keeper import Pace
 from proctor.audit.opening import Opened, prepare
-from proctor.audit.recovery import Found, interrupted
+from proctor.audit.recovery import interrupted
 from proctor.audit.scopes import Scopes
 from proctor.audit.segments import has_views
 from proctor.audit.store import Store
 from proctor.errors import ConfigurationError, InternalError
+from proctor.evidence.sealer import Sealer, Sealing
 from proctor.model import ContentRef, Session
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Recorder:
         found = opened.found
         self._lock = opened.lock
         self._keeper = opened.keeper
+        self._sealer = opened.sealer
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._chain = Chain(found.state.writer, found.seq, found.prev)
@@ -72,6 +74,7 @@ class Recorder:
             failed=self._failed,
             mended=self._mended,
             max_age=pace.journal_age,
+            sealer=opened.sealer,
         )
         self._queue = self._flusher.queue
 
@@ -83,6 +86,7 @@ class Recorder:
         clock: Callable[[], float] = time.time,
         report: Callable[[Exception], None] = lambda _: None,
         pace: Pace | None = None,
+        sealing: Sealing | None = None,
     ) -> Self:
         """Opens the record at `path` for writing; makes it if it is not there.
 
@@ -94,6 +98,7 @@ class Recorder:
             clock: Seconds since the epoch.
             report: Called, from another thread, with what keeps segments from being written.
             pace: How fast journals turn into segments.
+            sealing: How checkpoints are signed; None: they are not.
 
         Raises:
             ConfigurationError: Codes `store-open-to-others`, `store-too-new`, `store-unreadable`,
@@ -104,7 +109,7 @@ class Recorder:
         store = Store.at(path)
         sys.setswitchinterval(min(SWITCH_SECONDS, sys.getswitchinterval()))
         try:
-            opened = await asyncio.to_thread(prepare, store, report, pace)
+            opened = await asyncio.to_thread(prepare, store, report, pace, sealing)
         except OSError as error:
             raise ConfigurationError(
                 "store-not-writable",
@@ -122,6 +127,8 @@ class Recorder:
         except BaseException as error:
             await asyncio.to_thread(keeper.close)
             opened.journal.close()
+            if opened.sealer:
+                opened.sealer.close()
             os.close(opened.lock)
             if not isinstance(error, Exception):
                 raise
@@ -133,7 +140,7 @@ class Recorder:
             ) from error
         self = cls(opened, clock=clock, pace=pace)
         try:
-            await self._begin(opened.found)
+            await self._begin(opened)
         except BaseException:
             await self.close()
             raise
@@ -153,6 +160,11 @@ class Recorder:
     def records(self) -> int:
         """Envelopes made durable since the start."""
         return self._records
+
+    @property
+    def sealer(self) -> Sealer | None:
+        """Who signs checkpoints; to look at, from any thread."""
+        return self._sealer
 
     @property
     def sync_seconds(self) -> float:
@@ -215,7 +227,7 @@ class Recorder:
         elif kind == "flow.end" and (begin := fields.get("begin_seq")) is not None:
             flow = begin
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._enqueue(Item(line, number, flow, waiter))
+        self._enqueue(Item(line, number, flow, waiter, bytes.fromhex(self._chain.prev)))
         await waiter
         return number
 
@@ -254,7 +266,21 @@ class Recorder:
         await asyncio.to_thread(self._keeper.close)
         os.close(self._lock)
 
-    async def _begin(self, found: Found) -> None:
+    async def _begin(self, opened: Opened) -> None:
+        found = opened.found
+        for writer, why in opened.retired.items():
+            log.error(
+                "a writer of the record has to rest: %s",
+                why,
+                extra={"event": "record.retired", "writer": writer},
+            )
+            await self.event("record.retired", {"writer": writer, "why": why})
+        if opened.cut_short:
+            since = timestamp(opened.cut_short.time.timestamp())
+            await self.event(
+                "record.resumed",
+                {"since": since, "why": "the gateway before did not end as it should"},
+            )
         if found.cut or found.damaged:
             log.warning(
                 "the record was mended after a crash",

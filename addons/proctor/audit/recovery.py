@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from proctor.audit.envelope import BEGIN_HEAD, HEAD, leaf
+from proctor.audit.envelope import BEGIN_HEAD, HEAD
 from proctor.audit.journal import IS_BEGIN, NO_FLOW, Item, Slot
 from proctor.audit.state import State
 from proctor.audit.store import sync_folder
+from proctor.tlog.tree import HASH_SIZE, Frontier
 
 # The envelope's own, and what an end does not say again.
 _BEGIN_ONLY = {"v", "kind", "writer", "seq", "prev", "ts", "decisions", "results"}
@@ -37,6 +38,8 @@ class Found:
         begins: Flows that began and have no end, by seq: the envelope's fields.
         cut: Bytes of torn tails that were cut off, by journal.
         damaged: Lines in the middle that cannot be read, by journal.
+        tree: Over all records, or None where one is missing or the tree was not kept.
+        leaves: Of the records that are in no segment yet, 32 bytes each; what `tree` ends with.
     """
 
     state: State
@@ -48,6 +51,24 @@ class Found:
     begins: dict[int, dict[str, Any]] = field(default_factory=dict)
     cut: dict[str, int] = field(default_factory=dict)
     damaged: dict[str, int] = field(default_factory=dict)
+    tree: Frontier | None = None
+    leaves: bytes = b""
+
+    def grow(self) -> None:
+        """Brings the tree from the published state to the last record, if every one is there."""
+        tree = self.state.tree()
+        leaves = b""
+        for slot in self.full:
+            if tree is None or slot.seq < tree.size:
+                continue
+            new = slot.seq + 1 - tree.size
+            if not slot.unbroken() or len(slot.leaves) < new * HASH_SIZE:
+                tree = None
+                continue
+            last = bytes(slot.leaves[-new * HASH_SIZE :])
+            leaves += last
+            tree.extend(last)
+        self.tree, self.leaves = tree, leaves if tree else b""
 
 
 def recover(folder: Path) -> Found:
@@ -66,6 +87,7 @@ def recover(folder: Path) -> Found:
         slot = _read(path, found)
         (found.full if slot.size else found.empty).append(slot)
     found.full.sort(key=lambda slot: (slot.seq, slot.n))
+    found.grow()
     # A damaged line leaves no hole in the ranges that segments cover.
     for slot in found.full:
         if slot.seq > hot:
@@ -78,7 +100,7 @@ def recover(folder: Path) -> Found:
         found.n = max(found.n, slot.n + 1)
         if slot.seq >= found.seq:
             found.seq = slot.seq + 1
-            found.prev = leaf(slot.last[:-1])
+            found.prev = slot.leaf()
         begins.update(slot.begins)
     for slot in found.full:
         for number in slot.ended:

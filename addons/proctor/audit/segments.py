@@ -107,8 +107,21 @@ class Workshop:
                 self._db.execute("DETACH fresh")
         replace(self._store.path / "views.sql", _made_from(self._store), self._tmp)
 
-    def convert(self, slot: Slot, folder: str, segment: Segment) -> None:
+    def rows(self, folder: str, segment: Segment) -> int:
+        """Rows in a file.
+
+        Raises:
+            duckdb.Error: It cannot be read.
+        """
+        path = _escape(self._store.path / folder / segment.name)
+        found = self._db.execute(f"SELECT count(*) FROM read_parquet('{path}')").fetchall()
+        return int(found[0][0])
+
+    def convert(self, slot: Slot, folder: str, segment: Segment) -> int:
         """Makes a journal's envelopes or blocks a small segment.
+
+        Returns:
+            Its rows.
 
         Raises:
             duckdb.Error, OSError: It cannot be made.
@@ -125,9 +138,13 @@ class Workshop:
             f"SELECT CAST(0 AS TINYINT) AS tier, * FROM ({select}) ORDER BY {number} DESC",
             expected=expected,
         )
+        return expected
 
-    def merge(self, folder: str, parts: Sequence[Segment]) -> Segment:
+    def merge(self, folder: str, parts: Sequence[Segment]) -> tuple[Segment, int]:
         """Makes adjacent files of one level one file of the next.
+
+        Returns:
+            The new one, and its rows.
 
         Raises:
             duckdb.Error, OSError: It cannot be made.
@@ -144,7 +161,7 @@ class Workshop:
                 FROM read_parquet([{paths}])""",
             expected=rows,
         )
-        return made
+        return made, rows
 
     def _write(self, target: Path, select: str, expected: int = 0) -> None:
         if target.exists():

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from proctor.audit.envelope import GENESIS
 from proctor.audit.store import CONTENT, SEGMENTS, replace
+from proctor.tlog.tree import Frontier
 
 HOT = -1
 OPEN = -2
@@ -50,12 +51,14 @@ class State:
         leaf: Leaf of the last envelope that is in a segment, hex; the chain goes on from there.
         segments: Bounds of envelopes, by seq.
         content: Bounds of blocks, by n.
+        peaks: Of the tree over the records that are in a segment, hex; see tlog.tree.
     """
 
     writer: str
     leaf: str = GENESIS
     segments: Bounds = field(default_factory=Bounds)
     content: Bounds = field(default_factory=Bounds)
+    peaks: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, folder: Path) -> "State":
@@ -73,7 +76,15 @@ class State:
             leaf=found["leaf"],
             segments=Bounds([int(last) for last in found["levels"][SEGMENTS]]),
             content=Bounds([int(last) for last in found["levels"][CONTENT]]),
+            peaks=[str(peak) for peak in found.get("peaks", ())],
         )
+
+    def tree(self) -> Frontier | None:
+        """The tree over the records that are in a segment, or None where it was not kept."""
+        try:
+            return Frontier(self.segments.last[0] + 1, [bytes.fromhex(p) for p in self.peaks])
+        except ValueError:
+            return None
 
     def write(self, folder: Path, tmp: Path) -> None:
         """Publishes it.
@@ -90,6 +101,7 @@ class State:
         state = {
             "writer": self.writer,
             "leaf": self.leaf,
+            "peaks": self.peaks,
             "levels": {SEGMENTS: self.segments.last, CONTENT: self.content.last},
             "tiers": tiers,
         }

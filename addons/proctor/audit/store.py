@@ -1,24 +1,31 @@
 """The store on disk: its folders, modes and version, and how files get there whole.
 
 recordings/
-  store.json          schema version
+  store.json          schema version, and the record's own name
+  keys/               the trail of the keys that sign checkpoints
   audit.duckdb        the views, nothing else
   views.sql           what audit.duckdb was made from
-  writers/w0/         one writer: lock, journals 0.jsonl …, open.jsonl, state.json, tmp/
+  writers/w0/         one writer: lock, journals 0.jsonl …, open.jsonl, state.json, tmp/,
+                      checkpoints.jsonl, ledger.jsonl, leaves
   segments/           envelopes as Parquet
   content/            blocks as Parquet
 """
 
+import fcntl
 import json
 import os
+import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from proctor.errors import ConfigurationError
 
 SCHEMA_VERSION = 1
+_ID = re.compile(r"[0-9a-f]{32}")
 SEGMENTS = "segments"
 CONTENT = "content"
 
@@ -75,10 +82,20 @@ class Store:
         for folder in (self.segments, self.content, self.writers):
             folder.mkdir(mode=0o700, exist_ok=True)
             private(folder)
-        if not (self.path / "store.json").exists():
-            text = json.dumps({"schema_version": SCHEMA_VERSION}) + "\n"
-            replace(self.path / "store.json", text.encode(), self.path)
+        with self._alone():
+            self._name()
         sync_folder(self.path)
+
+    def id(self) -> str:
+        """The record's own name, 32 hex digits; it never changes.
+
+        Raises:
+            ConfigurationError: Code `store-unreadable`.
+        """
+        found = self._said().get("id")
+        if not isinstance(found, str) or not _ID.fullmatch(found):
+            raise self._unreadable()
+        return found
 
     def check(self) -> None:
         """Refuses a store that others can reach, or that a newer proctor made.
@@ -95,19 +112,10 @@ class Store:
         Raises:
             ConfigurationError: Codes `store-too-new`, `store-unreadable`.
         """
-        path = self.path / "store.json"
-        try:
-            found = json.loads(path.read_bytes())
-            version = found["schema_version"]
-        except FileNotFoundError:
+        found = self._said()
+        if not found:
             return
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(
-                "store-unreadable",
-                "The record's store.json cannot be read",
-                expected=f'{{"schema_version": {SCHEMA_VERSION}}}',
-                where=str(path),
-            ) from error
+        version = found["schema_version"]
         if not isinstance(version, int) or version > SCHEMA_VERSION:
             raise ConfigurationError(
                 "store-too-new",
@@ -115,8 +123,49 @@ class Store:
                 got=f"schema_version {str(version)[:20]}",
                 expected=f"at most {SCHEMA_VERSION}",
                 hint="Use that proctor, or a new audit.path.",
-                where=str(path),
+                where=str(self._note),
             )
+
+    @property
+    def _note(self) -> Path:
+        return self.path / "store.json"
+
+    def _said(self) -> dict[str, Any]:
+        """What store.json says; empty where there is none."""
+        try:
+            found = json.loads(self._note.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise self._unreadable() from error
+        if not isinstance(found, dict) or "schema_version" not in found:
+            raise self._unreadable()
+        return found
+
+    def _unreadable(self) -> ConfigurationError:
+        return ConfigurationError(
+            "store-unreadable",
+            "The record's store.json cannot be read",
+            expected=f'{{"schema_version": {SCHEMA_VERSION}, "id": "…"}}',
+            where=str(self._note),
+        )
+
+    def _name(self) -> None:
+        """Gives the record its name, once."""
+        said = self._said()
+        if "id" not in said:
+            said = {"schema_version": SCHEMA_VERSION, **said, "id": secrets.token_hex(16)}
+            replace(self._note, json.dumps(said).encode() + b"\n", self.path)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While no other process makes or names it."""
+        handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
 
 def private(path: Path) -> None:

@@ -1,0 +1,100 @@
+"""The key in force, as the file says it: another process may have rotated it."""
+
+import time
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from proctor.audit.store import Store
+from proctor.errors import ConfigurationError
+from proctor.evidence.keys import (
+    KEY_FILE,
+    Step,
+    begin_trail,
+    hand_over,
+    make_key,
+    read_key,
+    read_trail,
+)
+from proctor.tlog.note import Signer
+
+
+class Keeping:
+    """Reads the key again whenever its file has changed.
+
+    Attributes:
+        steps: The trail, as of the start.
+    """
+
+    def __init__(self, store: Store, state: Path) -> None:
+        """Makes the key and begins the trail where there is neither.
+
+        Raises:
+            ConfigurationError: Codes `record-key-missing`, `record-key-unreadable`,
+                `record-key-unwritable`, `store-open-to-others`.
+            ClientError: Code `key-trail-broken`.
+            OSError: The disk does not take or give it.
+        """
+        self._path = state / KEY_FILE
+        self._print: tuple[int, int, int] | None = None
+        self._key: Ed25519PrivateKey | None = None
+        self.steps: list[Step] = read_trail(store.path, store.id())
+        if not self.steps:
+            key = read_key(self._path) if self._path.exists() else _first_key(self._path)
+            self.steps = [begin_trail(store.path, store.id(), key, time.time())]
+        if not self._path.exists() or self._public() != self.steps[-1].public:
+            raise ConfigurationError(
+                "record-key-missing",
+                "The key that signs this record is not here",
+                got="another key" if self._path.exists() else "no key",
+                expected=f"the key number {self.steps[-1].number} of the record's trail",
+                hint="Restore it from a copy, or begin a new record: another `audit.path`.",
+                where=str(self._path),
+            )
+
+    def signer(self, name: str) -> Signer:
+        """The key in force, under a name.
+
+        Raises:
+            ConfigurationError, OSError: It cannot be read any more.
+        """
+        return Signer(name, self._current())
+
+    def _public(self) -> bytes:
+        return self._current().public_key().public_bytes_raw()
+
+    def _current(self) -> Ed25519PrivateKey:
+        found = self._path.stat()
+        seen = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if self._key is None or seen != self._print:
+            self._key, self._print = read_key(self._path), seen
+        return self._key
+
+
+def _first_key(path: Path) -> Ed25519PrivateKey:
+    try:
+        return make_key(path)
+    except OSError as error:
+        raise ConfigurationError(
+            "record-key-unwritable",
+            "The key that is to sign the record cannot be written",
+            got=error.strerror or type(error).__name__,
+            expected="a folder `state` that proctor's own user may write to",
+            where=str(path),
+        ) from None
+
+
+def rotate(store: Store, state: Path, now: float) -> Step:
+    """Makes a new key, signs it in by the old one, and puts it in the old one's place.
+
+    Raises:
+        ConfigurationError, ClientError: The old key is not there, or the trail is not whole.
+        OSError: The disk does not take it.
+    """
+    path = state / KEY_FILE
+    draft = path.with_suffix(".next")
+    old = Keeping(store, state).signer("").key
+    new = make_key(draft)
+    step = hand_over(store.path, store.id(), old, new, now)
+    draft.replace(path)
+    return step

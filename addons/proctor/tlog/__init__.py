@@ -1,0 +1,1 @@
+"""Transparency logs, without files or sockets: trees, signed notes, checkpoints and proofs."""

@@ -1,0 +1,47 @@
+"""The key in force, under rotation."""
+
+from pathlib import Path
+
+import pytest
+
+from proctor.audit.store import Store
+from proctor.errors import ConfigurationError
+from proctor.evidence.keeping import Keeping, rotate
+from proctor.evidence.keys import KEY_FILE, make_key, read_trail
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store.at(tmp_path / "recordings")
+    store.create()
+    return store
+
+
+def test_the_first_start_makes_key_and_trail(store: Store, tmp_path: Path) -> None:
+    keeping = Keeping(store, tmp_path / "state")
+    (step,) = keeping.steps
+    assert keeping.signer("x").public.public == step.public
+    assert Keeping(store, tmp_path / "state").steps == keeping.steps
+
+
+def test_a_rotated_key_is_used_at_once(store: Store, tmp_path: Path) -> None:
+    keeping = Keeping(store, tmp_path / "state")
+    before = keeping.signer("x").public
+    step = rotate(store, tmp_path / "state", 1_900_000_000)
+    assert (step.number, keeping.signer("x").public.public) == (2, step.public)
+    assert before.public != step.public
+    assert [each.public for each in read_trail(store.path, store.id())] == [
+        before.public, step.public,
+    ]  # fmt: skip
+    assert [path.name for path in (tmp_path / "state").iterdir()] == [KEY_FILE]
+
+
+def test_without_its_key_a_record_is_not_gone_on_with(store: Store, tmp_path: Path) -> None:
+    Keeping(store, tmp_path / "state")
+    make_key(tmp_path / "state" / KEY_FILE)
+    for got in ("another key", "no key"):
+        with pytest.raises(ConfigurationError) as caught:
+            Keeping(store, tmp_path / "state")
+        assert (caught.value.code, caught.value.got) == ("record-key-missing", got)
+        (tmp_path / "state" / KEY_FILE).unlink(missing_ok=True)
+    assert not (tmp_path / "state" / KEY_FILE).exists()
