@@ -37,6 +37,14 @@ def test_what_needs_no_gateway(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_search(tmp_path: Path) -> None:
+    done, report = bench(tmp_path, "--only", "search", "--scale", "0.01")
+
+    assert done.returncode == 0, done.stderr
+    assert [figure["goal"] for figure in report["figures"]["search"]] == [None, None, 50]
+
+
+@pytest.mark.slow
 def test_side_by_side_with_stock(tmp_path: Path) -> None:
     done, report = bench(tmp_path, "--only", "cpu", "--scale", "0.02")
 

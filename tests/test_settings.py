@@ -10,7 +10,6 @@ from proctor.credentials.settings import CredentialSettings
 from proctor.egress.settings import UpstreamTlsSettings
 from proctor.fields import SecretSource
 from proctor.settings import (
-    AuditSettings,
     ConsoleSettings,
     DiskSettings,
     Introspection,
@@ -254,7 +253,3 @@ def test_where_people_reach_the_console() -> None:
     for url in ("https://proctor.internal", "https://proctor.internal:8443/", "http://[::1]:9090"):
         assert ConsoleSettings.model_validate({"url": url}).url == url
     assert ConsoleSettings.model_validate({"url": None}).url is None
-
-
-def test_retention_comes_later() -> None:
-    assert codes(AuditSettings, {"path": "x", "retention": {}}) == ["not-available"]

@@ -18,7 +18,7 @@ from proctor.egress.settings import (
 )
 from proctor.egress.targets import Target, of_destination, of_route
 from proctor.errors import ConfigurationError
-from proctor.fields import SecretSource, nearest
+from proctor.fields import SecretSource, Settings, nearest
 from proctor.redaction.fields import Fields
 from proctor.scrub import scrub
 from proctor.settings import (
@@ -60,6 +60,7 @@ __all__ = [
     "UpstreamTlsSettings",
     "build",
     "load",
+    "validated",
 ]
 
 type _Way = Listener | RouteSettings | DestinationSettings
@@ -95,10 +96,7 @@ def build(document: Document, base: Path) -> Config:
     if not isinstance(data, dict):
         raise _wrong(document, (), "This is no proctor.yaml", expected="keys and values")
     _check_version(document)
-    try:
-        config = Config.model_validate(_with_tuples(data), context={"base": base})
-    except ValidationError as error:
-        raise _first(error, document) from None
+    config = validated(Config, document, base)
     _check_names(config, document)
     _check_ways(config, document)
     _check_introspection(config, document)
@@ -106,6 +104,23 @@ def build(document: Document, base: Path) -> Config:
     _check_redaction(config, document)
     _check_console(config, document)
     return config
+
+
+def validated[M: Settings](model: type[M], document: Document, base: Path) -> M:
+    """What a file holds, as this model.
+
+    Args:
+        model: What it should be.
+        document: The file, read.
+        base: The folder its relative paths are taken from; absolute.
+
+    Raises:
+        ConfigurationError: It is wrong; `where` is `file:line` of the first mistake.
+    """
+    try:
+        return model.model_validate(_with_tuples(document.data), context={"base": base})
+    except ValidationError as error:
+        raise _first(error, document) from None
 
 
 def _with_tuples(value: object) -> object:
@@ -338,6 +353,7 @@ def _check_console(config: Config, document: Document) -> None:
         )
     names = [item.name for item in config.notifications]
     _check_unique(names, "notifications", "name", document)
+    _check_unique([item.name for item in config.exports], "exports", "name", document)
 
 
 def _check_unique(

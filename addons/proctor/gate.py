@@ -40,11 +40,13 @@ from proctor.model import (
     Session,
     Verdict,
 )
+from proctor.policy import casefile
 from proctor.record import (
     Closing,
     ContentStream,
     Opening,
     Ruling,
+    Seen,
     Ticket,
     ToolCall,
     ToolResult,
@@ -128,6 +130,8 @@ class _Run:
     session: Session
     last_seen: datetime
     turns: int = field(default=0)
+    folder: str = ""
+    """The agent's folder, as far as the record holds it."""
 
 
 class Gate:
@@ -281,6 +285,7 @@ class Gate:
                 else RecordMode.FULL
             ),
             policy_version=policy.version,
+            findings=findings,
         )
 
     def killed(self, principal: Principal, session: Session | None) -> Kill | None:
@@ -330,6 +335,8 @@ class Gate:
         scope = self._recorder.scope(principal.key, session)
         fields = common(opening, principal, session, ruling.verdict, ruling)
         turn = self._contents(scope, opening, ruling.record, fields)
+        if opening.seen and ruling.record is RecordMode.FULL:
+            self._case(scope, principal, session, opening.seen, (ruling,), fields)
         seq = await self._recorder.append("flow.begin", fields)
         return Ticket(
             begin_seq=seq,
@@ -337,6 +344,8 @@ class Gate:
             scope=scope,
             fields=fields,
             turn=turn,
+            principal=principal,
+            session=session,
         )
 
     def stream(self, ticket: Ticket) -> ContentStream | None:
@@ -351,6 +360,7 @@ class Gate:
         """
         fields = dict(ticket.fields)
         del fields["decisions"], fields["results"]  # they stand in flow.begin
+        fields.pop("case", None)
         fields["begin_seq"] = ticket.begin_seq
         self._close(fields, ticket, closing)
         if closing.results:
@@ -379,6 +389,8 @@ class Gate:
             scope = self._recorder.scope(principal.key, session)
             self._contents(scope, opening, ruling.record, fields)
             keep = ruling.record is RecordMode.FULL
+            if keep and opening.seen:
+                self._case(scope, principal, session, opening.seen, (ruling,), fields)
         else:
             fields.update(request=None, turn=None, results=[])
         ended(fields, closing, self._clock())
@@ -413,6 +425,23 @@ class Gate:
         fields["turn"] = turn
         fields["results"] = results
         return turn
+
+    def _case(  # noqa: PLR0913, PLR0917 - the parts of a case
+        self,
+        scope: object,
+        principal: Principal,
+        session: Session | None,
+        seen: Seen | None,
+        rulings: Sequence[Ruling],
+        fields: dict[str, object],
+    ) -> None:
+        """Keep what rules could see beyond what the record holds anyway, for `proctor backtest`."""
+        run = self._runs.get((principal.key, session.id)) if session else None
+        if run and seen and seen.folder:
+            run.folder = seen.folder
+        case = casefile.write(principal, session, run.folder if run else "", seen, rulings)
+        if case:
+            fields["case"] = self._recorder.put(scope, *case).as_json()
 
     def _results(
         self, scope: object, given: Sequence[ToolResult], *, keep: bool
@@ -462,6 +491,9 @@ class Gate:
         if closing.rulings:
             # The request's own stand in flow.begin.
             fields["decisions"] = [item for ruling in closing.rulings for item in ruling.as_json()]
+            if keep:
+                rulings = closing.rulings
+                self._case(scope, ticket.principal, ticket.session, None, rulings, fields)
         fields["turn"] = turn
         fields["tools"] = self._tools(scope, calls, keep=keep)
 

@@ -1,6 +1,6 @@
 """What is said of one exchange: what a door hands to the Gate, and what an envelope holds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -8,8 +8,10 @@ from typing import Any, Protocol
 from proctor.model import (
     Action,
     ContentRef,
+    CredentialSource,
     Decision,
     Finding,
+    LlmFields,
     Principal,
     RecordMode,
     Session,
@@ -42,6 +44,7 @@ class Ruling:
         actions: The actions themselves.
         record: How much is kept; full wins.
         policy_version: Digest of the rules that spoke.
+        findings: What they were told of.
     """
 
     verdict: Verdict
@@ -50,6 +53,7 @@ class Ruling:
     actions: tuple[Action, ...]
     record: RecordMode
     policy_version: str
+    findings: tuple[Finding, ...] = ()
 
     @property
     def redact(self) -> dict[str, str]:
@@ -154,6 +158,36 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What rules could see of a request, as the record may hold it: redacted, or left out.
+
+    Attributes:
+        size: Bytes as received.
+        headers: By lower-case name; None for a value that was not looked at. None where the
+            request is no HTTP.
+        content_type: None where it may not be kept.
+        operation: Likewise.
+        violations: Likewise.
+        credential: Whose it carries.
+        llm: What is asked of the model; None where nothing is.
+        server: The MCP server, or empty.
+        folder: Where the agent works, as the request says; empty where it does not.
+        cut: Something was taken out of it.
+    """
+
+    size: int
+    headers: Mapping[str, str | None] | None = None
+    content_type: str | None = None
+    operation: str | None = None
+    violations: tuple[str, ...] | None = None
+    credential: CredentialSource = CredentialSource.NONE
+    llm: LlmFields | None = None
+    server: str = ""
+    folder: str = ""
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """One exchange as it stands before anything leaves.
 
@@ -164,6 +198,7 @@ class Opening:
         findings: What was found in the request.
         receipt: How the request was looked at; None where it was not.
         approval_id: The approval that let it pass, or None.
+        seen: What rules could see of it, as far as that may be kept; None where it may not.
     """
 
     flow_id: str
@@ -182,6 +217,7 @@ class Opening:
     findings: tuple[Finding, ...] = ()
     receipt: Receipt | None = None
     approval_id: str | None = None
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +261,8 @@ class Ticket:
         scope: The recorder's, for this session's content.
         fields: What the first record says.
         turn: Of these, what it says of the request to the model, or None.
+        principal: Whose it is.
+        session: In which run.
     """
 
     begin_seq: int
@@ -232,6 +270,8 @@ class Ticket:
     scope: Any
     fields: dict[str, object]
     turn: dict[str, object] | None
+    principal: Principal
+    session: Session | None
 
 
 def common(

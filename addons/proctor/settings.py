@@ -17,6 +17,9 @@ from proctor.egress.settings import (
     UpstreamTlsSettings,
     check_upstream,
 )
+from proctor.evidence.retention import RetentionSettings
+from proctor.evidence.settings import AnchorSettings, CheckpointSettings
+from proctor.export.settings import ExportSettings
 from proctor.fields import (
     AT_LEAST_ONE,
     Bytes,
@@ -106,7 +109,7 @@ class Listener(Settings):
 
     @model_validator(mode="after")
     def _sides(self) -> Self:
-        _require_tls(self.listen, has_tls=self.tls is not None, plaintext=self.plaintext)
+        require_tls(self.listen, has_tls=self.tls is not None, plaintext=self.plaintext)
         if self.kind == "forward":
             self._forward()
         else:
@@ -151,7 +154,8 @@ class Listener(Settings):
         check_upstream(self.upstream, self.upstream_tls, plaintext=self.upstream_plaintext)
 
 
-def _require_tls(listen: Address, *, has_tls: bool, plaintext: bool) -> None:
+def require_tls(listen: Address, *, has_tls: bool, plaintext: bool) -> None:
+    """Refuses an address that other machines reach in the clear, unless it was said."""
     if has_tls and plaintext:
         raise problem(
             "wrong-value", "`tls` and `plaintext: true` exclude each other", key="plaintext"
@@ -229,11 +233,21 @@ class Identity(Settings):
 
 
 class AuditSettings(Settings):
-    """Where the record is kept."""
+    """The record: where it is kept, how it is signed, and for how long.
 
-    not_built: ClassVar = {"retention": None}
+    Attributes:
+        path: Its folder.
+        checkpoints: When they are signed.
+        anchors: Where checkpoints are kept out of reach of whoever could rewrite the record.
+        anchor_every: The shortest time between two that go there, seconds.
+        retention: For how long what is kept; nothing said: for ever.
+    """
 
     path: FilePath = Field(default="recordings/", validate_default=True)
+    checkpoints: CheckpointSettings = CheckpointSettings()
+    anchors: tuple[AnchorSettings, ...] = ()
+    anchor_every: Annotated[Seconds, Field(ge=1, le=86400)] = 60.0
+    retention: RetentionSettings = RetentionSettings()
 
 
 class Threshold(Settings):
@@ -355,7 +369,7 @@ class ConsoleSettings(Settings):
 
     @model_validator(mode="after")
     def _sides(self) -> Self:
-        _require_tls(self.listen, has_tls=self.tls is not None, plaintext=self.plaintext)
+        require_tls(self.listen, has_tls=self.tls is not None, plaintext=self.plaintext)
         if (self.issuer is None) != (self.client_id is None) and self.issuer != "local":
             raise problem(
                 "wrong-value",
@@ -386,6 +400,7 @@ class Config(Settings):
         roles: Who may do what to proctor itself.
         approvals: Where what is held is kept.
         notifications: Who is told of what is held.
+        exports: Where the record goes, all the time.
     """
 
     schema_version: int
@@ -404,4 +419,5 @@ class Config(Settings):
     roles: RolesSettings = RolesSettings()
     approvals: ApprovalSettings = Field(default={}, validate_default=True)
     notifications: tuple[NotifierSettings, ...] = ()
+    exports: tuple[ExportSettings, ...] = ()
     state: FilePath = Field(default=".proctor/", validate_default=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import approvals
+import backtest
 import chaos
 import cpu
 import detecting
@@ -30,6 +31,7 @@ import mcpcalls
 import memory
 import psutil
 import redacted
+import retention
 import sql
 import stopped
 import streaming
@@ -39,6 +41,7 @@ from lab import ROOT, Lab, lab
 from rich.console import Console
 from rich.table import Table
 
+import search
 from proctor.errors import ProctorError
 
 type Measure = Callable[..., Iterator[Figure]]
@@ -51,6 +54,9 @@ MEASURES: dict[str, Measure] = {
     "durable": durable.measure,
     "memory": memory.measure,
     "sql": sql.measure,
+    "backtest": backtest.measure,
+    "search": search.measure,
+    "retention": retention.measure,
     "redaction": redacted.measure,
     "detection": detecting.measure,
     "quality": detecting.quality,

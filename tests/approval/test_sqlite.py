@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,10 +14,10 @@ from typing import Any
 import pytest
 
 from proctor.approval import lifecycle
-from proctor.approval.model import Approval, ApprovalError, Audience, State
-from proctor.approval.sqlite import SqliteStore
+from proctor.approval.model import Approval, ApprovalError, Audience, Card, State
+from proctor.approval.sqlite import ERASED, SqliteStore
 from proctor.approval.store import Store
-from tests.approval.samples import NOW, grant, kill, pending, vote
+from tests.approval.samples import NOW, asking, grant, kill, pending, vote
 from tests.approval.storecheck import LATER, StoreChecks, approve, use
 
 HERE = Path(__file__).parent
@@ -323,3 +324,34 @@ def test_what_is_forgotten_goes_in_pieces(
     assert store.forget(NOW + timedelta(days=1)) == 5
     assert len(store.approvals()) == 5
     assert store.changes(0) == []
+
+
+def test_erasing_takes_what_was_shown_and_leaves_who_decided(
+    path: Path, store: SqliteStore
+) -> None:
+    secret = "rm -rf the-very-secret-place"
+    mine = asking(
+        card=Card(title="Bash", summary=secret, prompt=secret),
+        session="s1",
+        pattern=secret,
+        target=secret,
+        sealed=b"sealed",
+    )
+    waits = replace(pending(), id="ap_waits", asking=mine)
+    done = replace(waits, id="ap_done", state=State.DENIED, by="carol")
+    other = replace(done, id="ap_other", asking=asking(session="s2"))
+    for each in (done, waits, other):
+        store.add(each)
+    assert store.erase(None, None) == (0, 0)
+    assert store.erase(None, "s1") == (1, 1)
+    found = store.get("ap_done")
+    assert found.asking.card == Card(title=ERASED, summary="")
+    assert found.asking.sealed == b""
+    assert (found.state, found.by) == (State.DENIED, "carol")
+    assert store.get("ap_waits") == waits
+    assert store.get("ap_other") == other
+    assert store.erase(mine.principal, "s1") == (0, 1)
+    store.update("ap_waits", lambda item: lifecycle.cancelled(item, NOW, "", "proctor"))
+    assert store.erase(mine.principal, "s1") == (1, 0)
+    left = b"".join(each.read_bytes() for each in path.parent.iterdir())
+    assert secret.encode() not in left

@@ -144,3 +144,14 @@ def test_it_forgets_when_there_is_too_much(monkeypatch: pytest.MonkeyPatch) -> N
 )
 def test_ranges(numbers: list[int], text: str) -> None:
     assert ranges(numbers) == text
+
+
+def test_a_stream_over_an_erasure_stores_nothing_more() -> None:
+    lines = Lines()
+    stream = ContentStream(lines.scope)
+    stream.feed(b"a" * (MAX_BLOCK + 1))
+    count = len(lines.blocks)
+    lines.scope.renew("w0.y", SALT[::-1])
+    stream.feed(b"b" * (MAX_BLOCK + 1))
+    ref = stream.close()
+    assert (ref.scope, ref.blocks, len(lines.blocks)) == ("w0.x", "0", count)

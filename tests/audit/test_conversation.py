@@ -123,6 +123,11 @@ def test_bodies(alices: Conversation) -> None:
     assert without.request_body is None
 
 
+def test_from_one_to_another(alices: Conversation) -> None:
+    assert [turn.number for turn in alices.turns(only=3, last=5)] == [3, 4, 5]
+    assert [turn.number for turn in alices.turns(only=9, last=99)] == [9, 10]
+
+
 @pytest.mark.parametrize("only", [0, 11, -1])
 def test_no_such_turn(alices: Conversation, only: int) -> None:
     with pytest.raises(ClientError, match="1 to 10"):

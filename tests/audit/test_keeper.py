@@ -13,15 +13,14 @@ import duckdb
 import pytest
 
 from proctor.audit import keeper as module
-from proctor.audit.journal import Journal
 from proctor.audit.keeper import Pace
 from proctor.audit.recorder import Recorder
 from proctor.audit.segments import Segment, Workshop, segments
 from proctor.audit.store import CONTENT, SEGMENTS
-from proctor.audit.verify import verify_chain
 from proctor.errors import InternalError
 from proctor.evidence.ledger import digest_of, lines
 from tests.support.envelopes import ALICE, QUICK, STILL, ask, begin, end, run, turn, until
+from tests.support.whole import problems, records
 
 
 @asynccontextmanager
@@ -74,8 +73,7 @@ def test_a_journal_becomes_segments_and_is_empty_again(tmp_path: Path) -> None:
             assert (path / "writers/w0/open.jsonl").read_bytes() == b""
 
     asyncio.run(main())
-    (report,) = verify_chain(path)
-    assert (report.records, report.problems) == (4, ())
+    assert (records(path), problems(path)) == ({"w0": 4}, [])
 
 
 def test_the_bytes_stay_what_they_were(tmp_path: Path) -> None:
@@ -110,7 +108,7 @@ def test_a_restart_goes_on_from_segments_alone(tmp_path: Path) -> None:
     assert ask(path, "SELECT flow_id, error FROM flows") == [
         ("lost", "interrupted: gateway stopped")
     ]
-    assert verify_chain(path)[0].problems == ()
+    assert problems(path) == []
 
 
 def test_small_segments_are_merged_again_and_again(
@@ -134,19 +132,17 @@ def test_small_segments_are_merged_again_and_again(
     assert ask(path, "SELECT seq, flow_id, prompt FROM turns ORDER BY seq") == [
         (number, f"f{number}", f"body {number}") for number in range(9)
     ]
-    assert verify_chain(path)[0].problems == ()
+    assert problems(path) == []
 
 
-def test_no_file_holds_two_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_file_holds_two_days(tmp_path: Path) -> None:
     path = tmp_path / "recordings"
     day = 86400.0
     today = [1_800_000_000.0]
-    # What opens a record gives its journal no clock of its own.
-    given = {**Journal.__init__.__kwdefaults__, "wall": lambda: today[0]}
-    monkeypatch.setattr(Journal.__init__, "__kwdefaults__", given)
 
     async def main() -> None:
-        async with recorder_at(path, replace(QUICK, journal_age=3600.0)) as recorder:
+        pace = replace(QUICK, journal_age=3600.0)
+        async with recorder_at(path, pace, clock=lambda: today[0]) as recorder:
             scope = recorder.scope(ALICE, run())
             for number in range(9):
                 body = recorder.put(scope, b"body %d" % number)
@@ -165,7 +161,7 @@ def test_no_file_holds_two_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             if said["op"] == "made"}  # fmt: skip
     assert made[f"{SEGMENTS}/{expected[2]}"] == "2027-01-16"
     assert len(ask(path, "FROM turns")) == 9
-    assert verify_chain(path)[0].problems == ()
+    assert problems(path) == []
 
 
 def test_what_is_done_to_files_is_on_the_ledger(
@@ -261,7 +257,7 @@ def test_what_fails_is_reported_and_tried_again(
 
     asyncio.run(main())
     assert "segments cannot be written: IOException" in caplog.text
-    assert verify_chain(path)[0].records == 10
+    assert records(path) == {"w0": 10}
 
 
 def test_a_segment_that_would_lack_a_line_does_not_count(tmp_path: Path) -> None:
@@ -344,3 +340,20 @@ def test_without_views_there_is_no_start(tmp_path: Path, monkeypatch: pytest.Mon
             assert recorder.writer == "w0"  # the lock was let go
 
     asyncio.run(again())
+
+
+def test_what_others_have_done_to_its_files(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with recorder_at(tmp_path / "recordings", STILL) as recorder:
+            assert await recorder.do(lambda workshop: workshop.ask("SELECT ?", [7])) == [(7,)]
+
+            def fails(_workshop: Workshop) -> None:
+                raise ValueError("of whoever asked")
+
+            with pytest.raises(ValueError, match="of whoever asked"):
+                await recorder.do(fails)
+        with pytest.raises(InternalError) as caught:
+            await recorder.do(lambda _: None)
+        assert caught.value.code == "recorder-closed"
+
+    asyncio.run(test())

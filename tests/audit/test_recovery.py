@@ -12,6 +12,7 @@ from proctor.audit.envelope import GENESIS, Chain, leaf
 from proctor.audit.journal import IS_BEGIN, NO_FLOW
 from proctor.audit.recovery import interrupted, parse, read_open, recover
 from proctor.audit.state import Bounds, State
+from proctor.tlog.tree import Frontier, leaf_hash, root_of
 from tests.support.envelopes import flow
 
 
@@ -172,3 +173,46 @@ def test_a_state_that_cannot_be_read(lines: Lines, text: str) -> None:
     (lines.folder / "state.json").write_text(text)
     with pytest.raises((ValueError, KeyError, TypeError)):
         recover(lines.folder)
+
+
+def test_the_day_of_a_journal(lines: Lines) -> None:
+    lines.write(0, lines.block(), lines.record(), lines.record())
+    lines.write(1, lines.block())
+    lines.write(2, lines.record(), lines.chain.seal("event", 86400, {}))
+    found = recover(lines.folder)
+    assert {slot.path.stem: slot.day for slot in found.full} == {
+        "0": "1970-01-01",
+        "1": "",
+        "2": "",
+    }
+
+
+def test_the_tree_over_all_records(lines: Lines) -> None:
+    records = [lines.record() for _ in range(7)]
+    leaves = b"".join(leaf_hash(line[:-1]) for line in records)
+    lines.write(3, *records[:3])
+    lines.write(0, lines.block(), *records[3:])
+    found = recover(lines.folder)
+    assert found.leaves == leaves
+    assert found.tree
+    assert (found.tree.size, found.tree.root()) == (7, root_of(leaves))
+    # As it goes on from what is in segments.
+    tree = Frontier()
+    tree.extend(leaves[: 4 * 32])
+    peaks = [peak.hex() for peak in tree.peaks]
+    State("w0", "", Bounds([3, -1, -1]), peaks=peaks).write(lines.folder, lines.folder)
+    found = recover(lines.folder)
+    assert found.leaves == leaves[4 * 32 :]
+    assert found.tree
+    assert found.tree.root() == root_of(leaves)
+
+
+def test_no_tree_where_a_record_is_missing(lines: Lines) -> None:
+    records = [lines.record() for _ in range(5)]
+    lines.write(0, *records[:2], *records[3:])
+    assert recover(lines.folder).tree is None
+    lines.write(0, *records[1:])
+    assert recover(lines.folder).tree is None
+    lines.write(0, *records[:2])
+    lines.write(1, *records[3:])
+    assert recover(lines.folder).tree is None

@@ -7,7 +7,7 @@ import pytest
 
 from proctor.audit import scopes
 from proctor.audit.content import BIRTH, BLOCK
-from proctor.audit.scopes import Scopes
+from proctor.audit.scopes import Scopes, born_at
 from proctor.model import Session
 from tests.support.envelopes import ALICE, BOB, START, run
 
@@ -94,3 +94,31 @@ def test_nor_too_many_blocks_in_mind(monkeypatch: pytest.MonkeyPatch) -> None:
     stand.now += 2
     stand.scopes.get(ALICE, run("4"))
     assert len(stand.scopes) == 1
+
+
+def test_what_is_erased_goes_on_elsewhere() -> None:
+    stand = Stand()
+    mine, hers = stand.scopes.get(ALICE, run()), stand.scopes.get(BOB, run())
+    before = mine.put(b"typed" * 40)
+    names = {mine.id, hers.id}
+    assert stand.scopes.alive() == names
+    stand.now += 1
+    assert stand.scopes.renew(lambda principal, _: principal == ALICE) == [before.scope]
+    assert mine.id not in names
+    assert hers.id in names
+    assert stand.scopes.get(ALICE, run()) is mine
+    after = mine.put(b"typed" * 40)  # stored anew, and under another salt
+    assert (after.scope, after.blocks) == (mine.id, "0")
+    assert after.hash != before.hash
+    assert born_at(mine.id) == int(stand.now * 1000)
+
+
+def test_what_somebody_still_holds_is_alive() -> None:
+    stand = Stand()
+    held = stand.scopes.get(ALICE, run())
+    name = stand.scopes.get(BOB, run()).id
+    stand.now += scopes.IDLE + 1
+    assert stand.scopes.alive() == {held.id}
+    before = held.id
+    assert name != before
+    assert stand.scopes.renew(lambda _principal, _session: True) == [before]

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from proctor.audit.recorder import Recorder
 from proctor.cli import make_app
 from proctor.cli.doctor import examine
+from proctor.config import load
+from proctor.evidence.sealer import Sealing
 from proctor.runtime.checkup import State
 from tests.support.envelopes import STILL
 
@@ -60,8 +62,12 @@ def test_a_record_of_a_newer_proctor(house: Path) -> None:
 
 
 def test_a_record_is_counted_and_one_that_was_changed_is_named(house: Path) -> None:
+    state = load(house / "proctor.yaml").state
+
     async def write() -> None:
-        recorder = await Recorder.open(house / "recordings", pace=STILL)
+        recorder = await Recorder.open(
+            house / "recordings", pace=STILL, sealing=Sealing(state=state)
+        )
         for number in range(3):
             await recorder.event("x", {"number": number})
         await recorder.close()
@@ -74,7 +80,7 @@ def test_a_record_is_counted_and_one_that_was_changed_is_named(house: Path) -> N
     journal.write_bytes(journal.read_bytes().replace(b'"number":1', b'"number":9'))
     found = {item.check: item for item in examine(house / "proctor.yaml")}
     assert found["record"].state is State.FAIL
-    assert "w0 2" in found["record"].what
+    assert "w0 1" in found["record"].what
 
 
 def test_no_record_yet(house: Path) -> None:

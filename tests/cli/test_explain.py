@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import duckdb
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -11,6 +10,7 @@ from typer.testing import CliRunner, Result
 from proctor.cli.explain import explain
 from proctor.errors import ClientError, ConfigurationError
 from tests.support.houses import house
+from tests.support.judged import Desk, judged, rules
 
 APP = typer.Typer()
 APP.command()(explain)
@@ -94,22 +94,19 @@ def test_an_unknown_field_is_an_error(config: Path) -> None:
     assert result.exception.where == "standard input:2"
 
 
+async def play(desk: Desk) -> None:
+    desk.seen = False
+    await desk.turn()
+
+
 def test_recorded(config: Path, tmp_path: Path) -> None:
-    (tmp_path / "recordings").mkdir()
-    with duckdb.connect(str(tmp_path / "recordings" / "audit.duckdb")) as connection:
-        connection.execute("""
-            CREATE TABLE flows AS SELECT 'f1' flow_id, 'i#alice' principal, 'alice' subject,
-                ['a'] AS groups, NULL::TEXT session_id, 'claude' listener, 'POST' AS method,
-                'https' scheme, 'h' host, 443 port, '/v1/messages' path, 9 request_bytes;
-            CREATE TABLE decisions AS SELECT 'f1' flow_id, 1 seq, TIMESTAMP '2026-03-04 12:00' ts,
-                'llm.request' action_kind, 'allow' verdict, 'yes' rule_id, 'old' policy_version;
-            CREATE TABLE turns AS SELECT 'f1' flow_id, 'x' model, NULL::TEXT request_body;
-        """)
-    result = run(config, "--flow", "f1", "--format", "table")
+    then = rules(tmp_path / "then", "rules: [{id: 'yes', on: llm.request, then: allow}]")
+    judged(tmp_path / "recordings", then, play)
+    result = run(config, "--flow", "flow-00001", "--format", "table")
     assert result.exit_code == 1  # a rule stays open, so it is not known to be allowed
     assert "llm.tools is not on record" in result.stdout
     assert "Open, since the record does not say: tools." in result.stdout
     assert "Recorded: allow by yes, under other rules." in result.stdout
-    result = run(config, "--flow", "f1", "--format", "json")
+    result = run(config, "--flow", "flow-00001", "--format", "json")
     assert json.loads(result.stdout)[0]["recorded"]["rule_id"] == "yes"
     assert isinstance(run(config, "--flow", "f2").exception, ClientError)

@@ -147,6 +147,7 @@ class Stand:
     now: Callable[[], datetime] = lambda: NOW
     signed_in: bool = True
     pins: Pins | None = None
+    upkeep: Any = None
 
     async def still(self) -> bool:
         return self.signed_in
@@ -166,6 +167,7 @@ class Stand:
             dev=self.dev,
             lacking=lambda: (),
             pins=self.pins,
+            upkeep=self.upkeep,
         )
 
     def app(self) -> Starlette:

@@ -57,6 +57,7 @@ def test_what_pages_load_is_there(stand: Stand) -> None:
         "app.js",
         "htmx.min.js",
         "icon.svg",
+        "replay.js",
     }
 
 

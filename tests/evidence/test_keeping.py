@@ -36,6 +36,30 @@ def test_a_rotated_key_is_used_at_once(store: Store, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "state").iterdir()] == [KEY_FILE]
 
 
+def test_a_rotation_that_was_cut_off_is_finished(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state"
+    first = Keeping(store, state).signer("x").public
+    make_key((state / KEY_FILE).with_suffix(".next"))
+    assert Keeping(store, state).signer("x").public == first  # that one was never signed in
+    move = Path.replace
+
+    def killed(path: Path, target: Path) -> Path:
+        if path.name == "record-key.next":
+            raise KeyboardInterrupt
+        return move(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rotate(store, state, 1_900_000_000)
+    keeping = Keeping(store, state)
+    assert keeping.signer("x").public != first
+    assert (len(keeping.steps), keeping.signer("x").public.public) == (2, keeping.steps[-1].public)
+    assert [path.name for path in state.iterdir()] == [KEY_FILE]
+
+
 def test_without_its_key_a_record_is_not_gone_on_with(store: Store, tmp_path: Path) -> None:
     Keeping(store, tmp_path / "state")
     make_key(tmp_path / "state" / KEY_FILE)
@@ -45,3 +69,11 @@ def test_without_its_key_a_record_is_not_gone_on_with(store: Store, tmp_path: Pa
         assert (caught.value.code, caught.value.got) == ("record-key-missing", got)
         (tmp_path / "state" / KEY_FILE).unlink(missing_ok=True)
     assert not (tmp_path / "state" / KEY_FILE).exists()
+
+
+def test_a_folder_that_takes_no_key(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "state").symlink_to("/proc/self/net")  # takes no files, even from root
+    with pytest.raises(ConfigurationError) as caught:
+        Keeping(store, tmp_path / "state")
+    assert caught.value.code == "record-key-unwritable"
+    assert not list(store.path.glob("keys/*"))

@@ -152,6 +152,7 @@ def test_a_full_disk_leaves_no_half_and_it_goes_on(
         assert not stand.sealer.seal()
         assert not stand.sealer.cover()
     assert "checkpoint" in caplog.text
+    assert stand.sealer.failures == 2
     assert [said.size for said in stand.there()] == [0]
     assert stand.sealer.patience() == 60  # not at once again
     assert stand.sealer.seal()

@@ -11,6 +11,7 @@ import pytest
 from proctor.audit.recorder import Recorder
 from proctor.evidence import leaves
 from proctor.evidence.sealer import Every, Sealing, newest
+from proctor.evidence.standing import resting
 from proctor.tlog.tree import leaf_hash, root_of
 from tests.support.envelopes import QUICK, STILL, ask, until
 
@@ -192,3 +193,13 @@ def test_an_older_copy_rests(house: House) -> None:
     (house.root / "copy").rename(house.path)
     assert house.run(count=1) == "w1"
     assert "older" in json.loads((house.w0 / "retired.json").read_text())["why"]
+
+
+def test_who_rests_and_why(house: House) -> None:
+    assert resting(house.path) == {}
+    house.run(count=1)
+    (house.w0 / "retired.json").write_text('{"why": "for a reason"}')
+    assert resting(house.path) == {"w0": "for a reason"}
+    for junk in ("", "[]", "{}", "[" * 5000):
+        (house.w0 / "retired.json").write_text(junk)
+        assert resting(house.path) == {"w0": "unknown: its note cannot be read"}

@@ -1,93 +1,157 @@
-"""Cases taken from the record."""
+"""Cases made anew of what the record holds."""
 
-import json
-from pathlib import Path
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
-import duckdb
-import pytest
+from proctor.model import ActionKind, CredentialSource, LlmFields
+from proctor.policy.casefile import Kept
+from proctor.policy.recorded import NOT_KEPT, NOT_LOOKED, Line, Texts, cases
 
-from proctor.errors import ClientError, ConfigurationError
-from proctor.model import ActionKind
-from proctor.policy.recorded import recorded_cases
-
-BODY = {
-    "model": "claude-x",
-    "max_tokens": 9,
-    "tools": [{"name": "a", "input_schema": {}}, {"type": "web_search_20250305", "name": "web"}],
-    "messages": [{"role": "user", "content": "hello"}],
-}
-
-
-@pytest.fixture
-def record(tmp_path: Path) -> Path:
-    """Tables in the place of the views, with one exchange of each kind."""
-    path = tmp_path / "audit.duckdb"
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("""
-            CREATE TABLE flows AS SELECT * FROM (VALUES
-                ('f1', 'https://idp#alice', 'alice', ['a', 'b'], 's1', 'claude', 'POST', 'https',
-                 'api.example', 443, '/v1/messages?beta=true', 300),
-                ('f2', 'https://idp#alice', 'alice', NULL, NULL, 'claude', 'GET', 'https',
-                 'api.example', 443, '/v1/files', 0)
-            ) t(flow_id, principal, subject, groups, session_id, listener, method, scheme, host,
-                port, path, request_bytes)
-        """)
-        connection.execute("""
-            CREATE TABLE decisions AS SELECT * REPLACE (ts::TIMESTAMP AS ts) FROM (VALUES
-                ('f1', 1, '2026-03-04 12:00:00', 'llm.request', 'allow', 'yes', 'sha256:1'),
-                ('f1', 1, '2026-03-04 12:00:00', 'llm.tool_use', 'allow', 'x', 'sha256:1'),
-                ('f2', 2, '2026-03-04 12:00:01', 'http.request', 'deny', 'default', NULL)
-            ) t(flow_id, seq, ts, action_kind, verdict, rule_id, policy_version)
-        """)
-        connection.execute("CREATE TABLE turns (flow_id TEXT, model TEXT, request_body TEXT)")
-        connection.execute("INSERT INTO turns VALUES ('f1', 'claude-x', ?)", [json.dumps(BODY)])
-    return path
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+SAID = {"verdict": "allow", "rule_id": "yes", "mode": "enforce", "action_digest": "d"}
+LINE = Line(
+    writer="w0", seq=1, ts=NOW, flow_id="f1", session_id="s1", session_started=NOW,
+    principal="https://idp#alice", subject="alice", groups=("a",), client="claude-cli/2",
+    listener="claude", method="POST", scheme="https", host="api.example", port=443,
+    path="/v1/%6dessages?beta=true&a=1&a=2", size=300, policy_version="sha256:1", answer=False,
+    model="claude-x", request_class="messages", stream=True, approval_id=None,
+    decisions=[{**SAID, "action_kind": "llm.request"}], tools=[],
+)  # fmt: skip
+KEPT = Kept(
+    human="carol",
+    issued_at=NOW.timestamp() - 60,
+    repository="/r",
+    turns=4,
+    size=400,
+    headers={"user-agent": "claude-cli/2", "x-app": None},
+    content_type="application/json",
+    operation="",
+    violations=(),
+    credential=CredentialSource.INJECTED,
+    llm=LlmFields(model="claude-x", tools=("Bash",), max_tokens=9, request_class="messages"),
+)
 
 
-def test_a_turn(record: Path) -> None:
-    request, call = recorded_cases(record, "f1")
-    case = request.case
+def line(kind: str, **more: Any) -> Line:
+    return replace(LINE, decisions=[{**SAID, "action_kind": kind}], **more)
+
+
+def test_a_turn() -> None:
+    (found,) = cases(LINE, Texts(kept=KEPT))
+    case = found.case
     assert case.principal.key == "https://idp#alice"
-    assert case.principal.groups == ("a", "b")
-    assert case.now.isoformat() == "2026-03-04T12:00:00+00:00"
+    assert (case.principal.human, case.principal.issued_at) == ("carol", NOW.timestamp() - 60)
     assert case.session is not None
-    assert case.session.id == "s1"
+    assert (case.session.turns, case.session.repository) == (4, "/r")
     assert case.action.http is not None
     assert case.action.http.path == "/v1/messages"
-    assert case.action.llm is not None
-    assert case.action.llm.tools == ("a", "web")
-    assert case.action.llm.features == ("web_search",)
-    assert (request.verdict, request.rule_id) == ("allow", "yes")
-    assert {"principal.human", "http.headers", "session.turns", "findings"} <= set(request.hidden)
-    assert not {"llm.tools", "http.path", "now", "principal.groups"} & set(request.hidden)
-    assert call.case.action.kind is ActionKind.LLM_TOOL_USE
-    assert "tool.name" in call.hidden
+    assert case.action.http.query == {"beta": "true", "a": "1, 2"}
+    assert case.action.llm == KEPT.llm
+    assert case.action.size == 400
+    assert found.hidden == {"http.headers": NOT_LOOKED}
+    assert found.unlooked == {"x-app"}
 
 
-def test_a_body_that_was_not_kept(record: Path) -> None:
-    with duckdb.connect(str(record)) as connection:
-        connection.execute("UPDATE turns SET request_body = NULL")
-    request, _ = recorded_cases(record, "f1")
-    assert request.case.action.llm is not None
-    assert request.case.action.llm.model == "claude-x"
-    assert {"llm.tools", "llm.features", "llm.stream", "llm.max_tokens"} <= set(request.hidden)
-    assert "llm.model" not in request.hidden
+def test_a_turn_of_which_nothing_was_kept() -> None:
+    (found,) = cases(LINE, Texts())
+    assert found.case.action.llm is not None
+    assert found.case.action.llm.model == "claude-x"
+    assert {
+        "principal.human", "principal.token_age", "session.turns", "session.repository", "findings",
+        "http.headers", "http.content_type", "http.credential", "llm.tools", "llm.features",
+    } <= set(found.hidden)  # fmt: skip
+    assert set(found.hidden.values()) == {NOT_KEPT}
+    assert not {"llm.model", "http.path", "http.query", "now"} & set(found.hidden)
 
 
-def test_another_exchange(record: Path) -> None:
-    (found,) = recorded_cases(record, "f2")
-    assert found.case.action.kind is ActionKind.HTTP_REQUEST
+def test_an_older_record_has_the_body() -> None:
+    body = b'{"model":"claude-x","max_tokens":9,"messages":[{"role":"user","content":"x"}]}'
+    (found,) = cases(LINE, Texts(body=body))
+    assert found.case.action.llm is not None
+    assert found.case.action.llm.max_tokens == 9
+    assert "llm.features" not in found.hidden
+    (found,) = cases(LINE, Texts(body=b"{"))
+    assert "llm.features" in found.hidden
+
+
+def test_tool_calls_stand_beside_their_inputs() -> None:
+    said = [
+        {**SAID, "action_kind": "llm.tool_use"},
+        {**SAID, "action_kind": "llm.tool_use"},
+        {**SAID, "action_kind": "llm.tool_use"},
+    ]
+    tools = [
+        {"name": "Bash", "input": {}, "source": "llm", "approval_id": "gr_a"},
+        {"name": "Write", "input": {}, "source": "llm"},
+    ]
+    inputs = (b'{"command":"rm -r /tmp/x"}', None)
+    first, second, third = cases(
+        replace(LINE, answer=True, decisions=said, tools=tools), Texts(kept=KEPT, inputs=inputs)
+    )
+    assert first.case.action.tool is not None
+    assert first.case.action.tool.paths == ("/tmp/x",)  # noqa: S108 - a path in a test
+    assert (first.hidden, first.approval_id) == ({}, "gr_a")
+    assert set(second.hidden) == {"tool.input", "tool.command", "tool.paths", "tool.hosts"}
+    assert "tool.name" in third.hidden
+
+
+def test_what_observing_rules_would_have_done_is_what_was_said() -> None:
+    observed = [{"rule_id": "no", "verdict": "deny", "reason": ""}]
+    said = {**SAID, "action_kind": "llm.request", "mode": "observe", "observed": observed}
+    (found,) = cases(replace(LINE, decisions=[said]), Texts(kept=KEPT))
+    assert (found.verdict, found.rule_id) == ("deny", "no")
+    only = {**said, "mode": "enforce"}
+    (found,) = cases(replace(LINE, decisions=[only]), Texts(kept=KEPT))
+    assert (found.verdict, found.rule_id) == ("allow", "yes")
+
+
+def test_json_bodies() -> None:
+    kept = replace(KEPT, headers={}, llm=None)
+    (found,) = cases(line("http.request"), Texts(kept=kept, body=b'{"a": 1}'))
+    assert found.case.action.http is not None
+    assert found.case.action.http.json == {"a": 1}
+    assert found.hidden == {}
+    (found,) = cases(line("http.request"), Texts(kept=kept))
+    assert set(found.hidden) == {"http.json"}
+    parts = replace(kept, content_type="multipart/form-data")
+    (found,) = cases(line("http.request"), Texts(kept=parts, body=b"--x"))
+    assert "http.json" in found.hidden
+
+
+def test_mcp() -> None:
+    body = (
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call",'
+        b'"params":{"name":"create","arguments":{"p":"S"}}}'
+    )
+    kept = replace(KEPT, headers={}, llm=None, server="jira")
+    (found,) = cases(line("mcp.call"), Texts(kept=kept, body=body))
+    assert found.case.action.mcp is not None
+    assert found.case.action.tool is not None
+    assert (found.case.action.mcp.server, found.case.action.mcp.tool) == ("jira", "create")
+    assert found.case.action.tool.input == {"p": "S"}
+    assert found.hidden == {}
+    for texts in (Texts(kept=kept), Texts(kept=kept, body=b"{"), Texts(body=body)):
+        (found,) = cases(line("mcp.call"), texts)
+        assert {"mcp.server", "mcp.arguments", "tool.name"} <= set(found.hidden)
+    (found,) = cases(line("mcp.call", method="GET"), Texts(kept=kept))
+    assert found.case.action.mcp is not None
+    assert found.case.action.mcp.method == "GET"
+    (found,) = cases(line("mcp.call", scheme="stdio", host="files"), Texts(body=body))
+    assert found.case.action.mcp is not None
+    assert found.case.action.mcp.server == "files"
+
+
+def test_a_question_in_an_mcp_answer() -> None:
+    kept = replace(KEPT, server="jira", asked=("sampling/createMessage",))
+    (found,) = cases(line("mcp.call", answer=True), Texts(kept=kept))
+    assert found.case.action.mcp is not None
+    assert found.case.action.mcp.method == "sampling/createMessage"
+    assert set(found.hidden) == {"mcp.arguments", "tool.input"}
+    assert found.case.action.kind is ActionKind.MCP_CALL
+
+
+def test_without_a_session() -> None:
+    (found,) = cases(replace(LINE, session_id=None), Texts())
     assert found.case.session is None
-    assert found.policy_version == ""
-
-
-def test_no_such_exchange(record: Path) -> None:
-    with pytest.raises(ClientError) as raised:
-        recorded_cases(record, "'; DROP TABLE flows")
-    assert raised.value.code == "flow-unknown"
-
-
-def test_no_record(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError) as raised:
-        recorded_cases(tmp_path / "audit.duckdb", "f1")
-    assert raised.value.code == "record-unreadable"
+    assert not {"session.turns", "session.repository", "session.id"} & set(found.hidden)

@@ -1,6 +1,7 @@
 """One gateway, started and stopped without listeners."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -12,14 +13,15 @@ from proctor.runtime.gateway import Gateway
 from proctor.runtime.launcher import load_gateway
 from proctor.stages import suite
 from proctor.stages.exchange import Exchange
+from tests.support.envelopes import until
 from tests.support.houses import house
 
 RULES = "rules:\n  - {id: all, on: llm.request, then: allow}\n"
 MORE = "console: {listen: 127.0.0.1:0}\nlimits: {drain: 1s}\n"
 
 
-def run(folder: Path, work: Callable[[Gateway], Awaitable[None]]) -> Gateway:
-    config = house(folder, RULES, MORE)
+def run(folder: Path, work: Callable[[Gateway], Awaitable[None]], more: str = MORE) -> Gateway:
+    config = house(folder, RULES, more)
     config.chmod(0o600)
     gateway = load_gateway(config)
 
@@ -51,9 +53,20 @@ def test_it_is_ready_only_while_it_takes_traffic(tmp_path: Path) -> None:
         assert await _missing(gateway) == []
         gateway.shut()
         assert await _missing(gateway) == ["listeners"]
+        # What has happened so far has gone to those who follow the record.
+        await until(lambda: target.exists() and '"action":"start"' in target.read_text())
+        async with httpx.AsyncClient(trust_env=False) as client:
+            figures = (await client.get(f"http://{gateway.console}/metrics")).text
+        assert 'proctor_export_lag_records{export="siem"}' in figures
 
-    gateway = run(tmp_path, work)
+    target = tmp_path / "siem.ndjson"
+    exports = f"exports: [{{name: siem, to: 'file://{target}'}}]\n"
+    gateway = run(tmp_path, work, MORE + exports)
     assert not gateway.suite.accepting
+    kinds = {
+        line["action"]: line["data"] for line in map(json.loads, target.read_text().splitlines())
+    }
+    assert kinds["start"]["detail"]["exports"] == {"siem": str(target)}
 
 
 def test_nothing_is_there_before_the_start(tmp_path: Path) -> None:

@@ -101,7 +101,35 @@ def test_issuers() -> None:
     assert 'proctor_issuer_failures{issuer="https://idp"} 1.0' in shown
 
 
+def test_anchors() -> None:
+    metrics = Metrics([])
+    metrics.anchor("https://w", None, None, failing=True, alarm=False)
+    shown = lines(metrics)
+    assert 'proctor_anchor_failing{anchor="https://w"} 1.0' in shown
+    assert not any(line.startswith("proctor_anchor_size{") for line in shown)
+    metrics.anchor("https://w", 7, 2.5, failing=False, alarm=True)
+    shown = lines(metrics)
+    for line in ("failing", "alarm", "size", "age_seconds"):
+        value = {"failing": "0.0", "alarm": "1.0", "size": "7.0", "age_seconds": "2.5"}[line]
+        assert f'proctor_anchor_{line}{{anchor="https://w"}} {value}' in shown
+
+
 def test_an_exchange_is_cheap() -> None:
     metrics = Metrics(["claude"])
     seconds = min(timeit.repeat(lambda: metrics.exchange("claude", "allow", 0.2), number=2000))
     assert seconds / 2000 < 50e-6  # some 3 µs; the margin is for a busy machine
+
+
+def test_checkpoints() -> None:
+    metrics = Metrics([])
+    assert "proctor_record_resting_writers 0.0" in lines(metrics)
+    metrics.checkpoint("w0", 12, 3.5, 1)
+    metrics.resting(2)
+    shown = lines(metrics)
+    for line in (
+        'proctor_checkpoint_size{writer="w0"} 12.0',
+        'proctor_checkpoint_age_seconds{writer="w0"} 3.5',
+        "proctor_checkpoint_failures 1.0",
+        "proctor_record_resting_writers 2.0",
+    ):
+        assert line in shown

@@ -11,8 +11,9 @@ from proctor.egress.targets import Target, targets_of
 from proctor.errors import ClientError
 from proctor.model import CredentialSource, HttpFields
 from proctor.protocols.openapi.spec import Spec
+from proctor.protocols.said import MAX_JSON
 from proctor.stages.exchange import Exchange
-from proctor.stages.reading import MAX_JSON, http_fields, load_specs
+from proctor.stages.reading import http_fields, load_specs
 from tests.support.stand import listener, proxy_of
 
 SPEC = """\

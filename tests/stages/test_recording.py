@@ -206,7 +206,9 @@ def test_an_answer_is_recorded_as_it_may_be_seen(tmp_path: Path) -> None:
             with running(this) as proxy:
                 proxy.request("claude", post(KEY.encode()))
         (_, begin), (_, end) = this.store.appended
-        assert this.store.contents == [b"<API_KEY>", body.replace(KEY.encode(), b"<API_KEY>")]
+        asked, case, answered = this.store.contents
+        assert (asked, answered) == (b"<API_KEY>", body.replace(KEY.encode(), b"<API_KEY>"))
+        assert KEY.encode() not in case
         assert [f["direction"] for f in begin["findings"]] == ["request"]
         assert [f["direction"] for f in end["findings"]] == ["request", "response"]
         assert set(end["receipt"]) == {"request", "response"}

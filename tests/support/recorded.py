@@ -155,6 +155,7 @@ class Tape:
         session: str | None = SESSION,
         principal: Principal = ALICE,
         reason: str = "The model is not to search the web.",
+        status: int = 451,
     ) -> None:
         run = self.session(session, principal)
         verdict = Deny(rule_id="no-remote-features", reason=reason)
@@ -164,7 +165,7 @@ class Tape:
         self.wait(0.002)
         await self.gate.refuse(
             opening,
-            Closing(status=451, response_bytes=9),
+            Closing(status=status, response_bytes=9),
             principal=principal,
             session=run,
             verdict=verdict,

@@ -266,6 +266,7 @@ async def rig(
     address: str = ADDRESS,
     policy: Any = None,
     pins: Any = None,
+    upkeep: Any = None,
     **console: Any,
 ) -> AsyncIterator[Rig]:
     """A console for a test."""
@@ -297,6 +298,7 @@ async def rig(
         dev=dev,
         lacking=list,
         pins=pins,
+        upkeep=upkeep,
     )
 
     async def secret(_: SecretSource) -> str:

@@ -21,17 +21,21 @@ from proctor.approval.model import (
     Approval,
     ApprovalError,
     Audience,
+    Card,
     Change,
     Grant,
     Kill,
     State,
 )
 from proctor.approval.serial import decode, decode_audience, encode, encode_audience
-from proctor.approval.sqlitefile import Database, create
+from proctor.approval.sqlitefile import Database, create, reported
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _PIECE = 1000  # rows that are forgotten at a time, so that no request waits long for the file
+ERASED = "erased"
+"""Title of a card whose content was taken away."""
+
 _SHOWN = 40  # characters of an unknown id
 
 # States that nothing ever joins are left out: so what is done often stays cheap to ask for.
@@ -307,6 +311,41 @@ class SqliteStore:
                 total += taken
         return total
 
+    def erase(self, principal: str | None, session: str | None) -> tuple[int, int]:
+        """Takes away what was shown of held actions; who decided what, and when, stays.
+
+        Args:
+            principal: `Principal.key` of whoever asked, or None for anybody.
+            session: The client's own name for its run, or None for any.
+
+        Returns:
+            How many were erased, and how many cannot be yet: people still decide about them, or
+            another process reads the file just now.
+
+        Raises:
+            ApprovalError: `approvals-unavailable`.
+        """
+        tests = [(name, _raw(value)) for name, value in _whose(principal, session)]
+        where = " AND ".join(f"{name} = ?" for name, _ in tests) or "0"
+        erased = left = 0
+        with self._write() as database:
+            rows = database.execute(
+                f"SELECT data FROM approvals WHERE {where}",  # noqa: S608 - names of columns
+                [value for _, value in tests],
+            ).fetchall()
+            for (data,) in rows:
+                found = decode(Approval, data)
+                if found.state in lifecycle.OPEN:
+                    left += 1
+                elif found.asking.card.title != ERASED:
+                    _replace(database, _blank(found))
+                    database.execute("UPDATE approvals SET shape = ? WHERE id = ?", (b"", found.id))
+                    erased += 1
+        with self._writing, reported("The store of approvals cannot be written"):
+            # What was overwritten stands in the write-ahead log until that is done with.
+            row = self._writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return erased, left + int(row[0])
+
     def version(self) -> int:
         """As in Store: SQLite counts what connections other than the reading one commit."""
         with self._read() as database:
@@ -364,6 +403,25 @@ def _replace(database: Connection, approval: Approval) -> None:
         " WHERE id = ?",
         (*_columns(approval), approval.id),
     )
+
+
+def _whose(principal: str | None, session: str | None) -> list[tuple[str, str]]:
+    both = (("principal", principal), ("session", session))
+    return [(name, value) for name, value in both if value is not None]
+
+
+def _blank(approval: Approval) -> Approval:
+    asking = replace(
+        approval.asking,
+        target="",
+        shape="",
+        pattern="",
+        prompt="",
+        reason="",
+        card=Card(title=ERASED, summary=""),
+        sealed=b"",
+    )
+    return replace(approval, asking=asking)
 
 
 def _columns(approval: Approval) -> tuple[str, int | None, bool, bool, bytes]:

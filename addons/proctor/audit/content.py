@@ -52,7 +52,7 @@ class Scope:
         seen: How many block names it remembers.
     """
 
-    __slots__ = ("_blocks", "_next", "_salt", "_sink", "id")
+    __slots__ = ("__weakref__", "_blocks", "_next", "_salt", "_sink", "id")
 
     def __init__(self, name: str, salt: bytes, sink: Sink) -> None:
         self.id = name
@@ -65,6 +65,15 @@ class Scope:
     def seen(self) -> int:
         """Block names in memory."""
         return len(self._blocks)
+
+    def renew(self, name: str, salt: bytes) -> None:
+        """Becomes another scope: what it stored until now is erased, and is not referred to again.
+
+        Whoever holds it goes on with it. A body that is half stored ends with what it has.
+        """
+        self.id, self._salt = name, salt
+        self._blocks.clear()
+        self._next = 0
 
     def hasher(self) -> blake2b:
         """A keyed hash for a whole body."""
@@ -127,10 +136,11 @@ class Scope:
 class ContentStream:
     """A body of unknown length, stored while it passes."""
 
-    __slots__ = ("_buffer", "_hash", "_numbers", "_scope", "_size", "_text")
+    __slots__ = ("_buffer", "_hash", "_name", "_numbers", "_scope", "_size", "_text")
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
+        self._name = scope.id
         self._hash = scope.hasher()
         self._buffer = bytearray()
         self._numbers: list[int] = []
@@ -155,9 +165,17 @@ class ContentStream:
         if self._buffer:
             self._store(bytes(self._buffer))
             self._buffer.clear()
-        return self._scope.ref(self._hash.hexdigest(), self._size, self._numbers, text=self._text)
+        return ContentRef(
+            scope=self._name,
+            hash=self._hash.hexdigest(),
+            size=self._size,
+            encoding="utf8" if self._text else "base64",
+            blocks=ranges(self._numbers),
+        )
 
     def _store(self, data: bytes) -> None:
+        if self._scope.id != self._name:
+            return  # erased meanwhile, and so is what would come of this
         number, text = self._scope.block(data)
         self._numbers.append(number)
         self._text = self._text and text

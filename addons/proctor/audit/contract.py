@@ -30,23 +30,26 @@ def _content(scope: str) -> str:
 
 
 def _text(ref: str, content: str) -> str:
-    """The text behind a reference: as it is if UTF-8, else in base64; NULL if erased."""
+    """The text behind a reference: as it is if UTF-8, else in base64; NULL if it is gone."""
     upto = "CAST(coalesce(list_sum({0}.sizes[:{1}]), 0) AS BIGINT)"
     first, last = "CAST(split_part(x, '-', 1) AS BIGINT)", "CAST(split_part(x, '-', -1) AS BIGINT)"
+    # Numbers ascend, and some may be gone: so a run is there if both its ends are, as far from each
+    # other as their numbers are.
+    place = "list_position({0}.numbers, {1})"
+    begin, end = place.format(content, first), place.format(content, last)
     runs = f"list_filter(string_split({ref}.blocks, ','), x -> x <> '')"
-    run = f"""array_slice({content}.text, {upto.format(content, first)} + 1,
-        {upto.format(content, last + " + 1")})"""
-    one = f"""array_slice({content}.text, {upto.format(content, "i")} + 1,
-        {upto.format(content, "i + 1")})"""
-    # Numbers ascend from 0, so the last one stands in its place only if none is missing before.
+    run = f"""array_slice({content}.text, {upto.format(content, f"{begin} - 1")} + 1,
+        {upto.format(content, end)})"""
+    one = f"""array_slice({content}.text, {upto.format(content, "i - 1")} + 1,
+        {upto.format(content, "i")})"""
     there = f"""coalesce(list_bool_and(list_transform({runs},
-        x -> coalesce({content}.numbers[{last} + 1] = {last}, false))), true)"""
+        x -> coalesce({end} - {begin} = {last} - {first}, false))), true)"""
     return f"""CASE WHEN NOT {there} THEN NULL
         WHEN {ref}.enc = 'utf8' THEN
             array_to_string(list_transform({runs}, x -> decode({run})), '')
         WHEN {ref}.enc = 'base64' THEN base64(list_reduce(list_transform(
-            flatten(list_transform({runs}, x -> range({first}, {last} + 1))),
-            i -> CASE WHEN {content}.b64[i + 1] THEN from_base64(decode({one})) ELSE {one} END),
+            flatten(list_transform({runs}, x -> range({begin}, {end} + 1))),
+            i -> CASE WHEN {content}.b64[i] THEN from_base64(decode({one})) ELSE {one} END),
             (a, b) -> a || b)) END"""
 
 

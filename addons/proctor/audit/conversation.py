@@ -47,13 +47,19 @@ class Conversation:
         return next(t.number for t in self._layout.turns if t.exchange.flow_id == flow_id)
 
     def turns(
-        self, *, limit: int | None = None, only: int | None = None, bodies: bool = False
+        self,
+        *,
+        limit: int | None = None,
+        only: int | None = None,
+        last: int | None = None,
+        bodies: bool = False,
     ) -> Iterator[Turn]:
         """The turns in order of time, with their content.
 
         Args:
             limit: Characters of a prompt, input or result at most; None for all.
             only: Number of the one turn that is wanted.
+            last: With `only`: all from it to this one, or to the end.
             bodies: With the bodies as recorded.
 
         Raises:
@@ -67,7 +73,7 @@ class Conversation:
                 expected=f"1 to {len(self._layout.turns)}",
                 status=404,
             )
-        wanted = self._layout.turns if only is None else self._layout.turns[only - 1 : only]
+        wanted = self._layout.turns if only is None else self._layout.turns[only - 1 : last or only]
         for batch, refs in self._batches(wanted, limit, bodies=bodies):
             contents = self._reader.contents(refs)
             for turn in batch:

@@ -43,6 +43,8 @@ class Flusher:
         max_age: Seconds after which a journal that is not empty is rotated.
         clock: Monotonic, seconds.
         sealer: Signs checkpoints over what is durable; None: nobody does.
+        ending: Called in the thread before the last checkpoint, so that this covers all that is
+            still done to files.
     """
 
     def __init__(  # noqa: PLR0913 - its callbacks and its times, by name
@@ -56,6 +58,7 @@ class Flusher:
         max_age: float,
         clock: Callable[[], float] = monotonic,
         sealer: Sealer | None = None,
+        ending: Callable[[], None] = lambda: None,
     ) -> None:
         self.queue: deque[Item] = deque()
         self._journal = journal
@@ -66,14 +69,21 @@ class Flusher:
         self._max_age = max_age
         self._clock = clock
         self._sealer = sealer
+        self._ending = ending
         self._tokens: SimpleQueue[bool] = SimpleQueue()
         self._halted = False
         self._broken = False
+        self._rotating = False
         self._thread = Thread(target=self._run, name="proctor-journal", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
         """There are lines."""
+        self._tokens.put(_GO)
+
+    def rotate(self) -> None:
+        """Hands the journal on, however young it is, once what waits is written."""
+        self._rotating = True
         self._tokens.put(_GO)
 
     def resume(self) -> None:
@@ -97,6 +107,10 @@ class Flusher:
                 while self.queue and not self._halted:
                     self._flush()
                 self._seal()
+                if self._rotating and not self._broken:
+                    self._rotating = False
+                    self._journal.rotate()
+            self._ending()
             if self._sealer:
                 self._sealer.seal(final=True)
         except RuntimeError:

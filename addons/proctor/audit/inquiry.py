@@ -28,6 +28,11 @@ def open_record(
     which takes a quarter of a second. No file outside the record can be reached and no setting
     changed; that no statement but a SELECT is run is `select`'s part.
 
+    Args:
+        path: The store's folder.
+        memory: What the connection may take.
+        threads: That it may use.
+
     Raises:
         ConfigurationError: Codes `store-missing`, `store-too-new`, `store-unreadable`.
     """
@@ -42,11 +47,10 @@ def open_record(
             expected="a folder that `proctor run` has written to",
             where=str(store.path),
         )
-    ready = has_views(store)
     try:
+        # An instance of its own: DuckDB opens a file once in a process, with one configuration.
         database = duckdb.connect(
-            str(store.views) if ready else ":memory:",
-            read_only=ready,
+            ":memory:",
             config={
                 "threads": threads,
                 "memory_limit": memory,
@@ -59,11 +63,16 @@ def open_record(
     except duckdb.Error as error:
         raise _unreadable(store, error) from error
     try:
-        if not ready:
+        if has_views(store):
+            database.execute(f"ATTACH {views.quote(str(store.views))} AS record (READ_ONLY)")
+            database.execute("USE record")
+        else:
             for statement in views.statements(store.path):
                 database.execute(statement)
         database.execute(f"SET allowed_directories = [{views.quote(str(store.path))}]")
         database.execute("SET enable_external_access = false")
+        # It would be written to standard output, amid what a program reads there.
+        database.execute("SET enable_progress_bar = false")
         database.execute("SET lock_configuration = true")
     except duckdb.Error as error:
         database.close()

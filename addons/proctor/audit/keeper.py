@@ -7,12 +7,14 @@ and tried again; it never stops anyone from writing.
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from time import monotonic
+from typing import Any
 
 from proctor.audit.journal import Slot
 from proctor.audit.segments import Segment, Workshop, segments
@@ -20,6 +22,7 @@ from proctor.audit.state import LEVELS, Bounds, State
 from proctor.audit.store import CONTENT, SEGMENTS, Store, replace
 from proctor.evidence.leaves import write_leaves
 from proctor.evidence.ledger import CHANGED, Ledger, digest_of
+from proctor.evidence.rewriting import mend, spent
 from proctor.tlog.tree import HASH_SIZE, Frontier
 
 log = logging.getLogger(__name__)
@@ -58,6 +61,20 @@ class _Full:
     due: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[Workshop], Any]
+    answer: "Future[Any]"
+
+    def run(self, workshop: Workshop) -> None:
+        try:
+            found = self.work(workshop)
+        except Exception as error:  # noqa: BLE001 - goes to whoever asked for it
+            self.answer.set_exception(error)
+        else:
+            self.answer.set_result(found)
+
+
 @dataclass(slots=True)
 class Keeper:
     """Owns a writer's segments.
@@ -84,7 +101,8 @@ class Keeper:
     _full: list[_Full] = field(default_factory=list)
     _seen: dict[tuple[str, Segment], float] = field(default_factory=dict)
     _doomed: dict[Path, float] = field(default_factory=dict)
-    _queue: "SimpleQueue[Slot | None]" = field(default_factory=SimpleQueue)
+    _queue: "SimpleQueue[Slot | _Job | None]" = field(default_factory=SimpleQueue)
+    _jobs: list[_Job] = field(default_factory=list)
     _moved: bool = False
     _ready: Event = field(default_factory=Event)
     _failure: Exception | None = None
@@ -110,6 +128,21 @@ class Keeper:
         """A journal is full. From any thread, in the order of writing."""
         self._queue.put(slot)
 
+    def do[T](self, work: Callable[[Workshop], T]) -> "Future[T]":
+        """Has something done to the files between two of its own steps. From any thread.
+
+        Args:
+            work: Gets what makes files; should take a second at most.
+
+        Returns:
+            What becomes of it; cancelled where the thread ends before.
+        """
+        job = _Job(work, Future())
+        self._queue.put(job)
+        if self._thread is None or not self._thread.is_alive():
+            self._give_up()
+        return job.answer
+
     def wait_ready(self) -> None:
         """Waits until the views are there.
 
@@ -120,12 +153,29 @@ class Keeper:
         if self._failure is not None:
             raise self._failure
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Ends the thread after the step it is at. What is not done is done at the next start."""
         self._queue.put(None)
         if self._thread is not None:
             self._thread.join()
+
+    def close(self) -> None:
+        """Stops, and closes the ledger: the last checkpoint has been signed by then."""
+        self.stop()
+        self._give_up()
         self.ledger.close()
+
+    def _give_up(self) -> None:
+        """Tells whoever asked for something that it will not be done."""
+        try:
+            while True:
+                found = self._queue.get_nowait()
+                if isinstance(found, _Job):
+                    self._jobs.append(found)
+        except Empty:
+            pass
+        while self._jobs:
+            self._jobs.pop().answer.cancel()
 
     def _run(self) -> None:
         try:
@@ -156,6 +206,7 @@ class Keeper:
 
     def _find(self, workshop: Workshop) -> None:
         """Puts files on the ledger that a crash, or a proctor that had none, left off it."""
+        mend(self.store, self.ledger)
         for folder, _ in self._kinds():
             for segment in segments(self.store.path / folder, self.state.writer):
                 if f"{folder}/{segment.name}" not in self.ledger.files:
@@ -168,7 +219,10 @@ class Keeper:
             while True:
                 if slot is None:
                     return False
-                self._full.append(_Full(slot))
+                if isinstance(slot, _Job):
+                    self._jobs.append(slot)
+                else:
+                    self._full.append(_Full(slot))
                 slot = self._queue.get_nowait()
         except Empty:
             return True
@@ -182,6 +236,9 @@ class Keeper:
             for level in range(LEVELS - 1):
                 done |= self._merge(workshop, folder, bounds, level)
         done |= self._sweep()
+        if self._jobs:
+            self._jobs.pop(0).run(workshop)
+            done = True
         if done:
             return 0.0  # one step makes the next one possible
         now = self.clock()
@@ -337,10 +394,14 @@ class Keeper:
                 if segment.level < LEVELS - 1 and segment.last <= bounds.last[segment.level + 1]:
                     path = self.store.path / folder / segment.name
                     self._doomed.setdefault(path, now + self.pace.unlink)
+            for path in spent(self.store, self.ledger, folder, LEVELS - 1):
+                self._doomed.setdefault(path, now + self.pace.unlink)
         over = [path for path, due in self._doomed.items() if due <= now]
         for path in over:
-            if path.relative_to(self.store.path).as_posix() in self.ledger.files:
-                self.ledger.gone(self.store.path, path, why="merge")
+            said = self.ledger.files.get(path.relative_to(self.store.path).as_posix())
+            if said:
+                why = "merge" if said["rows"] else said["why"]
+                self.ledger.gone(self.store.path, path, why=why)
             path.unlink(missing_ok=True)
             del self._doomed[path]
         return bool(over)

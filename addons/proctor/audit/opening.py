@@ -52,6 +52,7 @@ def prepare(
     report: Callable[[Exception], None],
     pace: Pace,
     sealing: Sealing | None = None,
+    wall: Callable[[], float] = time.time,
 ) -> Opened:
     """Takes a writer, mends what a crash left, and makes what is missing.
 
@@ -62,6 +63,7 @@ def prepare(
         report: For the keeper.
         pace: For journals and keeper.
         sealing: How checkpoints are signed; None: they are not.
+        wall: Seconds since the epoch; says which day it is.
 
     Raises:
         ConfigurationError: The record is not fit to be written.
@@ -71,11 +73,47 @@ def prepare(
     retired: dict[str, str] = {}
     while True:
         folder, lock = _lock(store)
-        opened = _open(store, folder, lock, report, pace, sealing)
+        opened = _open(store, folder, lock, report, pace, sealing, wall)
         if isinstance(opened, Opened):
             opened.retired.update(retired)
             return opened
         retired[folder.name] = opened
+
+
+def adopt(
+    store: Store,
+    writer: str,
+    report: Callable[[Exception], None],
+    pace: Pace,
+    sealing: Sealing | None = None,
+) -> Opened | None:
+    """Takes a writer that nobody holds, to do to its files what has to be done to all.
+
+    Args:
+        store: The record.
+        writer: Its name.
+        report: For the keeper.
+        pace: For journals and keeper.
+        sealing: How checkpoints are signed; a writer that was let rest gets none.
+
+    Returns:
+        None where somebody holds it, or where it has to rest from now on.
+
+    Raises:
+        ConfigurationError: The record is not fit to be written.
+        OSError: The disk does not take it.
+    """
+    folder = store.writers / writer
+    private(folder)
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    rests = (folder / RETIRED).exists()
+    opened = _open(store, folder, handle, report, pace, None if rests else sealing, time.time)
+    return opened if isinstance(opened, Opened) else None
 
 
 def _open(  # noqa: PLR0913, PLR0917 - what `prepare` was given, and the writer
@@ -85,6 +123,7 @@ def _open(  # noqa: PLR0913, PLR0917 - what `prepare` was given, and the writer
     report: Callable[[Exception], None],
     pace: Pace,
     sealing: Sealing | None,
+    wall: Callable[[], float],
 ) -> Opened | str:
     """The writer in `folder`, or why it has to rest."""
     free: SimpleQueue[Slot] = SimpleQueue()
@@ -135,6 +174,7 @@ def _open(  # noqa: PLR0913, PLR0917 - what `prepare` was given, and the writer
             full=keeper.put,
             limit=pace.journal_bytes,
             clock=time.monotonic,
+            wall=wall,
             covered=sealer.cover if sealer else lambda: True,
         )
     except BaseException:

@@ -5,7 +5,7 @@ session instead fetches the blocks that are shown next, so that memory stays bou
 """
 
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -22,9 +22,11 @@ from proctor.model import ContentRef
 _ROWS = 256
 # A full block ends up to three bytes early, at a character's boundary.
 _FULL_BLOCK = MAX_BLOCK - 3
+# Lists come as one text: DuckDB looks for optional Python modules anew for each item of a list.
 _BLOCKS = """
     SELECT c."scope", c."no", c.text, c.b64
-    FROM (SELECT unnest($scopes::VARCHAR[]) AS "scope", unnest($numbers::BIGINT[]) AS "no") w
+    FROM (SELECT unnest(string_split($scopes, ',')) AS "scope",
+        unnest(CAST(string_split($numbers, ',') AS BIGINT[])) AS "no") w
     JOIN _content c ON c."scope" = w."scope" AND c."no" = w."no"
 """
 
@@ -65,6 +67,10 @@ class Reader:
             for row in rows:
                 yield dict(zip(names, row, strict=True))
 
+    def arrow(self, sql: str, parameters: Mapping[str, object], size: int) -> Any:
+        """The same as an Arrow reader of batches of at most `size` rows; one query at a time."""
+        return self._connection.execute(sql, dict(parameters)).to_arrow_reader(size)
+
     def contents(self, wanted: Mapping[ContentRef, int | None]) -> dict[ContentRef, Content]:
         """What references stand for.
 
@@ -73,15 +79,24 @@ class Reader:
         """
         first = {ref: _first(ref, limit) for ref, limit in wanted.items()}
         pairs = {(ref.scope, number) for ref, found in first.items() for number in found}
-        given = {
-            "scopes": [scope for scope, _ in pairs],
-            "numbers": [number for _, number in pairs],
-        }
-        rows = self.rows(_BLOCKS, given) if pairs else ()
+        rows = self.rows(_BLOCKS, _listed(pairs)) if pairs else ()
         blocks = {(row["scope"], row["no"]): _bytes(row) for row in rows}
         return {
             ref: _content(ref, [blocks.get((ref.scope, number)) for number in found], wanted[ref])
             for ref, found in first.items()
+        }
+
+    def bytes_of(self, wanted: Iterable[ContentRef]) -> dict[ContentRef, bytes | None]:
+        """All that references stand for, as it was stored; None for what was erased."""
+        named = {ref: [(ref.scope, number) for number in numbers(ref.blocks)] for ref in wanted}
+        pairs = {pair for found in named.values() for pair in found}
+        rows = self.rows(_BLOCKS, _listed(pairs)) if pairs else ()
+        blocks = {(row["scope"], row["no"]): _bytes(row) for row in rows}
+        return {
+            ref: b"".join(blocks[pair] for pair in found)
+            if all(pair in blocks for pair in found)
+            else None
+            for ref, found in named.items()
         }
 
 
@@ -128,6 +143,14 @@ def numbers(blocks: str) -> Iterator[int]:
     for part in blocks.split(",") if blocks else ():
         first, _, last = part.partition("-")
         yield from range(int(first), int(last or first) + 1)
+
+
+def _listed(pairs: Collection[tuple[str, int]]) -> dict[str, str]:
+    """What `_BLOCKS` asks for: scopes and numbers of blocks."""
+    return {
+        "scopes": ",".join(scope for scope, _ in pairs),
+        "numbers": ",".join(str(number) for _, number in pairs),
+    }
 
 
 def _first(ref: ContentRef, limit: int | None) -> Sequence[int]:

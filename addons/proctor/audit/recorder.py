@@ -23,11 +23,11 @@ from proctor.audit.content import ContentStream, Scope
 from proctor.audit.envelope import Chain, leaf, timestamp
 from proctor.audit.flusher import Flusher
 from proctor.audit.journal import IS_BEGIN, NO_FLOW, Item
-from proctor.audit.keeper import Pace
+from proctor.audit.keeper import Keeper, Pace
 from proctor.audit.opening import Opened, prepare
 from proctor.audit.recovery import interrupted
 from proctor.audit.scopes import Scopes
-from proctor.audit.segments import has_views
+from proctor.audit.segments import Workshop, has_views
 from proctor.audit.store import Store
 from proctor.errors import ConfigurationError, InternalError
 from proctor.evidence.sealer import Sealer, Sealing
@@ -75,6 +75,7 @@ class Recorder:
             mended=self._mended,
             max_age=pace.journal_age,
             sealer=opened.sealer,
+            ending=opened.keeper.stop,
         )
         self._queue = self._flusher.queue
 
@@ -109,7 +110,7 @@ class Recorder:
         store = Store.at(path)
         sys.setswitchinterval(min(SWITCH_SECONDS, sys.getswitchinterval()))
         try:
-            opened = await asyncio.to_thread(prepare, store, report, pace, sealing)
+            opened = await asyncio.to_thread(prepare, store, report, pace, sealing, clock)
         except OSError as error:
             raise ConfigurationError(
                 "store-not-writable",
@@ -184,6 +185,51 @@ class Recorder:
             session: The run, or None where nothing names one.
         """
         return self._scopes.get(principal, session)
+
+    @property
+    def store(self) -> Store:
+        """Where it is kept."""
+        return self._keeper.store
+
+    @property
+    def keeper(self) -> Keeper:
+        """Who owns this writer's files."""
+        return self._keeper
+
+    def alive(self) -> frozenset[str]:
+        """Names of the scopes in which something may still be stored."""
+        return self._scopes.alive()
+
+    def renew(self, fits: Callable[[str, str | None], bool]) -> list[str]:
+        """Lets what goes on be stored elsewhere, so that what was stored can be erased.
+
+        Args:
+            fits: Gets the principal's key and the session's name, or None.
+
+        Returns:
+            Names of the scopes that nothing is stored in any more.
+        """
+        return self._scopes.renew(fits)
+
+    def rotate(self) -> None:
+        """Has the journal become a segment, once what waits is written."""
+        self._flusher.rotate()
+
+    async def do[T](self, work: Callable[[Workshop], T]) -> T:
+        """Has something done to this writer's files, between two steps of its own thread.
+
+        Args:
+            work: Runs in that thread.
+
+        Raises:
+            InternalError: Code `recorder-closed`; and whatever `work` raises.
+        """
+        try:
+            return await asyncio.wrap_future(self._keeper.do(work))
+        except asyncio.CancelledError:
+            if self._closed:
+                raise InternalError("recorder-closed", "The record is closed") from None
+            raise
 
     def put(self, scope: Scope, data: bytes, cuts: Sequence[int] = ()) -> ContentRef:
         """Stores a body; durable with the next record.

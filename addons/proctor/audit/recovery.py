@@ -21,6 +21,7 @@ from proctor.tlog.tree import HASH_SIZE, Frontier
 
 # The envelope's own, and what an end does not say again.
 _BEGIN_ONLY = {"v", "kind", "writer", "seq", "prev", "ts", "decisions", "results"}
+_MOMENT = re.compile(rb'"ts":"(\d{4}-\d\d-\d\d)T')
 _SLOT = re.compile(r"(\d{1,9})\.jsonl")
 
 
@@ -166,6 +167,7 @@ def _read(path: Path, found: Found) -> Slot:
     """Reads a journal, cuts its tail after the last good line, and counts."""
     slot = Slot(path)
     offset = good = damaged = bad = 0
+    days: set[bytes] = set()
     with path.open("rb") as lines:
         for line in lines:
             offset += len(line)
@@ -174,6 +176,8 @@ def _read(path: Path, found: Found) -> Slot:
                 bad += 1
                 continue
             slot.add(item[0], is_record=item[1])
+            if item[1] and (moment := _MOMENT.search(line)):
+                days.add(moment[1])
             good = offset
             damaged, bad = damaged + bad, 0
     if damaged:
@@ -182,6 +186,7 @@ def _read(path: Path, found: Found) -> Slot:
         found.cut[path.name] = offset - good
         _cut(path, good)
     slot.size = good
+    slot.day = days.pop().decode() if len(days) == 1 else ""
     return slot
 
 

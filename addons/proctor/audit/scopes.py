@@ -5,6 +5,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
+from weakref import WeakKeyDictionary
 
 from proctor.audit.content import BIRTH, Scope, Sink
 from proctor.model import Session
@@ -15,6 +16,15 @@ MAX_SCOPES = 4096
 MAX_SEEN = 200_000
 
 type Key = tuple[str, str | None, str]
+
+
+def born_at(name: str) -> int:
+    """When a scope was born, in milliseconds since the epoch.
+
+    Raises:
+        ValueError: It is no scope's name.
+    """
+    return int(name.partition(".")[2][:12], 16)
 
 
 class Scopes:
@@ -35,6 +45,8 @@ class Scopes:
         self._clock = clock
         self._scopes: OrderedDict[Key, tuple[Scope, float]] = OrderedDict()
         self._swept = 0.0
+        # Whoever is under way may hold one that is dropped here.
+        self._alive: WeakKeyDictionary[Scope, Key] = WeakKeyDictionary()
 
     def __len__(self) -> int:
         return len(self._scopes)
@@ -55,7 +67,33 @@ class Scopes:
         self._scopes.move_to_end(key)
         return scope
 
+    def alive(self) -> frozenset[str]:
+        """Names of all that something may still be stored in."""
+        self._sweep(self._clock())
+        return frozenset(scope.id for scope in self._alive)
+
+    def renew(self, fits: Callable[[str, str | None], bool]) -> list[str]:
+        """Makes scopes others, since what they hold is to be erased.
+
+        Args:
+            fits: Gets the principal's key and the session's name, or None.
+
+        Returns:
+            Names that they had.
+        """
+        found = [(scope, key) for scope, key in self._alive.items() if fits(key[0], key[1])]
+        names = [scope.id for scope, _ in found]
+        for scope, key in found:
+            scope.renew(*self._born(key, self._clock()))
+        return names
+
     def _new(self, key: Key, now: float) -> Scope:
+        scope = Scope(*self._born(key, now), self._sink)
+        self._alive[scope] = key
+        return scope
+
+    def _born(self, key: Key, now: float) -> tuple[str, bytes]:
+        """Writes the line that begins a scope; returns its name and salt."""
         principal, session_id, _ = key
         name = f"{self._writer}.{int(now * 1000):012x}{secrets.token_hex(6)}"
         salt = secrets.token_bytes(32)
@@ -66,7 +104,7 @@ class Scopes:
             "session_id": session_id,
         }
         self._sink(BIRTH, json.dumps(birth, separators=(",", ":"))[1:-1])
-        return Scope(name, salt, self._sink)
+        return name, salt
 
     def _sweep(self, now: float) -> None:
         seen = sum(scope.seen for scope, _ in self._scopes.values())

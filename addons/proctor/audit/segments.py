@@ -7,9 +7,10 @@ so a range that has a file is done, whatever happened before.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from proctor.audit import views
 from proctor.audit.journal import Slot
@@ -162,6 +163,43 @@ class Workshop:
             expected=rows,
         )
         return made, rows
+
+    def ask(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a statement of proctor's own.
+
+        Raises:
+            duckdb.Error: It cannot be done.
+        """
+        return self._db.execute(sql, list(parameters)).fetchall()
+
+    def names(self, table: str, column: str, values: Iterable[str]) -> None:
+        """Keeps values in a table of its own memory, for others to be compared with.
+
+        Raises:
+            duckdb.Error: It cannot be done.
+        """
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({column} VARCHAR)")
+        self._db.execute(f"INSERT INTO {table} SELECT unnest(?::VARCHAR[])", [list(values)])
+
+    def without(self, path: Path, keep: str) -> tuple[Path, int]:
+        """Makes a copy of a file of those rows for which `keep` holds.
+
+        Returns:
+            The copy, for whoever called to put somewhere or to remove; and its rows.
+
+        Raises:
+            duckdb.Error: It cannot be made.
+        """
+        draft = self._tmp / f".{path.name}.less"
+        try:
+            done = self._db.execute(
+                f"""COPY (SELECT * FROM read_parquet('{_escape(path)}') c WHERE {keep})
+                TO '{_escape(draft)}' ({_ROWS})"""
+            ).fetchall()
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        return draft, int(done[0][0])
 
     def _write(self, target: Path, select: str, expected: int = 0) -> None:
         if target.exists():

@@ -148,7 +148,8 @@ def statements(store: Path) -> list[str]:
             SELECT tier, {_columns()}, raw FROM read_parquet({quote(f"{root}/segments/*.parquet")})
             ) e {_counts("segments", "seq")}""",
         "_content": f"""SELECT e.writer AS writer, e.n AS n, e."scope" AS "scope", e."no" AS "no",
-            e.text AS text, e.b64 AS b64, e.salt AS salt, e.hash AS hash FROM (
+            e.text AS text, e.b64 AS b64, e.salt AS salt, e.hash AS hash, e.principal AS principal,
+            e.session_id AS session_id FROM (
             SELECT CAST({HOT} AS TINYINT) AS tier, {BLOCK_COLUMNS} FROM ({blocks([journals])})
             UNION ALL
             SELECT tier, {BLOCK_COLUMNS} FROM read_parquet({quote(f"{root}/content/*.parquet")})

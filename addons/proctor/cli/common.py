@@ -21,6 +21,17 @@ ConfigOption = Annotated[Path, typer.Option("--config", help="The configuration.
 """`config: ConfigOption = CONFIG`."""
 
 
+AuditOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--audit",
+        help="A record that lies elsewhere, such as a bundle; no configuration is read.",
+        show_default=False,
+    ),
+]
+"""`audit: AuditOption = None`."""
+
+
 class OutputFormat(StrEnum):
     """How rows are shown."""
 

@@ -8,16 +8,24 @@ from pathlib import Path
 import typer
 
 from proctor.audit.store import Store
-from proctor.audit.verify import verify_chain
 from proctor.cli.common import CONFIG, ConfigOption, FormatOption, render
+from proctor.cli.verify import asked_of
 from proctor.config import Config
 from proctor.errors import ConfigurationError
+from proctor.evidence.verify.findings import Level
+from proctor.evidence.verify.verifier import verify
 from proctor.identity.fetch import HttpFetch
 from proctor.runtime import checkup
 from proctor.runtime.checkup import Finding, State, failed
 from proctor.runtime.deciders import approvals_findings
+from proctor.runtime.evidence import evidence_findings
+from proctor.runtime.exporting import exports_findings
+from proctor.runtime.keeping import keeping_findings
 from proctor.runtime.probe import redaction
 from proctor.runtime.reach import look_around
+
+# What a gateway that was killed leaves behind, or one that has not run yet.
+_UNENDED = frozenset({"ended-unannounced", "not-signed", "key-trail-missing"})
 
 COLUMNS = ("state", "check", "what", "mend")
 
@@ -47,6 +55,9 @@ def examine(file: Path) -> list[Finding]:
         *checkup.permissions(config, file),
         *checkup.certificates(config, checkup.utc_now()),
         record(config),
+        *evidence_findings(config, checkup.utc_now()),
+        *keeping_findings(config),
+        *exports_findings(config, checkup.utc_now()),
         checkup.disk(config),
         checkup.open_files(config),
         *asyncio.run(_around(config)),
@@ -56,28 +67,35 @@ def examine(file: Path) -> list[Finding]:
 
 
 def record(config: Config) -> Finding:
-    """Can the record be opened, and is every writer's chain whole?"""
+    """Can the record be opened, and is it what was signed?"""
     store = Store(path=config.audit.path)
-    if not store.path.exists():
+    if not (store.path / "store.json").exists():
         return Finding(check="record", state=State.OK, what="There is none yet")
     try:
         store.check()
-        chains = verify_chain(store.path) if store.views.exists() else ()
+        report = verify(asked_of(config, quick=True))
     except ConfigurationError as error:
         return failed("record", error)
-    problems = [problem for chain in chains for problem in chain.problems]
-    if problems:
+    problems = [each for each in report.findings.listed if each.level is Level.PROBLEM]
+    wrong = next((each for each in problems if each.code not in _UNENDED), None)
+    count = sum(each.records for each in report.writers)
+    if wrong is not None:
+        where = " ".join(str(part) for part in (wrong.writer, wrong.seq) if part not in {"", None})
         return Finding(
             check="record",
             state=State.FAIL,
-            what=f"The chain of records is broken: {problems[0]}",
-            mend="Somebody or something changed the record: keep the folder as evidence, and start"
-            " with a new `audit.path`.",
+            what=f"The record is not whole: {wrong.what}: {where or wrong.file}",
+            mend="Keep the folder as evidence; `proctor verify` says more, and docs/evidence.md"
+            " what to do.",
         )
-    count = sum(chain.records for chain in chains)
-    return Finding(
-        check="record", state=State.OK, what=f"{store.path}: {count} records, every chain whole"
-    )
+    if problems:
+        return Finding(
+            check="record",
+            state=State.WARN,
+            what=f"{store.path}: {count} records; {problems[0].what.lower()}",
+            mend="Start the gateway: it goes on, and says so in the record.",
+        )
+    return Finding(check="record", state=State.OK, what=f"{store.path}: {count} records, whole")
 
 
 async def _around(config: Config) -> list[Finding]:

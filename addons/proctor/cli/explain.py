@@ -54,7 +54,7 @@ def explain(
     if action is not None:
         shown = [_shown(policy, _described(action))]
     else:
-        shown = _recorded(policy, settings.audit.path / "audit.duckdb", flow or "")
+        shown = _recorded(policy, settings.audit.path, flow or "")
     if output is OutputFormat.JSON:
         typer.echo(json.dumps([_as_json(*each) for each in shown], indent=2, ensure_ascii=False))
     else:
@@ -83,8 +83,8 @@ def _described(action: str) -> Case:
     return case_of(document, datetime.now(UTC))
 
 
-def _recorded(policy: Policy, database: Path, flow: str) -> list[tuple[Explanation, Then]]:
-    from proctor.policy.recorded import recorded_cases  # noqa: PLC0415 - DuckDB only where needed
+def _recorded(policy: Policy, recordings: Path, flow: str) -> list[tuple[Explanation, Then]]:
+    from proctor.policy.recordedrows import recorded_cases  # noqa: PLC0415 - DuckDB only where needed
 
     return [
         _shown(
@@ -98,7 +98,7 @@ def _recorded(policy: Policy, database: Path, flow: str) -> list[tuple[Explanati
                 "policy_version": found.policy_version,
             },
         )
-        for found in recorded_cases(database, flow)
+        for found in recorded_cases(recordings, flow)
     ]
 
 

@@ -257,7 +257,10 @@ What Claude calls, from git to MCP servers, goes through proctor, too, once you 
 `egress` and `tools` in {file}.
 
 `proctor sessions` and `proctor show` then tell what was said; where nothing was, `proctor doctor`
-says why.""")
+says why.
+
+The first start makes a key that signs the record. `proctor verify --print-key` shows its public
+half: keep that away from this machine, so that you can tell later whether the record was changed.""")
 
 
 def _review(config: Config) -> str:

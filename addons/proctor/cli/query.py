@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from proctor.audit.inquiry import open_record, select
-from proctor.cli.common import CONFIG, ConfigOption, FormatOption, render
+from proctor.cli.common import CONFIG, AuditOption, ConfigOption, FormatOption, render
 from proctor.config import load
 
 __all__ = ["open_record", "query"]
@@ -19,6 +19,7 @@ LIMIT = 1000
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT; `-` reads it from standard input.")],
     *,
+    audit: AuditOption = None,
     config: ConfigOption = CONFIG,
     limit: Annotated[
         int, typer.Option("--limit", min=0, help="At most so many rows; 0 for all.")
@@ -31,7 +32,7 @@ def query(
     events. Nothing can be written, attached or read from other files.
     """
     text = sys.stdin.read() if sql == "-" else sql
-    database = open_record(load(config).audit.path)
+    database = open_record(audit or load(config).audit.path)
     with database, select(database, text) as answer:
         columns = [column[0] for column in answer.description or ()]
         rows = iter(answer.fetchone, None)

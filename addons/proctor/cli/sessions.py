@@ -11,7 +11,14 @@ from rich.text import Text
 
 from proctor.audit import find
 from proctor.audit.reader import opened
-from proctor.cli.common import CONFIG, ConfigOption, FormatOption, OutputFormat, render
+from proctor.cli.common import (
+    CONFIG,
+    AuditOption,
+    ConfigOption,
+    FormatOption,
+    OutputFormat,
+    render,
+)
 from proctor.cli.screen import plain, put, screen, span
 from proctor.config import load
 from proctor.settings import Config
@@ -30,7 +37,7 @@ _NARROW = 106
 _SHORTEST = 8
 
 
-def sessions(
+def sessions(  # noqa: PLR0913 - one for each option
     *,
     principal: Annotated[
         str | None, typer.Option(help="Only theirs: a subject, or issuer#subject.")
@@ -39,6 +46,7 @@ def sessions(
         str | None, typer.Option(help="Only those that went on after this long ago: 24h, 7d.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
+    audit: AuditOption = None,
     config: ConfigOption = CONFIG,
     output: FormatOption = None,
 ) -> None:
@@ -48,8 +56,12 @@ def sessions(
     takes the beginning of a session's name.
     """
     after = _ago(since)
-    settings = load(config)
-    with opened(settings.audit.path) as reader:
+    if audit is None:
+        settings = load(config)
+        audit, nothing = settings.audit.path, _nothing(settings)
+    else:
+        nothing = _narrowed()
+    with opened(audit) as reader:
         found = (
             find.sessions(reader, principal=principal, since=after, limit=limit) if reader else ()
         )
@@ -65,7 +77,7 @@ def sessions(
         render(rows, COLUMNS, output)
     if not rows:
         narrowed = principal is not None or since is not None
-        typer.echo(_narrowed() if narrowed else _nothing(settings), err=True)
+        typer.echo(_narrowed() if narrowed else nothing, err=True)
 
 
 def _ago(text: str | None) -> datetime | None:

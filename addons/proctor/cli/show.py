@@ -16,7 +16,7 @@ from proctor.audit.exchanges import Exchange
 from proctor.audit.held import Held
 from proctor.audit.reader import opened
 from proctor.audit.turns import Call, Part, Totals, Turn
-from proctor.cli.common import CONFIG, ConfigOption, OutputFormat
+from proctor.cli.common import CONFIG, AuditOption, ConfigOption, OutputFormat
 from proctor.cli.screen import put, screen
 from proctor.cli.transcript import Transcript
 from proctor.config import load
@@ -44,6 +44,7 @@ def show(  # noqa: PLR0913 - one for each option
         bool, typer.Option("--bodies", help="With --turn: also the bodies as recorded.")
     ] = False,
     width: Annotated[int | None, typer.Option(min=40, max=1000, help="Columns to use.")] = None,
+    audit: AuditOption = None,
     config: ConfigOption = CONFIG,
     output: Annotated[
         OutputFormat,
@@ -62,8 +63,7 @@ def show(  # noqa: PLR0913 - one for each option
             "a conversation is no table; take json, or `proctor query` for rows",
             param_hint="--format",
         )
-    settings = load(config)
-    with opened(settings.audit.path) as reader:
+    with opened(audit or load(config).audit.path) as reader:
         if reader is None:
             raise find.empty()
         target = find.find(reader, session, principal)

@@ -21,7 +21,10 @@ from proctor.console.house import House
 from proctor.console.limits import Limiter
 from proctor.console.oidc import Asks, SignIn
 from proctor.console.problems import for_program, problem_json, refused, status_of
+from proctor.console.readings import Readings
+from proctor.console.recordapi import RecordApi
 from proctor.console.rendering import page
+from proctor.console.replayapi import ReplayApi
 from proctor.console.security import Shell
 from proctor.console.sessions import Sessions
 from proctor.console.signin import Door
@@ -124,6 +127,8 @@ def make_console(  # noqa: PLR0913 - all by name, each a thing of its own
             *Tokens(house=house, sessions=sessions, tries=tries).routes(),
             *api.routes(),
             *ToolApi(house=house).routes(),
+            *RecordApi(house=house).routes(),
+            *ReplayApi(house=house, readings=Readings(house.record)).routes(),
             *extra_routes(sessions),
         ],
         middleware=[

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from proctor.approval.desk import Desk
 from proctor.approval.settings import RolesSettings
+from proctor.evidence.upkeep import Upkeep
 from proctor.mcp.pins import Pins
 from proctor.policy.engine import Policy
+from proctor.replay.sending import Replayer
 from proctor.settings import ConsoleSettings, IssuerSettings
 
 
@@ -29,6 +31,9 @@ class House:
         dev: `proctor run --dev`: local issuers may decide, and every page says so.
         lacking: What keeps the gateway from taking traffic.
         pins: The tools of MCP servers; None where no listener speaks MCP.
+        upkeep: Who looks after the record; None where nobody does.
+        replayer: Sends recorded sessions again; None where nothing can be.
+        rules: The folder of the rules in force; None where there is none.
     """
 
     desk: Desk
@@ -43,3 +48,6 @@ class House:
     dev: bool
     lacking: Callable[[], Sequence[str]]
     pins: Pins | None = None
+    upkeep: Upkeep | None = None
+    replayer: Replayer | None = None
+    rules: Path | None = None

@@ -6,13 +6,18 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from proctor.console import (
+    backtest,
     card,
+    download,
+    erasepage,
     grantlist,
     inbox,
     killlist,
     live,
     nudges,
+    replayed,
     rulelist,
+    search,
     timeline,
     toollist,
 )
@@ -33,7 +38,12 @@ def routes(house: House) -> list[BaseRoute]:
         *inbox.routes(house),
         *card.routes(house),
         *timeline.routes(house, readings),
+        *search.routes(house, readings),
+        *erasepage.routes(house),
+        *download.routes(house, readings),
+        *replayed.routes(house, readings),
         *rulelist.routes(house, readings),
+        *backtest.routes(house),
         *grantlist.routes(house),
         *killlist.routes(house),
         *toollist.routes(house),

@@ -73,20 +73,10 @@ def routes(house: House, readings: Readings) -> list[BaseRoute]:
         )
 
     async def one(request: Request) -> Response:
-        reviewer = person(request)
-        name = request.query_params.get("id", "")
-        principal = request.query_params.get("principal", "")
-        if not reviewer.roles & _ALL and (principal, name) not in await allowed(house, reviewer):
-            raise ApprovalError(
-                code="approval-role",
-                message="You may not see this session",
-                got=", ".join(sorted(reviewer.roles)),
-                expected="auditor or admin, or a held action in it that you may see",
-                status=403,
-            )
-        first = _number(request.query_params.get("from", "1"))
-        known = await house.desk.approvals(reviewer, session=name, limit=_MAX_APPROVALS)
-        target = Target(principal=principal, session_id=name)
+        target = await permitted(request, house)
+        name = target.session_id or ""
+        first = number(request.query_params.get("from", "1"))
+        known = await house.desk.approvals(person(request), session=name, limit=_MAX_APPROVALS)
         story = await readings.ask(lambda reader: tell(reader, target, first, known), None)
         if story is None:
             raise find.empty()
@@ -109,6 +99,36 @@ def routes(house: House, readings: Readings) -> list[BaseRoute]:
         )
 
     return [Route("/sessions", listed), Route("/sessions/one", one)]
+
+
+async def permitted(request: Request, house: House) -> Target:
+    """The session that a request names by `id` and `principal`, if this person may see it.
+
+    Raises:
+        ApprovalError: `approval-role` (403): they may not.
+    """
+    query = request.query_params
+    target = Target(principal=query.get("principal", ""), session_id=query.get("id", ""))
+    await seen_by(house, person(request), target)
+    return target
+
+
+async def seen_by(house: House, reviewer: Reviewer, target: Target) -> None:
+    """Refuse a session that this person may not see.
+
+    Raises:
+        ApprovalError: `approval-role` (403).
+    """
+    if reviewer.roles & _ALL:
+        return
+    if (target.principal, target.session_id) not in await allowed(house, reviewer):
+        raise ApprovalError(
+            code="approval-role",
+            message="You may not see this session",
+            got=", ".join(sorted(reviewer.roles)),
+            expected="auditor or admin, or a held action in it that you may see",
+            status=403,
+        )
 
 
 def newest(reader: Reader, principal: str | None) -> list[dict[str, Any]]:
@@ -158,7 +178,8 @@ def tell(reader: Reader, target: Target, first: int, known: Sequence[Approval]) 
     )
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
+    """A turn's number out of an address; 1 where it is none."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else 1
 
 

@@ -42,6 +42,7 @@ class Keeping:
         if not self.steps:
             key = read_key(self._path) if self._path.exists() else _first_key(self._path)
             self.steps = [begin_trail(store.path, store.id(), key, time.time())]
+        _finish(self._path, self.steps[-1])
         if not self._path.exists() or self._public() != self.steps[-1].public:
             raise ConfigurationError(
                 "record-key-missing",
@@ -84,6 +85,17 @@ def _first_key(path: Path) -> Ed25519PrivateKey:
         ) from None
 
 
+def _draft(path: Path) -> Path:
+    return path.with_suffix(".next")
+
+
+def _finish(path: Path, step: Step) -> None:
+    """Puts a new key in its place that is in the trail already: a rotation was cut off there."""
+    draft = _draft(path)
+    if draft.exists() and read_key(draft).public_key().public_bytes_raw() == step.public:
+        draft.replace(path)
+
+
 def rotate(store: Store, state: Path, now: float) -> Step:
     """Makes a new key, signs it in by the old one, and puts it in the old one's place.
 
@@ -92,7 +104,7 @@ def rotate(store: Store, state: Path, now: float) -> Step:
         OSError: The disk does not take it.
     """
     path = state / KEY_FILE
-    draft = path.with_suffix(".next")
+    draft = _draft(path)
     old = Keeping(store, state).signer("").key
     new = make_key(draft)
     step = hand_over(store.path, store.id(), old, new, now)

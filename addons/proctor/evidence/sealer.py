@@ -218,4 +218,10 @@ def newest(folder: Path) -> Statement | None:
     whole = data[: data.rfind(b"\n") + 1]
     if not whole:
         return None
-    return Statement.parse(parse_note(json.loads(whole[:-1].rpartition(b"\n")[2])).text)
+    try:
+        note = json.loads(whole[:-1].rpartition(b"\n")[2])
+    except RecursionError:
+        note = None
+    if not isinstance(note, str):
+        raise ValueError("a line of checkpoints is a JSON string")
+    return Statement.parse(parse_note(note).text)

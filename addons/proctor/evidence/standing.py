@@ -1,7 +1,6 @@
 """Where a writer's evidence stands when it is opened, and whether it may go on."""
 
 import json
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from proctor.evidence.sealer import Sealing, newest
 from proctor.evidence.statement import Statement
 from proctor.tlog.note import Signer, parse_note
 from proctor.tlog.tree import HASH_SIZE, Frontier
-
 
 RETIRED: Final = "retired.json"
 """In the folder of a writer that nobody goes on with."""
@@ -37,7 +35,7 @@ def resting(record: Path) -> dict[str, str]:
             data = source.read(_MAX_NOTE)
         try:
             found[path.parent.name] = str(json.loads(data)["why"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             found[path.parent.name] = "unknown: its note cannot be read"
     return found
 

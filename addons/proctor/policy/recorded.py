@@ -1,41 +1,126 @@
-"""Cases taken from the record, for `proctor explain --flow`.
+"""Cases taken from the record: for `proctor explain --flow`, `backtest` and `rules suggest`.
 
-The record holds what a case needs, less what nobody asked to keep: those fields are named as not
-known, and a rule that needs one stays open.
+The record holds what a case needs (see `casefile`), less what nobody asked to keep or what was
+erased since: those fields are named as not known, and a rule that needs one stays open.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final, cast
+from urllib.parse import parse_qsl
 
-import duckdb
-
-from proctor.errors import ClientError, ConfigurationError
-from proctor.model import Action, ActionKind, Case, HttpFields, LlmFields, Principal, Session
+from proctor.egress.paths import ambiguous, normalized
+from proctor.errors import ClientError
+from proctor.model import (
+    Action,
+    ActionKind,
+    Case,
+    CredentialSource,
+    HttpFields,
+    LlmFields,
+    McpFields,
+    Principal,
+    Session,
+    ToolFields,
+)
+from proctor.policy.casefile import Kept
 from proctor.policy.fields import TABLE, fills
 from proctor.protocols.anthropic.request import parse_request
+from proctor.protocols.anthropic.tools import tool_fields
+from proctor.protocols.mcp.actions import CALL, fields_of, target, tool_name
+from proctor.protocols.mcp.messages import read as read_message
+from proctor.protocols.said import joined, said
 
-NOT_KEPT = "is not on record"
+NOT_KEPT: Final = "is not on record"
+NOT_LOOKED: Final = "is not on record: not every header was looked at"
 
-_COLUMNS = (
-    "d.action_kind, d.verdict, d.rule_id, d.policy_version, d.ts, f.principal, f.subject, f.groups,"
-    " f.session_id, f.listener, f.method, f.scheme, f.host, f.port, f.path, f.request_bytes,"
-    " t.model, t.request_body"
+STDIO: Final = "stdio"
+
+_KNOWN: Final = frozenset({
+    "principal.issuer", "principal.subject", "principal.groups",
+    "session.id", "session.client", "session.started",
+    "action.kind", "action.listener", "action.size", "action.tainted", "now",
+    "novelty", "budget",
+})  # fmt: skip
+_LINE: Final = frozenset(
+    {"http.method", "http.scheme", "http.host", "http.port", "http.path", "http.query"}
 )
-_QUERY = f"""
-    SELECT {_COLUMNS} FROM decisions d
-    JOIN flows f ON f.flow_id = d.flow_id LEFT JOIN turns t ON t.flow_id = d.flow_id
-    WHERE d.flow_id = ? ORDER BY d.seq LIMIT 100
-"""  # noqa: S608 - the columns are the constants above
+_LLM: Final = frozenset(f"llm.{name}" for name in (TABLE["llm"].fields or {}))
+_TOOL: Final = frozenset(f"tool.{name}" for name in (TABLE["tool"].fields or {}))
+_MCP: Final = frozenset(f"mcp.{name}" for name in (TABLE["mcp"].fields or {}))
+_HTTP: Final = frozenset(f"http.{name}" for name in (TABLE["http"].fields or {}))
+_CALL: Final = (_HTTP, _LLM, _TOOL)
+_NAMED_CALL: Final = (_HTTP, _LLM, frozenset({"tool.name"}))
+_UNNAMED_CALL: Final = (_HTTP, _LLM)
+_HEADERS: Final = frozenset({"http.headers", "http.credential"})
+_JSON: Final = frozenset({"http.json"})
+_TURN: Final = frozenset({"llm.model", "llm.stream", "llm.request_class"})
+_ASKED: Final = frozenset({"mcp.server", "mcp.method", "mcp.tool", "mcp.uri", "tool.name"})
+_SENT: Final = _MCP | {"tool.name", "tool.input"}
+_NOTHING: Final = frozenset[str]()
+_TYPE: Final = frozenset({"http.content_type"})
+_OPERATION: Final = frozenset({"http.operation"})
+_VIOLATIONS: Final = frozenset({"http.violations"})
 
-_KNOWN = {
-    "principal.issuer", "principal.subject", "principal.groups", "session.id",
-    "action.kind", "action.listener", "action.size", "now",
-    "http.method", "http.scheme", "http.host", "http.port", "http.path",
-}  # fmt: skip
-_FROM_BODY = {"llm.stream", "llm.max_tokens", "llm.tools", "llm.features"}
+type Known = tuple[frozenset[str], ...]
+"""Fields that are known; the sets are few, so that what follows from them is looked up."""
+# Its boundary stands in a parameter of the type, which is not kept.
+_PARTS: Final = "multipart/form-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One envelope with decisions, as far as cases need it.
+
+    Attributes:
+        ts: When, UTC.
+        answer: The decisions are about what came back.
+        decisions: As they stand there.
+        tools: Likewise.
+    """
+
+    writer: str
+    seq: int
+    ts: datetime
+    flow_id: str
+    session_id: str | None
+    session_started: datetime | None
+    principal: str
+    subject: str
+    groups: tuple[str, ...]
+    client: str
+    listener: str
+    method: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+    size: int
+    policy_version: str
+    answer: bool
+    model: str | None
+    request_class: str
+    stream: bool
+    approval_id: str | None
+    decisions: Sequence[Mapping[str, Any]] = field(repr=False)
+    tools: Sequence[Mapping[str, Any]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """The content that an envelope refers to; None for what was not kept, erased or not asked for.
+
+    Attributes:
+        kept: What rules could see.
+        body: The request's.
+        inputs: Of the tool calls, in the order of `tools`.
+    """
+
+    kept: Kept | None = None
+    body: bytes | None = field(default=None, repr=False)
+    inputs: Sequence[bytes | None] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +130,14 @@ class Recorded:
     Attributes:
         case: What is known of it.
         hidden: Fields that are not, and why.
-        verdict: What was said of it then.
+        verdict: What the rules said of it then, also where global observe let it pass.
         rule_id: By which rule.
         policy_version: Digest of the rules of then.
+        digest: Of the action.
+        flow_id: Of the exchange.
+        approval_id: What let it pass, where something did.
+        cut: Something was taken out of what is known of it.
+        unlooked: Headers of which only the name is known.
     """
 
     case: Case
@@ -55,111 +145,324 @@ class Recorded:
     verdict: str
     rule_id: str
     policy_version: str
+    digest: str = ""
+    flow_id: str = ""
+    approval_id: str | None = None
+    cut: bool = False
+    unlooked: frozenset[str] = frozenset()
 
 
-def recorded_cases(database: Path, flow_id: str) -> list[Recorded]:
-    """The actions of a recorded exchange.
+def cases(line: Line, texts: Texts) -> list[Recorded]:
+    """The actions that an envelope tells of, in the order of its decisions."""
+    return _Maker(line, texts).made()
 
-    Args:
-        database: `audit.duckdb` of the recordings.
-        flow_id: As in the view `flows`.
 
-    Raises:
-        ConfigurationError: The record cannot be opened.
-        ClientError: There is no such exchange.
-    """
-    try:
-        with duckdb.connect(str(database), read_only=True) as connection:
-            cursor = connection.execute(_QUERY, [flow_id])
-            names = [column[0] for column in cursor.description or ()]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    except duckdb.Error as error:
-        raise ConfigurationError(
-            code="record-unreadable",
-            message="The record cannot be read",
-            got=type(error).__name__,
-            hint="`proctor doctor` says what is wrong with it.",
-            where=str(database),
-        ) from None
-    if not rows:
-        raise ClientError(
-            code="flow-unknown",
-            message="No decision about such an exchange is on record",
-            got=repr(flow_id)[:80],
-            expected="a flow_id of the view `flows`",
-            status=404,
+class _Maker:
+    def __init__(self, line: Line, texts: Texts) -> None:
+        self.line = line
+        self.texts = texts
+        self.kept = texts.kept
+        self.principal = _principal(line, self.kept)
+        self.session = _session(line, self.kept)
+        self.known = _who(
+            kept=self.kept is not None,
+            turns=line.session_id is None or bool(self.kept and self.kept.turns is not None),
+            folder=line.session_id is None or bool(self.kept and self.kept.repository is not None),
         )
-    return [_recorded(row) for row in rows]
+        named = self.kept.headers if self.kept else None
+        self.unlooked = (
+            frozenset(name for name, value in named.items() if value is None) if named else _NOTHING
+        )
 
+    def made(self) -> list[Recorded]:
+        line = self.line
+        calls = [
+            (each, text)
+            for each, text in zip(line.tools, _padded(self.texts.inputs, line.tools), strict=True)
+            if each.get("source") != "mcp"
+        ]
+        messages = self._messages()
+        found: list[Recorded] = []
+        used = 0
+        for index, said_then in enumerate(line.decisions):
+            kind = ActionKind(said_then["action_kind"])
+            approval = line.approval_id
+            if kind is ActionKind.LLM_TOOL_USE:
+                call, text = calls[used] if used < len(calls) else ({}, None)
+                used += 1
+                approval = call.get("approval_id")
+                action, known = self._call(call, text)
+            elif kind is ActionKind.MCP_CALL:
+                action, known = self._mcp(index, messages)
+            else:
+                action, known = self._request(kind)
+            found.append(self._recorded(index, said_then, action, known, approval))
+        return found
 
-def _recorded(row: Mapping[str, Any]) -> Recorded:
-    kind = ActionKind(row["action_kind"])
-    issuer, _, subject = (row["principal"] or "").partition("#")
-    now = _utc(row["ts"])
-    path = (row["path"] or "").partition("?")[0]
-    session = row["session_id"]
-    llm, known = _llm(row)
-    case = Case(
-        principal=Principal(
-            issuer=issuer,
-            subject=row["subject"] or subject,
-            groups=tuple(row["groups"] or ()),
-            issued_at=now.timestamp(),
-        ),
-        session=Session(id=session, client="", started=now) if session else None,
-        action=Action(
-            kind=kind,
-            listener=row["listener"] or "",
-            target=f"{row['method']} {row['scheme']}://{row['host']}:{row['port']}{path}",
-            size=row["request_bytes"] or 0,
-            http=HttpFields(
-                method=row["method"] or "",
-                scheme=row["scheme"] or "",
-                host=row["host"] or "",
-                port=row["port"] or 0,
-                path=path,
+    def _recorded(
+        self,
+        index: int,
+        said_then: Mapping[str, Any],
+        action: Action,
+        known: Known,
+        approval: str | None,
+    ) -> Recorded:
+        kept = self.kept
+        findings = kept.findings[index] if kept and index < len(kept.findings) else ()
+        hidden = _hidden(action.kind, (self.known, *known))
+        unlooked = self.unlooked if action.http else _NOTHING
+        if unlooked:
+            hidden = {**hidden, "http.headers": NOT_LOOKED}
+        observed = said_then.get("observed") or ()
+        verdict, rule = said_then["verdict"], said_then["rule_id"]
+        if said_then.get("mode") == "observe" and observed:
+            verdict, rule = observed[-1]["verdict"], observed[-1]["rule_id"]
+        return Recorded(
+            case=Case(
+                principal=self.principal,
+                session=self.session,
+                action=action,
+                findings=findings,
+                now=self.line.ts,
             ),
+            hidden=hidden,
+            verdict=verdict,
+            rule_id=rule or "",
+            policy_version=self.line.policy_version,
+            digest=said_then.get("action_digest") or "",
+            flow_id=self.line.flow_id,
+            approval_id=approval,
+            cut=kept.cut if kept else False,
+            unlooked=unlooked,
+        )
+
+    def _request(self, kind: ActionKind) -> tuple[Action, Known]:
+        line, kept = self.line, self.kept
+        http, known = self._http()
+        llm = None
+        if kind is ActionKind.HTTP_REQUEST:
+            told = kept.content_type if kept else None
+            read = self.texts.body is not None or not line.size
+            if told is not None and told != _PARTS and read:
+                http = replace(http, json=self._json(told))
+                known = (*known, _JSON)
+        elif kind is ActionKind.LLM_REQUEST:
+            llm, more = self._llm()
+            known = (*known, *more)
+        action = Action(
+            kind=kind,
+            listener=line.listener,
+            target=f"{line.method} {line.scheme}://{line.host}:{line.port}{http.path}",
+            size=self._size(),
+            http=http,
             llm=llm,
-        ),
-        now=now,
+        )
+        return action, known
+
+    def _size(self) -> int:
+        kept = self.kept
+        return self.line.size if kept is None or kept.size is None else kept.size
+
+    def _http(self) -> tuple[HttpFields, Known]:
+        line, kept = self.line, self.kept
+        path, query = _place(line.path)
+        told = kept if kept and kept.headers is not None else None
+        headers = told.headers if told and told.headers else {}
+        if self.unlooked:
+            headers = {name: value or "" for name, value in headers.items()}
+        http = HttpFields(
+            method=line.method,
+            scheme=line.scheme,
+            host=line.host,
+            port=line.port,
+            path=path,
+            query=query,
+            headers=cast("Mapping[str, str]", headers),
+            content_type=(told.content_type if told else None) or "",
+            operation=(told.operation if told else None) or "",
+            violations=(told.violations if told else None) or (),
+            credential=(told.credential if told else None) or CredentialSource.NONE,
+        )
+        if told is None:
+            return http, (_LINE,)
+        known = (
+            _LINE,
+            _HEADERS,
+            *(() if told.content_type is None else (_TYPE,)),
+            *(() if told.operation is None else (_OPERATION,)),
+            *(() if told.violations is None else (_VIOLATIONS,)),
+        )
+        return http, known
+
+    def _json(self, content_type: str) -> Any:
+        found = said(self.texts.body or b"", content_type, content_type)
+        return None if isinstance(found, str) else found
+
+    def _llm(self) -> tuple[LlmFields, Known]:
+        """What the request to the model was, as far as that was kept."""
+        line, kept = self.line, self.kept
+        model = line.model or ""
+        if kept and kept.llm:
+            return kept.llm, (_LLM,)
+        if self.texts.body is not None and line.model is not None:
+            try:
+                message = parse_request(self.texts.body)
+            except ClientError:
+                pass
+            else:
+                fields = LlmFields(
+                    model=message.model,
+                    stream=message.stream,
+                    max_tokens=message.max_tokens,
+                    tools=message.tools,
+                    features=message.features,
+                    request_class=line.request_class,
+                )
+                return fields, (_LLM,)
+        fields = LlmFields(model=model, stream=line.stream, request_class=line.request_class)
+        return fields, () if line.model is None else (_TURN,)
+
+    def _call(self, call: Mapping[str, Any], text: bytes | None) -> tuple[Action, Known]:
+        """A tool call of the model's; what carried it is not shown to rules."""
+        name = call.get("name")
+        if name is None or text is None:
+            if name is not None and call.get("input") is None and self.kept:
+                text = b""  # a call without any input has no content to refer to
+            else:
+                known = _NAMED_CALL if name else _UNNAMED_CALL
+                action = Action(
+                    kind=ActionKind.LLM_TOOL_USE,
+                    listener=self.line.listener,
+                    target=name or "",
+                    tool=ToolFields(name=name or ""),
+                )
+                return action, known
+        return _tool_action(self.line.listener, name, text), _CALL
+
+    def _messages(self) -> list[McpFields] | None:
+        """What a message to an MCP server asks for; None where that is not known."""
+        line, kept = self.line, self.kept
+        server = (kept.server if kept else None) or (line.host if line.scheme == STDIO else None)
+        if server is None:
+            return None
+        if line.answer:
+            asked = kept.asked if kept else ()
+            return [McpFields(server=server, method=method) for method in asked]
+        if line.method in {"GET", "DELETE"}:
+            return [McpFields(server=server, method=line.method)]
+        if self.texts.body is None:
+            return None
+        try:
+            return list(fields_of(server, read_message(self.texts.body)))
+        except ClientError:
+            return None
+
+    def _mcp(self, index: int, messages: Sequence[McpFields] | None) -> tuple[Action, Known]:
+        line = self.line
+        bare = line.answer or line.scheme == STDIO
+        http, known = (None, (_HTTP,)) if bare else self._http()
+        if messages is None or index >= len(messages):
+            action = Action(
+                kind=ActionKind.MCP_CALL, listener=line.listener, target="", http=http,
+                mcp=McpFields(),
+            )  # fmt: skip
+            return action, known
+        fields = messages[index]
+        known = (*known, _ASKED if line.answer else _SENT)
+        tool = None
+        if fields.method == CALL:
+            tool = ToolFields(name=tool_name(fields.server, fields.tool), input=fields.arguments)
+        action = Action(
+            kind=ActionKind.MCP_CALL,
+            listener=line.listener,
+            target=target(fields),
+            size=self._size(),
+            http=http,
+            tool=tool,
+            mcp=fields,
+        )
+        return action, known
+
+
+def _padded(inputs: Sequence[bytes | None], like: Sequence[object]) -> Sequence[bytes | None]:
+    return (*inputs, *(None for _ in range(len(like) - len(inputs))))
+
+
+def _principal(line: Line, kept: Kept | None) -> Principal:
+    issuer, _, subject = line.principal.partition("#")
+    issued = kept.issued_at if kept and kept.issued_at is not None else line.ts.timestamp()
+    human = kept.human if kept and kept.human else None
+    return _one(issuer, line.subject or subject, human, line.groups, issued)
+
+
+@lru_cache(maxsize=1024)
+def _one(
+    issuer: str, subject: str, human: str | None, groups: tuple[str, ...], issued: float
+) -> Principal:
+    return Principal(issuer=issuer, subject=subject, human=human, groups=groups, issued_at=issued)
+
+
+def _session(line: Line, kept: Kept | None) -> Session | None:
+    if line.session_id is None:
+        return None
+    return Session(
+        id=line.session_id,
+        client=line.client,
+        started=line.session_started or line.ts,
+        turns=(kept.turns or 0) if kept else 0,
+        repository=(kept.repository or "") if kept else "",
     )
-    known |= _KNOWN | ({"session.client", "session.turns"} if session is None else set())
-    hidden = {name: NOT_KEPT for name in _all_fields() if fills(kind, name) and name not in known}
-    return Recorded(
-        case=case,
-        hidden=hidden,
-        verdict=row["verdict"] or "",
-        rule_id=row["rule_id"] or "",
-        policy_version=row["policy_version"] or "",
+
+
+@lru_cache(maxsize=4096)
+def _tool_action(listener: str, name: str, text: bytes) -> Action:
+    """As `tool_action`, without what only a digest needs."""
+    return Action(
+        kind=ActionKind.LLM_TOOL_USE,
+        listener=listener,
+        target=name,
+        size=len(text),
+        tool=tool_fields(name, text.decode("utf-8", "surrogatepass")),
     )
 
 
-def _llm(row: Mapping[str, Any]) -> tuple[LlmFields | None, set[str]]:
-    """What the request to the model was, as far as its body was kept."""
-    if row["model"] is None:
-        return None, set()
-    try:
-        message = parse_request((row["request_body"] or "").encode("utf-8", "surrogatepass"))
-    except ClientError:
-        return LlmFields(model=row["model"]), {"llm.model"}
-    fields = LlmFields(
-        model=message.model,
-        stream=message.stream,
-        max_tokens=message.max_tokens,
-        tools=message.tools,
-        features=message.features,
-    )
-    return fields, {"llm.model"} | _FROM_BODY
+@lru_cache(maxsize=4096)
+def _place(target: str) -> tuple[str, Mapping[str, str]]:
+    """A path as rules compare it, and its query."""
+    path, _, query = target.partition("?")
+    if not ambiguous(path):
+        path = normalized(path)
+    return path, joined(parse_qsl(query, keep_blank_values=True)) if query else {}
 
 
-def _all_fields() -> list[str]:
-    return [
+@lru_cache(maxsize=16)
+def _who(*, kept: bool, turns: bool, folder: bool) -> frozenset[str]:
+    """What is known of every action, of its principal and of its session."""
+    found = set(_KNOWN)
+    if kept:
+        found |= {"principal.human", "principal.token_age", "findings"}
+    if turns:
+        found.add("session.turns")
+    if folder:
+        found.add("session.repository")
+    return frozenset(found)
+
+
+@lru_cache(maxsize=256)
+def _hidden(kind: ActionKind, known: Known) -> Mapping[str, str]:
+    told = _NOTHING.union(*known)
+    return {name: NOT_KEPT for name in _all_fields() if fills(kind, name) and name not in told}
+
+
+@lru_cache(maxsize=1)
+def _all_fields() -> tuple[str, ...]:
+    return tuple(
         name if row.name != "room" else f"{name}.{part}"
         for name, row in TABLE.items()
         for part in (row.fields if row.name == "room" and row.fields else ("",))
-    ]
+    )
 
 
-def _utc(value: datetime | str) -> datetime:
-    time = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+def utc(value: datetime) -> datetime:
+    """DuckDB's times have no zone; the record's are UTC."""
+    return value if value.tzinfo else value.replace(tzinfo=UTC)

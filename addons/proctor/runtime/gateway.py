@@ -22,12 +22,18 @@ from proctor.approval.model import Approval, Change, Grant, Kill
 from proctor.approval.records import envelope
 from proctor.approval.sqlite import SqliteStore
 from proctor.audit.recorder import Recorder
+from proctor.audit.store import Store
 from proctor.config import Config
 from proctor.credentials.store import Credentials
 from proctor.egress.authority import Authority
 from proctor.egress.authority import Change as AuthorityChange
 from proctor.egress.resolver import Resolver
 from proctor.errors import ConfigurationError, InternalError
+from proctor.evidence.anchors import Wired
+from proctor.evidence.sealer import Sealing
+from proctor.evidence.standing import resting
+from proctor.evidence.upkeep import Upkeep, cards_of
+from proctor.export.worker import Exports
 from proctor.gate import Gate
 from proctor.identity.authenticator import Authenticator
 from proctor.identity.fetch import HttpFetch
@@ -40,6 +46,9 @@ from proctor.redaction.exceptions import FILE as EXCEPTIONS
 from proctor.redaction.exceptionswatch import Change as ExceptionsChange
 from proctor.redaction.exceptionswatch import ExceptionsWatch
 from proctor.redaction.keys import load_keys
+from proctor.replay.passes import Passes
+from proctor.replay.places import places
+from proctor.replay.sending import Replayer
 from proctor.runtime.disk import DiskWatch
 from proctor.runtime.features import features_of
 from proctor.runtime.health import Health, Metrics
@@ -47,6 +56,8 @@ from proctor.runtime.modes import handlers, nudge, open_door
 from proctor.runtime.permissions import prepare
 from proctor.runtime.reception import Reception
 from proctor.runtime.tasks import spawn, stop
+from proctor.search.background import Background
+from proctor.search.indexer import Indexer
 from proctor.stages.exit import Exit
 from proctor.stages.suite import Suite
 
@@ -59,6 +70,9 @@ HOUR = 3600.0
 
 FIGURES = 5.0
 """Seconds between two looks at what /metrics shows of the record and the issuers."""
+
+ANCHORED = 5.0
+"""Seconds that the last checkpoint has to reach its anchors at the end."""
 
 
 class Gateway:
@@ -102,8 +116,12 @@ class Gateway:
         self._store: SqliteStore | None = None
         self._desk: Desk | None = None
         self._reception: Reception | None = None
+        self._replayer: Replayer | None = None
         self._health: Health | None = None
         self._disk: DiskWatch | None = None
+        self._exports: Exports | None = None
+        self._search: Background | None = None
+        self._anchored: Wired | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._draining = False
         self.console = ""
@@ -139,8 +157,23 @@ class Gateway:
                 extra={"event": "dev"},
             )
         await self._credentials.start()
+        audit = self.config.audit
+        self._anchored = anchored = Wired(
+            audit.anchors,
+            Store.at(audit.path).writers,
+            every=audit.anchor_every,
+            clock=_now,
+            report=self._note,
+        )
+        sealing = Sealing(
+            state=self.config.state,
+            every=audit.checkpoints.every,
+            published=anchored.anchors.submit,
+        )
         self._recorder = recorder = await Recorder.open(
-            self.config.audit.path, report=self._record_trouble
+            audit.path,
+            report=self._record_trouble,
+            sealing=sealing,
         )
         await self._authenticator.start()
         self._exceptions = watch = ExceptionsWatch(
@@ -165,8 +198,9 @@ class Gateway:
             exceptions=lambda: watch.current,
         )
         limits = self.config.limits
+        passes = Passes(self._authenticator)
         gate = Gate(
-            authenticator=self._authenticator,
+            authenticator=passes,
             policies=self._policies,
             recorder=recorder,
             digest_key=keys.action,
@@ -211,8 +245,24 @@ class Gateway:
         for name in self.listener_names:
             open_door(name, self._suite)
         self._disk = DiskWatch(self.config.audit.path, limits.disk, report=self._disk_changed)
+        reviewers = self.config.roles.reviewer
+        self._replayer = Replayer(
+            desk=desk,
+            passes=passes,
+            note=gate.event,
+            clock=_now,
+            groups=reviewers.groups if reviewers else (),
+        )
+        upkeep = Upkeep(
+            recorder=recorder,
+            settings=self.config.audit.retention,
+            clock=_now,
+            sealing=Sealing(state=sealing.state, every=sealing.every),  # anchors are told of ours
+            cards=cards_of(self._store),
+        )
         self._reception = reception = Reception(
             self.config,
+            upkeep=upkeep,
             desk=desk,
             store=self._store,
             policy=lambda: self._policies.current,
@@ -224,18 +274,31 @@ class Gateway:
             clock=_now,
             dev=self._dev,
             pins=self._pins,
+            replayer=self._replayer,
         )
         self._health = Health(
             self.config.console, self._metrics, lacking=self._lacking, console=reception.open
         )
         self.console = await self._health.start()
         await reception.start()
+        self._exports = Exports(
+            self.config.exports,
+            record=self.config.audit.path,
+            secrets=self._credentials.secret,
+            clock=_now,
+            figures=self._metrics,
+        )
+        await self._exports.start()
+        self._search = Background(Indexer(self.config.audit.path))
+        self._search.start()
         self._tasks = [
             spawn(self._policies.run(), name="rules"),
             spawn(self._disk.run(), name="disk"),
             spawn(self._show_figures(), name="figures"),
             spawn(watch.run(), name="exceptions"),
             spawn(self._expire(), name="vault"),
+            spawn(upkeep.run(), name="upkeep"),
+            spawn(anchored.anchors.run(), name="anchors"),
         ]
         if self._authority:
             self._tasks.append(spawn(self._authority.run(), name="authority"))
@@ -249,6 +312,7 @@ class Gateway:
                 "observe": self.config.observe,
                 "dev": self._dev,
                 "exceptions": [item.id for item in watch.current.items],
+                "exports": {item.name: item.place for item in self.config.exports},
                 "authorities": self._authority.current.rows() if self._authority else [],
             },
         )
@@ -259,6 +323,8 @@ class Gateway:
         gc.collect()
         gc.freeze()
         self.suite.accepting = True
+        if self._replayer:
+            self._replayer.places = places(self.config.listeners, addresses)
         logger.info(
             "proctor takes traffic",
             extra={"event": "ready", "listeners": addresses, "console": self.console},
@@ -268,6 +334,8 @@ class Gateway:
         """Refuse everything from now on; the listeners may well stay open."""
         if self._suite:
             self._suite.accepting = False
+        if self._replayer:
+            self._replayer.places = {}
 
     def drain(self, master: Master) -> None:
         """SIGTERM: take nothing new, let what is open finish, then end the master."""
@@ -306,18 +374,13 @@ class Gateway:
         """Flush and close everything; nothing acknowledged is lost."""
         self.shut()
         await stop(*(task for task in self._tasks if task is not asyncio.current_task()))
-        if self._health:
-            await self._health.stop()
-        if self._reception:
-            await self._reception.close()
-        if self._desk:
-            await self._desk.close()
+        await self._stop_beside()
         if self._recorder:
-            try:
-                await self._recorder.append("event", {"event_kind": "stop", "detail": {}})
-            except InternalError:
-                logger.exception("the stop was not recorded", extra={"event": "record.failed"})
+            await _quietly(self._ended(self._recorder))
             await self._recorder.close()
+        if self._anchored:  # the last checkpoint goes, too
+            await self._anchored.anchors.finish(ANCHORED)
+            await self._anchored.close()
         if self._screens:
             self._screens.close()
         if self._resolver:
@@ -328,6 +391,23 @@ class Gateway:
         await self._fetch.close()
         await self._credentials.close()
         logger.info("stopped", extra={"event": "stopped"})
+
+    async def _stop_beside(self) -> None:
+        """Closes what stands beside the data path."""
+        if self._exports:
+            await self._exports.close()
+        if self._search:
+            await asyncio.to_thread(self._search.close)
+        if self._health:
+            await self._health.stop()
+        if self._reception:
+            await self._reception.close()
+        if self._desk:
+            await self._desk.close()
+
+    @staticmethod
+    async def _ended(recorder: Recorder) -> None:
+        await recorder.append("event", {"event_kind": "stop", "detail": {}})
 
     def reload(self) -> None:
         """SIGHUP: read the rules again."""
@@ -391,11 +471,24 @@ class Gateway:
         while True:
             if self._recorder and self._suite:
                 self._metrics.record(self._recorder, self._suite.open_exchanges)
+                self._show_evidence(self._recorder)
             if self._disk:
                 self._metrics.disk(self._disk.reading)
             for issuer in self._authenticator.status():
                 self._metrics.issuer(issuer.issuer, issuer.age, issuer.failures)
             await asyncio.sleep(FIGURES)
+
+    def _show_evidence(self, recorder: Recorder) -> None:
+        sealer = recorder.sealer
+        if sealer and sealer.last:
+            age = time.time() - sealer.last.time.timestamp()
+            self._metrics.checkpoint(recorder.writer, sealer.last.size, age, sealer.failures)
+        self._metrics.resting(len(resting(self.config.audit.path)))
+        for each in self._anchored.anchors.status() if self._anchored else ():
+            since = (_now() - each.at).total_seconds() if each.at else None
+            self._metrics.anchor(
+                each.name, each.size, since, failing=bool(each.error), alarm=each.alarm
+            )
 
 
 def _now() -> datetime:

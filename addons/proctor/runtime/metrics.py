@@ -104,6 +104,24 @@ class Metrics:
             ["notifier", "outcome"],
             registry=registry,
         )
+        self._exported = Counter(
+            "proctor_exported",
+            "Records sent, refused or missed by a sink, and requests to it that failed.",
+            ["export", "outcome"],
+            registry=registry,
+        )
+        self._export_behind = Gauge(
+            "proctor_export_lag_records",
+            "Records that a sink has not had yet.",
+            ["export"],
+            registry=registry,
+        )
+        self._export_age = Gauge(
+            "proctor_export_lag_seconds",
+            "Since the oldest of them was made.",
+            ["export"],
+            registry=registry,
+        )
         self._open = Gauge("proctor_open_exchanges", "Exchanges under way.", registry=registry)
         self._pending = self._gauge("journal_pending_bytes", "Bytes on their way to the disk.")
         self._sync = self._gauge(
@@ -111,6 +129,34 @@ class Metrics:
         )
         self._writable = self._gauge("journal_writable", "1 if the record can be written.")
         self._records = self._gauge("journal_records", "Envelopes made durable since the start.")
+        self._checkpoint_size = Gauge(
+            "proctor_checkpoint_size",
+            "Records under the newest signed checkpoint.",
+            ["writer"],
+            registry=registry,
+        )
+        self._checkpoint_age = Gauge(
+            "proctor_checkpoint_age_seconds",
+            "Since the newest checkpoint was signed.",
+            ["writer"],
+            registry=registry,
+        )
+        self._anchor_size, self._anchor_age, self._anchor_failing, self._anchor_alarm = (
+            Gauge(f"proctor_anchor_{name}", text, ["anchor"], registry=registry)
+            for name, text in (
+                ("size", "Records under the newest checkpoint that the anchor took."),
+                ("age_seconds", "Since the anchor took it."),
+                ("failing", "1 if the anchor does not take checkpoints now."),
+                ("alarm", "1 if the anchor has seen more than there is, or another history."),
+            )
+        )
+        self._checkpoint_failures = self._gauge(
+            "checkpoint_failures", "Checkpoints that could not be signed or kept since the start."
+        )
+        self._resting = self._gauge(
+            "record_resting_writers",
+            "Writers that nobody goes on with, since their record is not what was signed.",
+        )
         self._disk_free = self._gauge("disk_free_bytes", "Room left for the record.")
         self._disk_total = self._gauge("disk_total_bytes", "Size of the record's file system.")
         self._disk_state = self._gauge("disk_state", "0 ok, 1 warning, 2 critical.")
@@ -152,6 +198,15 @@ class Metrics:
         """One message was sent, tried again, refused, dropped for its age or for lack of room."""
         self._notified.labels(notifier, outcome).inc()
 
+    def exported(self, name: str, outcome: str, count: int) -> None:
+        """Records were sent, refused or missed by a sink, or a request to it failed."""
+        self._exported.labels(name, outcome).inc(count)
+
+    def export_lag(self, name: str, records: int, seconds: float) -> None:
+        """How far a sink is behind."""
+        self._export_behind.labels(name).set(records)
+        self._export_age.labels(name).set(seconds)
+
     def exchange(self, listener: str, verdict: str, seconds: float) -> None:
         """One exchange has ended.
 
@@ -163,6 +218,16 @@ class Metrics:
         counter, histogram = self._exchanges[listener, verdict]
         counter.inc()
         histogram.observe(seconds)
+
+    def anchor(
+        self, name: str, size: int | None, age: float | None, *, failing: bool, alarm: bool
+    ) -> None:
+        """How an anchor is; size and `age` in seconds are None until it took a checkpoint."""
+        self._anchor_failing.labels(name).set(failing)
+        self._anchor_alarm.labels(name).set(alarm)
+        if size is not None and age is not None:
+            self._anchor_size.labels(name).set(size)
+            self._anchor_age.labels(name).set(age)
 
     def policy_loaded(self, version: str) -> None:
         """These rules are in force from now on."""
@@ -183,6 +248,16 @@ class Metrics:
         self._sync.set(record.sync_seconds)
         self._writable.set(record.writable)
         self._records.set(record.records)
+
+    def checkpoint(self, writer: str, size: int, age: float, failures: int) -> None:
+        """How this process's checkpoints are; `age` in seconds."""
+        self._checkpoint_size.labels(writer).set(size)
+        self._checkpoint_age.labels(writer).set(age)
+        self._checkpoint_failures.set(failures)
+
+    def resting(self, writers: int) -> None:
+        """So many writers of the record were let rest."""
+        self._resting.set(writers)
 
     def issuer(self, name: str, age: float | None, failures: int) -> None:
         """How an issuer's keys are; `age` in seconds, None if there are none."""

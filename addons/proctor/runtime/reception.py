@@ -15,10 +15,12 @@ from proctor.console.app import Console, make_console
 from proctor.console.house import House
 from proctor.console.sessions import Sessions
 from proctor.credentials.store import Credentials
+from proctor.evidence.upkeep import Upkeep
 from proctor.identity.fetch import HttpFetch
 from proctor.mcp.pins import Pins
 from proctor.model import Principal
 from proctor.policy.engine import Policy
+from proctor.replay.sending import Replayer
 
 
 class Reception:
@@ -37,6 +39,8 @@ class Reception:
         clock: The time, UTC.
         dev: Tokens of the local issuer may decide.
         pins: The tools of MCP servers; None where no listener speaks MCP.
+        upkeep: Who looks after the record.
+        replayer: Sends recorded sessions again; None where nothing can be.
     """
 
     def __init__(  # noqa: PLR0913 - its parts
@@ -54,6 +58,8 @@ class Reception:
         clock: Callable[[], datetime],
         dev: bool,
         pins: Pins | None = None,
+        upkeep: Upkeep | None = None,
+        replayer: Replayer | None = None,
     ) -> None:
         self._config = config
         self._desk = desk
@@ -67,6 +73,8 @@ class Reception:
         self._clock = clock
         self._dev = dev
         self._pins = pins
+        self._upkeep = upkeep
+        self._replayer = replayer
         self._console: Console | None = None
         self._notifier: Notifier | None = None
 
@@ -94,6 +102,9 @@ class Reception:
             dev=self._dev,
             lacking=self._lacking,
             pins=self._pins,
+            upkeep=self._upkeep,
+            replayer=self._replayer,
+            rules=config.rules,
         )
 
         def extra(sessions: Sessions) -> list[BaseRoute]:
@@ -136,6 +147,8 @@ class Reception:
 
     async def close(self) -> None:
         """Let go of everything."""
+        if self._replayer:
+            await self._replayer.close()
         if self._notifier:
             await self._notifier.close()
         if self._console:

@@ -20,6 +20,7 @@ from proctor.model import Action, Deny, Finding, Principal, Session
 from proctor.protocols.anthropic.request import MessagesRequest
 from proctor.protocols.anthropic.routes import RouteKind, route
 from proctor.protocols.mcp.messages import Message as McpMessage
+from proctor.protocols.said import joined
 from proctor.record import Opening, Question, Receipt, Ruling, Ticket, ToolCall
 from proctor.redaction.answering import Answering
 from proctor.redaction.cutting import Cut
@@ -72,14 +73,6 @@ def asked(request: http.Request) -> RouteKind:
     """Which part of the Messages API a request is for."""
     path, _, query = request.path.partition("?")
     return route(request.method, path, query).kind
-
-
-def joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """A name that stands twice has both values, so that no rule reads one and the upstream two."""
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
 
 
 def names(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

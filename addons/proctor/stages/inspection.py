@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SESSION_HEADER = "x-claude-code-session-id"
 CLASS_HEADER = "x-claude-code-request-class"
+COUNTING = "count_tokens"
+"""`llm.request_class` of what only counts."""
 _CHARSET = re.compile(r"(?i)charset\s*=\s*[\"']?([^\"';\s]+)")
 _BREAK = re.compile(rb"[\r\n\0]")
 _GAP = re.compile(rb"[\0- \x7f]")
@@ -163,7 +165,7 @@ class Inspection:
             return
         _as_it_is(fields)
         message = exchange.message = self._reader.parse(request.raw_content or b"")
-        request_class = "count_tokens" if kind is RouteKind.COUNT_TOKENS else class_of(request)
+        request_class = COUNTING if kind is RouteKind.COUNT_TOKENS else class_of(request)
         llm = LlmFields(
             model=message.model,
             stream=message.stream,

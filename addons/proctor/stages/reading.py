@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
 from mitmproxy import http
@@ -12,17 +12,12 @@ from proctor.egress.paths import ambiguous, normalized
 from proctor.egress.targets import targets_of
 from proctor.errors import ClientError
 from proctor.model import CredentialSource, HttpFields
-from proctor.protocols.forms import read_form
 from proctor.protocols.graphql import read_graphql
-from proctor.protocols.jsonspan import loads
 from proctor.protocols.openapi.spec import Spec
+from proctor.protocols.said import joined, said
 from proctor.settings import Listener
-from proctor.stages.exchange import Exchange, joined, names
+from proctor.stages.exchange import Exchange, names
 
-MAX_JSON: Final = 256 * 1024
-"""Bytes of a body that rules may look into; a larger one is not handed in."""
-
-_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _UNUSUAL: Final = frozenset("%;\\")
 
 
@@ -67,14 +62,14 @@ def http_fields(
     headers = names(data.headers.fields)
     sent_type = headers.get("content-type", "")
     content_type = sent_type.partition(";")[0].strip().lower()
-    said = _said(body, content_type, sent_type) if body else None
+    told = said(body, content_type, sent_type) if body else None
     method, target = data.method.decode("latin-1"), exchange.to
     operation, violations = "", tuple[str, ...]()
     if target.openapi and body is not None:
         spec = specs[target.openapi.spec]
         looked = spec.look(method, path, pairs, headers, sent_type, body)
         operation, violations = looked.operation, looked.violations
-    elif body is not None and (found := read_graphql(said, pairs)):
+    elif body is not None and (found := read_graphql(told, pairs)):
         operation = found.operation
     return HttpFields(
         method=method,
@@ -85,7 +80,7 @@ def http_fields(
         query=joined(pairs),
         headers=headers,
         content_type=content_type,
-        json=said if not isinstance(said, str) else None,
+        json=told if not isinstance(told, str) else None,
         operation=operation,
         violations=violations,
         credential=_credential(exchange, pairs),
@@ -103,20 +98,6 @@ def _plain(path: str) -> str:
             expected="a path without dot segments (RFC 3986 3.3), also when it is decoded",
         )
     return normalized(path)
-
-
-def _said(body: bytes, content_type: str, sent_type: str) -> Any:
-    """The body for rules to look into; None where it is too large or read in two ways."""
-    if len(body) > MAX_JSON:
-        return None
-    if content_type in _FORMS:
-        return read_form(body, sent_type)
-    try:
-        if content_type == "application/graphql":
-            return body.decode()
-        return loads(body.decode()) if "json" in content_type else None
-    except (ValueError, RecursionError):
-        return None
 
 
 def _credential(exchange: Exchange, query: Sequence[tuple[str, str]]) -> CredentialSource:

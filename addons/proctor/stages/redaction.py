@@ -20,7 +20,7 @@ from proctor.errors import (
     RefusedError,
     UpstreamError,
 )
-from proctor.protocols.anthropic.request import RequestReader
+from proctor.protocols.anthropic.request import MessagesRequest, RequestReader
 from proctor.protocols.anthropic.routes import RouteKind
 from proctor.protocols.mcp.answers import framing
 from proctor.redaction.answering import Answering
@@ -35,6 +35,8 @@ from proctor.stages.inspection import class_of, question_of
 from proctor.stages.mcp import SESSION, seal, with_opaque
 from proctor.stages.mcpgate import McpGate
 from proctor.stages.mcpleaving import mcp_kept, mcp_leaving
+from proctor.stages.search import unusual
+from proctor.stages.seen import seen_of
 from proctor.stages.toolgate import ToolGate
 
 if TYPE_CHECKING:
@@ -80,6 +82,8 @@ class Redaction:
             except (ClientError, RedactionError, RefusedError) as error:
                 self._suite.refuse(flow, error)
                 return
+        else:
+            self._see(flow, exchange)
         if exchange.opaque:
             data = flow.request.data
             leaving = exchange.leaving or Leaving(data.path, data.headers.fields, data.content)
@@ -250,17 +254,22 @@ class Redaction:
     def conceal(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Have the flow of what is refused hold nothing that was not looked at."""
         screen = self._suite.screen(exchange.listener)
-        if screen is None or exchange.sent or exchange.stamps & Stamp.REDACTED:
+        if exchange.sent or exchange.stamps & Stamp.REDACTED:
+            return
+        if screen is None:
+            self._see(flow, exchange)
             return
         forget_edits(flow)
         look, cut, principal = exchange.look, exchange.cut, exchange.principal
         if look and cut and principal and exchange.what == judged(flow.request):
             redact = exchange.ruling.redact if exchange.ruling else {}
             try:
-                shown = cut.whole(screen.mask(look, redact, principal))
+                parts = screen.mask(look, redact, principal)
+                taken = parts != tuple(piece.raw for piece in look.pieces)
+                shown = cut.whole(parts)
                 if exchange.mcp:
                     shown = mcp_kept(exchange.mcp, shown)
-                self._show(flow, exchange, shown)
+                self._show(flow, exchange, shown, screen, taken=taken)
             except (RedactionError, ClientError):
                 logger.exception("a refused request is not shown", extra={"event": "not-shown"})
             else:
@@ -294,20 +303,43 @@ class Redaction:
             record, leaving = mcp_leaving(self._suite, exchange, screen, record, leaving)
         if leaving != record:
             exchange.leaving = Leaving(leaving.target, leaving.fields, leaving.content)
-        self._show(flow, exchange, record)
+        self._show(flow, exchange, record, screen, taken=sent.record is not sent.sent)
 
-    def _show(self, flow: http.HTTPFlow, exchange: Exchange, record: Message) -> None:
+    @staticmethod
+    def _see(flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """Note what may be kept of a request that nobody looks at."""
+        if exchange.opening:
+            seen = seen_of(flow, exchange, looked=None)
+            exchange.opening = dataclasses.replace(exchange.opening, seen=seen)
+
+    def _show(
+        self,
+        flow: http.HTTPFlow,
+        exchange: Exchange,
+        record: Message,
+        screen: Screen,
+        *,
+        taken: bool,
+    ) -> None:
         """Have the flow, and with it the record, hold what may be seen."""
         data = flow.request.data
         before = Message(data.path, data.headers.fields, data.content or b"")
-        if record != before:
-            self._replace(flow, exchange, record)
+        looked = screen.headers
+        if exchange.message is None:  # as search has it
+            looked |= unusual(exchange, before.fields)
+        read = self._replace(flow, exchange, record) if record != before else None
         if exchange.opening:
             exchange.opening = dataclasses.replace(
-                exchange.opening, findings=exchange.findings, receipt=exchange.receipt
+                exchange.opening,
+                findings=exchange.findings,
+                receipt=exchange.receipt,
+                seen=seen_of(flow, exchange, looked=looked, cut=taken, message=read),
             )
 
-    def _replace(self, flow: http.HTTPFlow, exchange: Exchange, record: Message) -> None:
+    def _replace(
+        self, flow: http.HTTPFlow, exchange: Exchange, record: Message
+    ) -> MessagesRequest | None:
+        """Put another message into the flow; returns what it asks of the model."""
         data = flow.request.data
         changed = data.content != record.content
         data.path, data.content = record.target, record.content
@@ -317,7 +349,7 @@ class Redaction:
         exchange.what = judged(flow.request)
         if exchange.message is None:
             exchange.opening = opening_of(flow, exchange.listener)
-            return
+            return None
         read = self._reader.parse(record.content) if changed else exchange.message
         turn = exchange.opening is not None and exchange.opening.question is not None
         exchange.opening = opening_of(
@@ -326,6 +358,7 @@ class Redaction:
             cuts=read.cuts,
             question=question_of(read, class_of(flow.request)) if turn else None,
         )
+        return read
 
 
 def _unsaid(response: http.Response) -> bool:

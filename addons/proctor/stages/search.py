@@ -60,7 +60,7 @@ class Search:
                 if exchange.message
                 else cut_http(
                     message,
-                    screen.headers | _unusual(exchange, message.fields),
+                    screen.headers | unusual(exchange, message.fields),
                     headers.get("content-type", ""),
                     headers.get("content-encoding", ""),
                 )
@@ -87,14 +87,17 @@ class Search:
             exchange.session = session
 
 
-def _unusual(exchange: Exchange, fields: Iterable[tuple[bytes, bytes]]) -> frozenset[str]:
+def unusual(exchange: Exchange, fields: Iterable[tuple[bytes, bytes]]) -> frozenset[str]:
     """Headers in which a client could carry a key under a name that nobody knows."""
     if exchange.target and exchange.target.own:
         return frozenset()
     names = {name.decode("latin-1").lower() for name, _ in fields}
-    return frozenset(
-        name for name in names if name not in ORDINARY and not name.startswith(_ORDINARY)
-    )
+    return frozenset(name for name in names if not ordinary(name))
+
+
+def ordinary(name: str) -> bool:
+    """Whether a header, by lower-case name, is one that holds no credential."""
+    return name in ORDINARY or name.startswith(_ORDINARY)
 
 
 def nameable(run: Session | None, screen: Screen | None) -> Session | None:

@@ -25,9 +25,14 @@ from proctor.approval.model import Approval, Change, Grant, Kill
 from proctor.approval.records import envelope
 from proctor.approval.sqlite import SqliteStore
 from proctor.audit.recorder import Recorder
+from proctor.audit.store import Store
 from proctor.config import Config
 from proctor.credentials.store import Credentials
 from proctor.errors import ConfigurationError, InternalError
+from proctor.evidence.anchors import Wired
+from proctor.evidence.retention import RetentionSettings
+from proctor.evidence.sealer import Sealing
+from proctor.evidence.upkeep import Upkeep, cards_of
 from proctor.fields import SecretSource, nearest
 from proctor.gate import Gate
 from proctor.identity.authenticator import Authenticator
@@ -47,6 +52,9 @@ from proctor.stdio.exchange import House
 from proctor.stdio.tokens import Tokens
 
 logger = logging.getLogger(__name__)
+
+ANCHORED = 2.0
+"""Seconds that the last checkpoint has to reach its anchors at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +127,20 @@ class Rooms:
         wanted = self._wanted
         config, state = wanted.config, wanted.config.state
         keys = load_keys(state)
+        anchored = Wired(
+            config.audit.anchors,
+            Store.at(config.audit.path).writers,
+            every=config.audit.anchor_every,
+            clock=_now,
+            report=self._note,
+        )
+        self._closing.push_async_callback(anchored.close)
+        self._closing.push_async_callback(anchored.anchors.finish, ANCHORED)
+        sealing = Sealing(
+            state=state,
+            every=config.audit.checkpoints.every,
+            published=anchored.anchors.submit,
+        )
         watch = ExceptionsWatch(state / EXCEPTIONS, report=lambda _change: None)
         screens, recorder, store, policies = await _all(
             asyncio.to_thread(
@@ -129,7 +151,7 @@ class Rooms:
                 listeners=[wanted.listener],
                 exceptions=lambda: watch.current,
             ),
-            Recorder.open(config.audit.path, report=self._trouble),
+            Recorder.open(config.audit.path, report=self._trouble, sealing=sealing),
             asyncio.to_thread(SqliteStore, config.approvals.store),
             asyncio.to_thread(self._rules),
         )
@@ -165,7 +187,20 @@ class Rooms:
         self._closing.push_async_callback(pins.close)
         desk.on_kill.append(self._killed)
         await asyncio.gather(desk.start(), authenticator.start(), pins.start())
-        running = [spawn(policies.run(), name="rules"), spawn(watch.run(), name="exceptions")]
+        # What is old is the gateway's to drop; what is to be erased is each writer's own.
+        upkeep = Upkeep(
+            recorder=recorder,
+            settings=RetentionSettings(),
+            clock=_now,
+            sealing=Sealing(state=sealing.state, every=sealing.every),  # anchors are told of ours
+            cards=cards_of(store),
+        )
+        running = [
+            spawn(policies.run(), name="rules"),
+            spawn(watch.run(), name="exceptions"),
+            spawn(upkeep.run(), name="upkeep"),
+            spawn(anchored.anchors.run(), name="anchors"),
+        ]
         self._closing.push_async_callback(stop, *running)
         await gate.event(
             "start",

@@ -11,7 +11,7 @@ from proctor.gate import Gate
 from proctor.mcp.kept import kept_call
 from proctor.model import Action, Deny, Finding, Principal, Session
 from proctor.protocols.mcp.messages import Message
-from proctor.record import Opening, Receipt, Ruling, Ticket, ToolCall
+from proctor.record import Opening, Receipt, Ruling, Seen, Ticket, ToolCall
 from proctor.redaction.cutting import Cut
 from proctor.redaction.redactor import Look
 from proctor.redaction.screen import Screen
@@ -132,7 +132,14 @@ class Exchange:
             findings=self.findings,
             receipt=self.receipt,
             approval_id=self.approval_id,
+            seen=self._seen() if self.kept else None,
         )
+
+    def _seen(self) -> Seen | None:
+        if not self.actions:
+            return None
+        cut = self.message is not None and self.kept != self.message.raw
+        return Seen(size=self.actions[0].size, server=self.server, cut=cut)
 
     def call(self, error: ProctorError | None = None) -> ToolCall | None:
         """The tool call that it is, as it is kept; None where it is none.

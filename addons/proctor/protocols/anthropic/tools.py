@@ -41,23 +41,32 @@ def tool_action(listener: str, name: str, arguments: str) -> Action:
     """
     raw = arguments.encode("utf-8", "surrogatepass")
     value = _object(arguments)
-    command = _text(value, "command")
-    paths, hosts = touched(command) if name == _SHELL else ((), ())
-    named = (_normal(path) for key in _PATHS if (path := _text(value, key)))
-    host = host_of(_text(value, _URL))
     return Action(
         kind=ActionKind.LLM_TOOL_USE,
         listener=listener,
         target=name,
         content=(raw if value is None else _canonical(name, value),),
         size=len(raw),
-        tool=ToolFields(
-            name=name,
-            input=value or {},
-            command=command,
-            paths=tuple(dict.fromkeys((*named, *paths))),
-            hosts=(host, *hosts) if host else hosts,
-        ),
+        tool=_fields(name, value),
+    )
+
+
+def tool_fields(name: str, arguments: str) -> ToolFields:
+    """What rules see of the same call."""
+    return _fields(name, _object(arguments))
+
+
+def _fields(name: str, value: dict[str, Any] | None) -> ToolFields:
+    command = _text(value, "command")
+    paths, hosts = touched(command) if name == _SHELL else ((), ())
+    named = (_normal(path) for key in _PATHS if (path := _text(value, key)))
+    host = host_of(_text(value, _URL))
+    return ToolFields(
+        name=name,
+        input=value or {},
+        command=command,
+        paths=tuple(dict.fromkeys((*named, *paths))),
+        hosts=(host, *hosts) if host else hosts,
     )
 
 

@@ -1,0 +1,307 @@
+"""`proctor export`: the record, or a part of it, for others."""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Annotated
+
+import typer
+
+from proctor.audit.reader import Reader
+from proctor.audit.recorder import Recorder
+from proctor.audit.store import Store, sync_folder
+from proctor.cli.common import CONFIG, ConfigOption, user, visible
+from proctor.config import load
+from proctor.errors import ClientError
+from proctor.evidence.sealer import Sealing
+from proctor.export import parquet
+from proctor.export.events import VIEWS
+from proctor.export.files import Draft, unwritable
+from proctor.export.oneoff import Form, Profile, Work, chosen, named
+from proctor.export.records import Choice, plan, reading
+from proctor.record import timestamp
+from proctor.settings import Config
+from proctor.units import parse_duration
+
+
+class ViewName(StrEnum):
+    """Which view."""
+
+    ALL = "all"
+    FLOWS = "flows"
+    SESSIONS = "sessions"
+    TURNS = "turns"
+    TOOL_CALLS = "tool_calls"
+    STATEMENTS = "statements"
+    FINDINGS = "findings"
+    DECISIONS = "decisions"
+    APPROVALS = "approvals"
+    EVENTS = "events"
+
+
+def export(  # noqa: PLR0913 - one for each option
+    *,
+    form: Annotated[Form, typer.Option("--format", help="What to make.")] = Form.NDJSON,
+    output: Annotated[
+        str,
+        typer.Option(
+            help="A file; for parquet a folder that is not there yet; `-` for standard output."
+        ),
+    ] = "-",
+    view: Annotated[
+        list[ViewName] | None,
+        typer.Option(help="Only these, of ndjson and parquet; may be given more than once."),
+    ] = None,
+    profile: Annotated[Profile, typer.Option(help="How a line of ndjson looks.")] = Profile.PROCTOR,
+    session: Annotated[
+        str | None, typer.Option(help="Only of sessions whose name begins so.")
+    ] = None,
+    principal: Annotated[
+        str | None, typer.Option(help="Only theirs: a subject, or issuer#subject.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Recorded from then on: 7d ago, or 2026-11-22T14:00Z.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Recorded before; as --since.")] = None,
+    content: Annotated[
+        bool,
+        typer.Option(
+            "--content",
+            help="Also what was typed and answered, in ndjson and otlp; the other"
+            " formats always have it.",
+        ),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--bundle",
+            help="Instead of all that: a folder, or a .tar.zst, that opens and verifies on another"
+            " machine.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Write the record, or a part of it, for others: redacted, as it is kept.
+
+    What is exported, and by whom, is itself put on record first; what cannot be put on record is
+    not exported. A file is there whole or not at all, and only its owner may read it.
+
+    \b
+    proctor export --since 1d --output records.ndjson
+    proctor export --format parquet --view flows --view decisions --output week/
+    proctor export --format mitm --session 4f0c2c4e --output bug.mitm
+    proctor export --format har --principal alice --output alice.har
+    proctor export --profile ocsf --view tool_calls | gzip > tools.gz
+    proctor export --bundle case-17.tar.zst --session 4f0c2c4e
+    """  # noqa: D301 - \b keeps typer from joining the lines
+    wanted = _views(form, view or [])
+    if content and form not in {Form.NDJSON, Form.OTLP}:
+        raise typer.BadParameter(f"{form.value} always has content", param_hint="--content")
+    if profile is not Profile.PROCTOR and form is not Form.NDJSON:
+        raise typer.BadParameter("for ndjson only", param_hint="--profile")
+    settings = load(config)
+    choice = Choice(
+        session=session,
+        principal=principal,
+        since=_moment(since, "--since"),
+        until=_moment(until, "--until"),
+    )
+    if bundle is not None:
+        if form is not Form.NDJSON or output != "-" or view or content or force:
+            raise typer.BadParameter(
+                "goes with --session, --principal, --since and --until alone",
+                param_hint="--bundle",
+            )
+        _bundle(settings, choice, bundle)
+        return
+    told: dict[str, object] = {
+        "by": user(),
+        "format": form.value,
+        "views": wanted,
+        "content": content or form not in {Form.NDJSON, Form.OTLP},
+        "session": session,
+        "principal": principal,
+        "since": timestamp(choice.since) if choice.since else None,
+        "until": timestamp(choice.until) if choice.until else None,
+        "to": "standard output" if output == "-" else str(Path(output).absolute()),
+    }
+    with reading(settings.audit.path) as reader:
+        if form is Form.PARQUET:
+            rows = _parquet(settings, reader, choice, wanted, Path(output), told)
+        else:
+            work = Work(
+                reader=reader,
+                store=Store.at(settings.audit.path).id(),
+                form=form,
+                profile=profile,
+                views=frozenset(wanted),
+                content=content,
+            )
+            rows = _one(settings, work, chosen(choice, form), output, told, force=force)
+    if output != "-":
+        typer.echo(f"{rows} rows in {visible(output)}", err=True)
+
+
+def _one(  # noqa: PLR0913 - what the command was given
+    settings: Config,
+    work: Work,
+    choice: Choice,
+    output: str,
+    told: Mapping[str, object],
+    *,
+    force: bool,
+) -> int:
+    planned = plan(work.reader, choice)
+    with _steps(planned.records) as count:
+        if output == "-":
+            # What was written cannot be taken back, so it is on record before it is.
+            _put_on_record(settings, {**told, "records": planned.records, "rows": None})
+            return work.write(planned, sys.stdout.buffer, count)
+        draft = Draft(Path(output), force=force)
+        with draft.open() as file:
+            try:
+                rows = work.write(planned, file, count)
+            except OSError as error:
+                raise unwritable(Path(output), error) from None
+            _put_on_record(settings, {**told, "records": planned.records, "rows": rows})
+            draft.publish(file)
+    return rows
+
+
+def _parquet(  # noqa: PLR0913, PLR0917 - what the command was given
+    settings: Config,
+    reader: Reader,
+    choice: Choice,
+    wanted: list[str],
+    folder: Path,
+    told: Mapping[str, object],
+) -> int:
+    if str(folder) == "-":
+        raise typer.BadParameter("a folder, for parquet", param_hint="--output")
+    if folder.exists():
+        raise ClientError(
+            "output-exists",
+            "There is such a folder already",
+            got=str(folder),
+            hint="Name another: files of two exports are not mixed.",
+        )
+    try:
+        draft = Path(
+            mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.absolute().parent)
+        )
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    rows = dict.fromkeys(wanted, 0)
+    try:
+        with _steps(len(wanted)) as count:
+            for view in wanted:
+                path = named(draft, view)
+                with Draft(path).open() as file:
+                    for written in parquet.write(reader, view, choice, file):
+                        rows[view] += written
+                    Draft(path).publish(file)
+                count()
+        _put_on_record(settings, {**told, "records": None, "rows": rows})
+        draft.rename(folder)
+        sync_folder(folder.absolute().parent)
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return sum(rows.values())
+
+
+def _bundle(settings: Config, choice: Choice, target: Path) -> None:
+    from proctor.export.bundle import write_bundle  # noqa: PLC0415 - the other forms need it not
+
+    told: dict[str, object] = {
+        "by": user(),
+        "format": "bundle",
+        "session": choice.session,
+        "principal": choice.principal,
+        "since": timestamp(choice.since) if choice.since else None,
+        "until": timestamp(choice.until) if choice.until else None,
+        "to": str(target.absolute()),
+    }
+    made = write_bundle(
+        settings.audit.path,
+        target,
+        choice,
+        datetime.now(UTC).timestamp(),
+        put_on_record=lambda more: _put_on_record(settings, {**told, **more}),
+    )
+    left_out = f", {made.left_out} others by their hash alone" if made.left_out else ""
+    typer.echo(f"{made.records} records in {visible(str(target))}{left_out}", err=True)
+
+
+def _put_on_record(settings: Config, detail: Mapping[str, object]) -> None:
+    """Durable before anybody has the export, by a writer of its own: gateways may run meanwhile.
+
+    Raises:
+        ConfigurationError, InternalError: It cannot be recorded; then nothing is exported.
+    """
+
+    async def main() -> None:
+        sealing = Sealing(state=settings.state, every=settings.audit.checkpoints.every)
+        recorder = await Recorder.open(settings.audit.path, sealing=sealing)
+        try:
+            await recorder.event("export", detail)
+        finally:
+            await recorder.close()
+
+    asyncio.run(main())
+
+
+def _views(form: Form, given: list[ViewName]) -> list[str]:
+    """Those that are meant, in the order of the views."""
+    known = parquet.VIEWS if form is Form.PARQUET else VIEWS
+    if given and form not in {Form.NDJSON, Form.PARQUET}:
+        raise typer.BadParameter("for ndjson and parquet only", param_hint="--view")
+    asked = {each.value for each in given}
+    if not asked or "all" in asked:
+        return list(known)
+    if strange := sorted(asked.difference(known)):
+        raise typer.BadParameter(
+            f"{', '.join(strange)} is made of many records: take --format parquet",
+            param_hint="--view",
+        )
+    return [name for name in known if name in asked]
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    """So long ago (`7d`), or a date or time, which is UTC unless it says otherwise."""
+    if text is None:
+        return None
+    try:
+        return datetime.now(UTC) - timedelta(seconds=parse_duration(text))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            "expected 7d, 24h, 2026-11-22 or 2026-11-22T14:00:00Z", param_hint=option
+        ) from None
+
+
+@contextmanager
+def _steps(total: int) -> Iterator[Callable[[], None]]:
+    """A bar on standard error, where somebody looks at it; what it yields moves it on."""
+    from rich.console import Console  # noqa: PLC0415 - a hundred ms that a pipe does without
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn())
+    quiet = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda: progress.advance(task)

@@ -1,0 +1,346 @@
+"""Verifies a whole record."""
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from proctor.audit.store import CONTENT, SEGMENTS
+from proctor.errors import ClientError
+from proctor.evidence.keys import origin_of
+from proctor.evidence.statement import Statement
+from proctor.evidence.verify import shown
+from proctor.evidence.verify.cold import Cold, read_all, seeded
+from proctor.evidence.verify.columns import check_columns
+from proctor.evidence.verify.copies import as_of
+from proctor.evidence.verify.files import Listed, check_files, read_ledger
+from proctor.evidence.verify.findings import Findings
+from proctor.evidence.verify.hot import Hot, read_journals
+from proctor.evidence.verify.signed import SLACK, Sealed, SealedLog, moment, read_log
+from proctor.evidence.verify.snapshot import SEED, Snapshot, take
+from proctor.evidence.verify.trust import TrustedKey, trusted
+from proctor.evidence.verify.writer import WriterCheck, WriterReport, details_of
+from proctor.tlog.note import MAX_NOTE, VerifierKey, parse_note
+
+_TRIES = 2
+
+type Progress = Callable[[str, int, int], None]
+"""Told what is being done, how far it is, and how far it goes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be verified, and how.
+
+    Attributes:
+        record: The record's folder.
+        key: Public key, 32 bytes, or None.
+        kept: Checkpoints that were kept elsewhere: a name, and the text of the file.
+        quick: Believe files whose hash the signed ledger names, instead of comparing what is in
+            them with itself.
+        now: As of when promises are judged: now, or when a copy was made.
+    """
+
+    record: Path
+    key: bytes | None = None
+    kept: tuple[tuple[str, str], ...] = ()
+    quick: bool = False
+    now: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What was found.
+
+    Attributes:
+        store: The record's name.
+        keys: How many keys its trail has.
+        quick: Whether files were believed by their hash.
+        writers: Each of them.
+        findings: What is wrong, and what is worth knowing.
+    """
+
+    store: str
+    keys: int
+    quick: bool
+    writers: list[WriterReport] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
+
+
+def _quiet(what: str, done: int, total: int) -> None:
+    del what, done, total
+
+
+def verify(asked: Asked, progress: Progress = _quiet) -> Report:
+    """Verifies a record; one that is being written, too.
+
+    Raises:
+        ConfigurationError: Code `store-missing`.
+        OSError: A file is there and the disk does not give it.
+    """
+    for _ in range(_TRIES):
+        before = _look(asked.record)
+        try:
+            report = _Verifier(asked, progress).run()
+        except FileNotFoundError:  # merged or dropped while we looked
+            continue
+        if not report.findings.problems or _look(asked.record) == before:
+            return report
+    return _Verifier(asked, progress).run()
+
+
+def _look(path: Path) -> list[tuple[str, int, int]]:
+    """All files with size and time: whether somebody is at work."""
+    found = []
+    for file in path.rglob("*"):
+        try:
+            seen = file.stat()
+        except OSError:
+            continue
+        if "tmp" not in file.parts[len(path.parts) :]:
+            found.append((str(file), seen.st_size, seen.st_mtime_ns))
+    return sorted(found)
+
+
+class _Verifier:
+    """One look at a record."""
+
+    def __init__(self, asked: Asked, progress: Progress) -> None:
+        self._asked = asked
+        self._progress = progress
+        self._now = asked.now or datetime.now(UTC)
+        self._findings = Findings()
+        self._counted = 0
+
+    def run(self) -> Report:
+        """Everything, in order."""
+        asked, findings = self._asked, self._findings
+        with ThreadPoolExecutor(1) as beside:
+            views = beside.submit(shown.check_views, asked.record)
+            shot = take(asked.record, findings)
+            self._now = as_of(asked.record, shot.bundle, self._now, findings)
+            store_id = str(shot.note.get("id", ""))
+            keys = trusted(asked.record, store_id, asked.key, findings)
+            report = Report(store=store_id, keys=len(keys), quick=asked.quick, findings=findings)
+            logs = {
+                name: read_log(
+                    writer,
+                    store_id=store_id,
+                    keys=keys,
+                    now=self._now,
+                    quick=asked.quick,
+                    findings=findings,
+                )
+                for name, writer in shot.writers.items()
+            }
+            kept = self._kept(shot, store_id, keys)
+            listed = {
+                name: read_ledger(writer, logs[name], findings)
+                for name, writer in shot.writers.items()
+            }
+            self._writers(shot, listed)
+            cold = self._cold(shot, listed)
+            ended = {name for name, log in logs.items() if log.last and log.last.due is None}
+            if shot.bundle is None:
+                hashes = {name: each.sha256 for name, each in cold.items()}
+                vouched = check_files(shot, listed, hashes, ended, findings)
+            else:
+                vouched = set()
+            self._columns(shot, vouched)
+            hot = {
+                name: read_journals(writer, running=self._running(logs[name]), findings=findings)
+                for name, writer in shot.writers.items()
+            }
+            erased = _erased([*cold.values(), *hot.values()])
+            for name, writer in shot.writers.items():
+                part = WriterCheck(
+                    shot,
+                    writer,
+                    logs[name],
+                    kept.get(name, []),
+                    listed[name],
+                    cold,
+                    hot[name],
+                    vouched,
+                    erased,
+                    findings,
+                    self._blocks,
+                    quick=asked.quick,
+                )
+                report.writers.append(part.run())
+            _merge(findings, views.result())
+        return report
+
+    def _blocks(self, count: int) -> None:
+        self._counted += count
+        self._progress("content", self._counted, self._counted)
+
+    def _running(self, log: SealedLog) -> bool:
+        """Whether a gateway may be writing right now."""
+        last = log.last
+        return last is not None and last.due is not None and self._now <= last.due + SLACK
+
+    def _cold(self, shot: Snapshot, listed: dict[str, Listed]) -> dict[str, Cold]:
+        seeded(shot.path, (f"{kind}/{SEED}" for kind in (SEGMENTS, CONTENT)), self._findings)
+        wanted = [
+            file.name
+            for file in shot.files
+            if not self._asked.quick or file.name not in listed.get(file.writer, Listed()).vouched
+        ]
+        total = sum((shot.path / file.name).stat().st_size for file in shot.files)
+        done = 0
+
+        def tick(size: int) -> None:
+            nonlocal done
+            done += size
+            self._progress("files", done, total)
+
+        found = {each.name: each for each in read_all(shot.path, shot.files, wanted, tick)}
+        for file in shot.files:
+            if found[file.name].error:
+                self._findings.problem(
+                    "file-unreadable",
+                    "A file cannot be read",
+                    writer=file.writer,
+                    file=file.name,
+                    found=found[file.name].error,
+                )
+            if file.writer not in shot.writers:
+                self._findings.problem(
+                    "writer-missing",
+                    "A file is of a writer that is not there",
+                    writer=file.writer,
+                    file=file.name,
+                )
+        return found
+
+    def _columns(self, shot: Snapshot, vouched: set[str]) -> None:
+        files = [
+            file
+            for file in shot.files
+            if file.kind == SEGMENTS and not (self._asked.quick and file.name in vouched)
+        ]
+        total = sum(file.last + 1 - file.first for file in files)
+        done = 0
+
+        def tick(rows: int) -> None:
+            nonlocal done
+            done += rows
+            self._progress("columns", done, total)
+
+        check_columns(shot.path, files, self._findings, tick)
+
+    def _writers(self, shot: Snapshot, listed: dict[str, Listed]) -> None:
+        for name, of in listed.items():
+            for other in sorted(of.writers - set(shot.writers)):
+                self._findings.problem(
+                    "writer-missing",
+                    "A writer that another one saw is not there",
+                    writer=other,
+                    file=f"writers/{name}/ledger.jsonl",
+                )
+        for name, writer in shot.writers.items():
+            if writer.retired is not None:
+                try:
+                    said = json.loads(writer.retired)
+                    why, since = str(said["why"]), str(said["since"])
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    why, since = "what it says cannot be read", ""
+                self._findings.problem(
+                    "writer-retired",
+                    "The gateway let a writer rest, because its record was not what was signed",
+                    writer=name,
+                    time=since,
+                    file=f"writers/{name}/retired.json",
+                    found=why,
+                )
+
+    def _kept(
+        self, shot: Snapshot, store_id: str, keys: Sequence[TrustedKey]
+    ) -> dict[str, list[Sealed]]:
+        """Checkpoints from elsewhere, by writer."""
+        found: dict[str, list[Sealed]] = {}
+        for name, text in self._asked.kept:
+            for note in _notes(text):
+                said = self._foreign(name, note, store_id, keys)
+                if said is None:
+                    continue
+                writer = said.origin.rpartition("/")[2]
+                if writer not in shot.writers:
+                    self._findings.problem(
+                        "writer-missing",
+                        "A checkpoint that was kept is of a writer that is not there",
+                        writer=writer,
+                        file=name,
+                        expected=f"{said.size} records",
+                    )
+                    continue
+                found.setdefault(writer, []).append(Sealed(statement=said, where=name, good=True))
+        return found
+
+    def _foreign(
+        self, name: str, note: str, store_id: str, keys: Sequence[TrustedKey]
+    ) -> Statement | None:
+        """A kept checkpoint, if it is this record's and signed."""
+        try:
+            parsed = parse_note(note)
+            said = Statement.parse(parsed.text)
+        except ClientError as error:
+            self._findings.problem(
+                "checkpoint-unreadable",
+                "A kept checkpoint cannot be read",
+                file=name,
+                found=error.got,
+            )
+            return None
+        writer = said.origin.rpartition("/")[2]
+        if said.origin != origin_of(store_id, writer):
+            self._findings.problem(
+                "checkpoint-foreign",
+                "A kept checkpoint is another record's",
+                file=name,
+                found=said.origin,
+                expected=origin_of(store_id, writer),
+            )
+            return None
+        if not any(parsed.signed_by(VerifierKey(said.origin, key.public)) for key in keys):
+            self._findings.problem(
+                "signature-wrong",
+                "A kept checkpoint is not signed by a key of the record",
+                writer=writer,
+                file=name,
+                time=moment(said.time),
+            )
+            return None
+        return said
+
+
+def _erased(parts: Sequence[Cold | Hot]) -> set[str]:
+    """Scopes that the record says were erased, in whichever writer's."""
+    found = set[str]()
+    for part in parts:
+        for detail in details_of(part.events, "erasure"):
+            scopes = detail.get("scopes")
+            found.update(map(str, scopes) if isinstance(scopes, list) else ())
+    return found
+
+
+def _notes(text: str) -> list[str]:
+    """The notes in a file: one as it is, or many as JSON strings, one a line."""
+    if not text.startswith('"'):
+        return [text]
+    found = []
+    for line in text.splitlines():
+        try:
+            note = json.loads(line)
+        except (ValueError, RecursionError):
+            note = ""
+        found.append(note[: MAX_NOTE + 1] if isinstance(note, str) else "")
+    return found
+
+
+def _merge(findings: Findings, more: Findings) -> None:
+    findings.listed += more.listed
+    findings.counts += more.counts

@@ -1,0 +1,1 @@
+"""The record for others: NDJSON, Parquet, HAR, mitmproxy's flows and OpenTelemetry spans."""

@@ -1,0 +1,1 @@
+"""Recorded sessions again: watched, served back to a client, or sent anew under an approval."""

@@ -1,0 +1,163 @@
+"""Looking for something: the newest first, day by day, each result in its context.
+
+A day's files are asked only for as much as is still wanted, and each walks from its newest text on,
+so that what many texts have is found as fast as what few have.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import groupby, islice
+from pathlib import Path
+from time import monotonic
+
+from proctor.audit.envelope import timestamp
+from proctor.search.documents import Part
+from proctor.search.indexer import FOLDER
+from proctor.search.partition import Hit, Partition
+from proctor.search.places import Place, places
+from proctor.search.query import Query
+from proctor.search.snippets import Snippet, snippet
+from proctor.search.texts import session_value, tag
+
+SECONDS = 15.0
+"""For which one search may look."""
+MAX_LIMIT = 500
+MAX_SKIP = 10_000
+_MAX_SESSIONS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What results must be like; None for anything.
+
+    Attributes:
+        principal: `Principal.key`, or a subject.
+        session: A session's name, or its beginning.
+        tool: A tool's name, for what it was asked and what it gave back.
+        verdict: `allow`, `hold` or `deny`.
+        entity: A type of entity found in that exchange.
+        part: Where the text stood.
+        since: Recorded from then on.
+        until: Recorded before.
+        within: Only these sessions, by principal and name.
+    """
+
+    principal: str | None = None
+    session: str | None = None
+    tool: str | None = None
+    verdict: str | None = None
+    entity: str | None = None
+    part: Part | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    within: frozenset[tuple[str, str]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A text that has what was looked for, and the words around it."""
+
+    hit: Hit
+    snippet: Snippet
+
+
+def search(
+    recordings: Path, query: Query, filters: Filters, *, limit: int, skip: int = 0
+) -> list[Result]:
+    """What is found, the newest first.
+
+    Args:
+        recordings: The record's folder.
+        query: What is looked for.
+        filters: What results must be like.
+        limit: At most so many.
+        skip: After so many, for the next page.
+
+    Raises:
+        ClientError: Code `search-slow`.
+        InternalError: Code `search-index-unreadable`.
+    """
+    end = monotonic() + SECONDS
+    marks = query.places()
+    first, many = min(skip, MAX_SKIP), min(limit, MAX_LIMIT)
+    with ExitStack() as stack:
+
+        def opened(place: Place) -> Partition:
+            partition = Partition.opened(recordings / FOLDER, place)
+            stack.callback(partition.close)
+            partition.limit(lambda: monotonic() > end)
+            return partition
+
+        hits = _hits(recordings / FOLDER, query, filters, opened)
+        return [
+            Result(hit=hit, snippet=snippet(hit.text, marks))
+            for hit in islice(hits, first, first + many)
+        ]
+
+
+type _Open = Callable[[Place], Partition]
+
+
+def _hits(folder: Path, query: Query, filters: Filters, opened: _Open) -> Iterator[Hit]:
+    for day, there in groupby(places(folder), key=lambda place: place.day):
+        if not _in_time(day, filters):
+            continue
+        runs = [_of(opened, place, query, filters) for place in there]
+        yield from heapq.merge(*runs, key=lambda hit: (hit.ts, hit.writer, hit.seq), reverse=True)
+
+
+def _of(opened: _Open, place: Place, query: Query, filters: Filters) -> Iterator[Hit]:
+    try:
+        partition = opened(place)
+    except FileNotFoundError:  # dropped, or made anew under another name
+        return
+    tags = _tags(partition, filters)
+    if tags is None:
+        return
+    yield from partition.find(
+        query.expression(tags),
+        since=_within(place.day, filters.since),
+        until=_within(place.day, filters.until),
+    )
+
+
+def _within(day: date, moment: datetime | None) -> str | None:
+    """A bound as records write it, on the day on which it is one."""
+    if moment is None or moment.astimezone(UTC).date() != day:
+        return None
+    return timestamp(moment.timestamp())
+
+
+def _in_time(day: date, filters: Filters) -> bool:
+    since, until = filters.since, filters.until
+    return (since is None or day >= since.astimezone(UTC).date()) and (
+        until is None or day <= until.astimezone(UTC).date()
+    )
+
+
+def _tags(partition: Partition, filters: Filters) -> tuple[str, ...] | None:
+    """What the filters ask for, in FTS5's language; None where nothing here can be it."""
+    tags = [
+        f'"{tag(kind, value)}"'
+        for kind, value in (
+            ("p", filters.principal),
+            ("t", filters.tool),
+            ("v", filters.verdict),
+            ("e", filters.entity),
+            ("i", filters.part),
+        )
+        if value is not None
+    ]
+    for sessions in (
+        None if filters.session is None else partition.sessions(filters.session, _MAX_SESSIONS),
+        filters.within,
+    ):
+        if sessions is not None:
+            if not sessions:
+                return None
+            each = [f'"{tag("s", session_value(*session))}"' for session in sorted(sessions)]
+            tags.append(f"({' OR '.join(each)})")
+    return tuple(tags)

@@ -1,0 +1,60 @@
+"""A text as the index takes it, with the words by which filters find it, and its packed copy."""
+
+import json
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import zstandard
+
+from proctor.search.words import TAG, spaced
+
+MAX_TEXT = 1024 * 1024
+"""Characters of a text that are indexed; what comes after cannot be found."""
+
+
+def tag(kind: str, value: str) -> str:
+    """The word that stands for a filter's value."""
+    return TAG + kind + blake2b(value.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def session_value(principal: str, session_id: str) -> str:
+    """What `tag` takes for a session: two principals never share one."""
+    return json.dumps([principal, session_id])
+
+
+def indexed(words: str, known: Sequence[str]) -> str:
+    """A text as FTS5 takes it, and the words by which filters find it.
+
+    Args:
+        words: The text.
+        known: Part, verdict, principal, subject, session, tool, entities (`_WORDS`).
+    """
+    part, verdict, principal, subject, session, tool, entities = known
+    tags = [
+        tag("i", part),
+        tag("v", verdict),
+        tag("p", principal),
+        tag("p", subject),
+        tag("s", session_value(principal, session)),
+        *([tag("t", tool)] if tool else ()),
+        *(tag("e", entity) for entity in entities.split()),
+    ]
+    return f"{spaced(words)} {' '.join(tags)}"
+
+
+def pack(text: str) -> bytes:
+    """A copy of it, small."""
+    return zstandard.compress(text.encode("utf-8", "replace"))
+
+
+def unpack(packed: bytes) -> str:
+    """The inverse of `pack`.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    try:
+        raw = zstandard.ZstdDecompressor().decompress(packed, 4 * MAX_TEXT)
+    except zstandard.ZstdError:
+        raise ValueError("a packed text") from None
+    return raw.decode("utf-8", "replace")

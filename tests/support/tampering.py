@@ -1,0 +1,448 @@
+# ruff: noqa: S608 - made of the tests' own names
+"""A record with something of everything, and every way in which somebody might change it."""
+
+import asyncio
+import json
+import random
+import shutil
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from proctor.audit import keeper
+from proctor.audit.envelope import Chain
+from proctor.audit.keeper import Pace
+from proctor.audit.recorder import Recorder
+from proctor.audit.store import Store
+from proctor.evidence.keeping import rotate
+from proctor.evidence.sealer import Every, Sealing
+from proctor.evidence.statement import Statement
+from proctor.tlog.note import Signer, parse_note, signed
+from proctor.tlog.tree import leaf_hash, root_of
+from tests.support.envelopes import ALICE, BOB, begin, end, run, turn, until
+
+# Merges happen early; journals stay for a while, so that records lie in two places.
+PACE = Pace(
+    journal_age=3600.0, journal_bytes=6000, settle=0.0, reuse=3600.0, unlink=0.0, retry=0.05
+)
+CLEAN = Pace(journal_age=3600.0, journal_bytes=6000, settle=0.0, reuse=0.0, unlink=0.0, retry=0.05)
+
+
+async def _flows(recorder: Recorder, name: str, count: int) -> None:
+    for number in range(count):
+        flow = f"{name}-{number}"
+        who = ALICE if number % 2 else BOB
+        scope = recorder.scope(who, run(name))
+        prompt = recorder.put(scope, f"{flow} says: ".encode() + b"hello world " * (number % 40))
+        seq = await begin(recorder, flow, principal=who, turn=turn(prompt))
+        output = recorder.put(scope, f"{flow} answers\xff".encode("latin-1") + bytes(range(9)))
+        await end(recorder, flow, seq, principal=who, turn=turn(prompt, output))
+
+
+async def _write(path: Path, state: Path, name: str, count: int, pace: Pace) -> None:
+    sealing = Sealing(state=state, every=Every(records=7, seconds=3600.0))
+    one = await Recorder.open(path, pace=pace, sealing=sealing)
+    two = await Recorder.open(path, pace=pace, sealing=sealing)
+    await _flows(one, name, count)
+    await _flows(two, f"{name}-too", count // 2)
+    await one.event("policy.reload", {"why": name})
+    if pace is CLEAN:
+        files = path / "segments"
+        await until(lambda: any(files.glob("w0-1-*.parquet")))
+    await one.close()
+    await two.close()
+
+
+def make(path: Path, state: Path, *, fan_in: int = 3) -> Path:
+    """A record of two writers and two keys: hot, cold and merged files, ended as it should."""
+    before, keeper.FAN_IN = keeper.FAN_IN, fan_in
+    try:
+        asyncio.run(_write(path, state, "a", 12, CLEAN))
+        rotate(Store.at(path), state, _now())
+        asyncio.run(_write(path, state, "b", 8, PACE))
+    finally:
+        keeper.FAN_IN = before
+    return path
+
+
+def _now() -> float:
+    import time  # noqa: PLC0415 - one call
+
+    return time.time()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One change.
+
+    Attributes:
+        kind: Of change.
+        what: What was done.
+    """
+
+    kind: str
+    what: str
+
+
+type Change = Callable[[Path, random.Random], str]
+
+CHANGES: dict[str, Change] = {}
+"""Kinds of change: each changes a record at a random place, and says what it did."""
+
+
+def change(name: str) -> Callable[[Change], Change]:
+    """Names a kind of change."""
+
+    def put(function: Change) -> Change:
+        CHANGES[name] = function
+        return function
+
+    return put
+
+
+def evidence(path: Path) -> list[Path]:
+    """Files that bear evidence, and are not empty.
+
+    Out of scope, for a changed byte there alters nothing that anybody relies on: `lock`, `tmp`,
+    `*.torn`, `seed.parquet` (verify sees to it that it has no rows), the unused pages of
+    audit.duckdb (its definitions are compared), and `cosignatures.jsonl` (witnesses' keys are not
+    the verifier's).
+    """
+    found = [path / "store.json", *sorted((path / "keys").glob("*.note"))]
+    found += sorted(file for kind in ("segments", "content") for file in (path / kind).glob("w*"))
+    for writer in sorted((path / "writers").iterdir()):
+        found += sorted(writer.glob("[0-9]*.jsonl"))
+        found += [writer / name for name in ("checkpoints.jsonl", "ledger.jsonl", "leaves")]
+        found += [writer / name for name in ("state.json", "open.jsonl")]
+    return [file for file in found if file.exists() and file.stat().st_size]
+
+
+def _pick(path: Path, chance: random.Random, pattern: str) -> Path:
+    return chance.choice([file for file in sorted(path.glob(pattern)) if file.stat().st_size])
+
+
+def _name(file: Path, path: Path) -> str:
+    return file.relative_to(path).as_posix()
+
+
+def _lines(file: Path) -> list[bytes]:
+    return file.read_bytes().splitlines(keepends=True)
+
+
+_KINDS = (b'{"v', b'{"c')
+
+
+def _number(line: bytes) -> tuple[str, int]:
+    said = json.loads(line)
+    return ("seq", said["seq"]) if "seq" in said else ("n", said["n"])
+
+
+def _records(lines: list[bytes]) -> list[int]:
+    return [at for at, line in enumerate(lines) if line.startswith(b'{"v":1')]
+
+
+@change("flip a byte")
+def flip(path: Path, chance: random.Random) -> str:
+    """One bit of one byte of any file that bears evidence."""
+    file = chance.choice(evidence(path))
+    data = bytearray(file.read_bytes())
+    at = chance.randrange(len(data))
+    data[at] ^= 1 << chance.randrange(8)
+    file.write_bytes(data)
+    return f"{_name(file, path)} byte {at}"
+
+
+@change("edit a record in a journal")
+def edit(path: Path, chance: random.Random) -> str:
+    """Another host in one record, JSON as it should be."""
+    file = _pick(path, chance, "writers/*/[0-9]*.jsonl")
+    lines = _lines(file)
+    at = chance.choice(_records(lines))
+    lines[at] = lines[at].replace(b'"ts":"20', b'"ts":"19', 1)
+    file.write_bytes(b"".join(lines))
+    return f"{_name(file, path)} line {at + 1}"
+
+
+@change("edit a record in a journal and mend the chain after it")
+def rewrite(path: Path, chance: random.Random) -> str:
+    """As one who has no key, and all the patience in the world."""
+    file = _pick(path, chance, "writers/*/[0-9]*.jsonl")
+    lines = _lines(file)
+    start = chance.choice(_records(lines))
+    prev = ""
+    for at in [each for each in _records(lines) if each >= start]:
+        said = json.loads(lines[at])
+        if at == start:
+            said["ts"] = "1999" + said["ts"][4:]
+        elif prev:
+            said["prev"] = prev
+        lines[at] = json.dumps(said, separators=(",", ":")).encode() + b"\n"
+        prev = leaf_hash(lines[at][:-1]).hex()
+    file.write_bytes(b"".join(lines))
+    return f"{_name(file, path)} from line {start + 1}"
+
+
+@change("delete a line of a journal")
+def delete(path: Path, chance: random.Random) -> str:
+    """A record or a block; not the first one of all, of which a segment may have the only copy."""
+    file = _pick(path, chance, "writers/*/[0-9]*.jsonl")
+    lines = _lines(file)
+    others = [line for each in file.parent.glob("[0-9]*.jsonl") for line in _lines(each)]
+    first = {min(_number(line) for line in others if line[:3] == kind) for kind in _KINDS}
+    at = chance.randrange(len(lines))
+    if _number(lines[at]) in first:
+        return delete(path, chance)
+    del lines[at]
+    file.write_bytes(b"".join(lines))
+    return f"{_name(file, path)} line {at + 1}"
+
+
+@change("insert a line into a journal")
+def insert(path: Path, chance: random.Random) -> str:
+    """A copy of another one, or a record that never was."""
+    file = _pick(path, chance, "writers/*/[0-9]*.jsonl")
+    lines = _lines(file)
+    at = chance.randrange(len(lines) + 1)
+    if chance.random() < 0.5:
+        line = chance.choice(lines)
+    else:
+        chain = Chain(file.parent.name, chance.randrange(1000), "ab" * 32)
+        line = chain.seal("event", 1e9, {"event_kind": "x", "detail": {}})
+    lines.insert(at, line)
+    file.write_bytes(b"".join(lines))
+    return f"{_name(file, path)} before line {at + 1}: {line[:70]!r}"
+
+
+@change("reorder lines of a journal")
+def reorder(path: Path, chance: random.Random) -> str:
+    """Two records, or two blocks, in each other's place."""
+    file = _pick(path, chance, "writers/*/[0-9]*.jsonl")
+    lines = _lines(file)
+    kind = _records(lines)
+    if len(kind) < 2:
+        return delete(path, chance)
+    one, other = chance.sample(kind, 2)
+    lines[one], lines[other] = lines[other], lines[one]
+    file.write_bytes(b"".join(lines))
+    return f"{_name(file, path)} lines {one + 1} and {other + 1}"
+
+
+@change("cut a file short")
+def truncate(path: Path, chance: random.Random) -> str:
+    """Any file that bears evidence."""
+    file = chance.choice(evidence(path))
+    size = chance.randrange(file.stat().st_size)
+    with file.open("r+b") as target:
+        target.truncate(size)
+    return f"{_name(file, path)} at {size}"
+
+
+@change("cut off the end of a record and of its checkpoints")
+def roll_back(path: Path, chance: random.Random) -> str:
+    """As if the last records had never been: what truncation looks like without a kept head."""
+    log = _pick(path, chance, "writers/*/checkpoints.jsonl")
+    lines = _lines(log)
+    lines = lines[: chance.randrange(1, len(lines))]
+    log.write_bytes(b"".join(lines))
+    last = Statement.parse(parse_note(json.loads(lines[-1])).text)
+    for file in log.parent.glob("[0-9]*.jsonl"):
+        kept = [
+            line
+            for line in _lines(file)
+            if not line.startswith(b'{"v":1') or json.loads(line)["seq"] < last.size
+        ]
+        file.write_bytes(b"".join(kept))
+    return f"{_name(log, path)}: {len(lines)} checkpoints are left"
+
+
+@change("take out a checkpoint")
+def forget(path: Path, chance: random.Random) -> str:
+    """Any of them."""
+    log = _pick(path, chance, "writers/*/checkpoints.jsonl")
+    lines = _lines(log)
+    at = chance.randrange(len(lines))
+    del lines[at]
+    log.write_bytes(b"".join(lines))
+    return f"{_name(log, path)} line {at + 1}"
+
+
+@change("change a checkpoint and sign it with another key")
+def resign(path: Path, chance: random.Random) -> str:
+    """The right name, the wrong key."""
+    log = _pick(path, chance, "writers/*/checkpoints.jsonl")
+    lines = _lines(log)
+    at = chance.randrange(len(lines))
+    note = parse_note(json.loads(lines[at]))
+    signer = Signer(note.text.partition("\n")[0], Ed25519PrivateKey.generate())
+    lines[at] = json.dumps(str(signed(note.text, [signer]))).encode() + b"\n"
+    log.write_bytes(b"".join(lines))
+    return f"{_name(log, path)} line {at + 1}"
+
+
+@change("a second history, signed with another key")
+def fork(path: Path, chance: random.Random) -> str:
+    """A checkpoint of the same size over other records, put after the last."""
+    log = _pick(path, chance, "writers/*/checkpoints.jsonl")
+    lines = _lines(log)
+    said = Statement.parse(parse_note(json.loads(lines[-1])).text)
+    text = str(said).replace(
+        b64encode(said.root).decode(), b64encode(root_of(chance.randbytes(64))).decode()
+    )
+    signer = Signer(said.origin, Ed25519PrivateKey.generate())
+    log.write_bytes(b"".join([*lines, json.dumps(str(signed(text, [signer]))).encode() + b"\n"]))
+    return _name(log, path)
+
+
+@change("take a file away")
+def remove(path: Path, chance: random.Random) -> str:
+    """One file, or a whole writer."""
+    writers = sorted((path / "writers").iterdir())
+    files = [file for file in evidence(path) if file.name not in {"open.jsonl", "store.json"}]
+    file = chance.choice([*files, *writers])
+    shutil.rmtree(file) if file.is_dir() else file.unlink()
+    return _name(file, path)
+
+
+@change("swap two files")
+def swap(path: Path, chance: random.Random) -> str:
+    """Two segments, or two files of content."""
+    kind = chance.choice(["segments", "content"])
+    one, other = chance.sample(sorted((path / kind).glob("w*.parquet")), 2)
+    first, second = one.read_bytes(), other.read_bytes()
+    one.write_bytes(second)
+    other.write_bytes(first)
+    return f"{_name(one, path)} and {_name(other, path)}"
+
+
+def _remake(file: Path, select: str) -> None:
+    with duckdb.connect() as database:
+        rows = f"(SELECT * FROM read_parquet('{file}'))"
+        made = file.with_suffix(".new")
+        database.execute(f"COPY ({select.format(rows=rows)}) TO '{made}' (FORMAT parquet)")
+    made.replace(file)
+
+
+@change("edit only a column of a segment")
+def edit_column(path: Path, chance: random.Random) -> str:
+    """The verdict that SQL shows, not the record."""
+    file = _pick(path, chance, "segments/w*.parquet")
+    column = chance.choice(["verdict", "host", "subject", "reason"])
+    _remake(file, f"SELECT * REPLACE ('x' AS {column}) FROM {{rows}}")
+    return f"{_name(file, path)} {column}"
+
+
+@change("edit a record of a segment and its columns")
+def edit_segment(path: Path, chance: random.Random) -> str:
+    """Both alike."""
+    file = _pick(path, chance, "segments/w*.parquet")
+    _remake(
+        file,
+        "SELECT * REPLACE (replace(raw, 'api.internal', 'api.elsewhere') AS raw,"
+        " 'api.elsewhere' AS host) FROM {rows}",
+    )
+    return _name(file, path)
+
+
+@change("edit a record of a segment and mend the ledger")
+def edit_listed(path: Path, chance: random.Random) -> str:
+    """The ledger's own line as well, but for what was signed of it."""
+    from proctor.evidence.ledger import digest_of  # noqa: PLC0415 - one use
+
+    file = _pick(path, chance, "segments/w*.parquet")
+    before = digest_of(file)
+    _remake(file, "SELECT * REPLACE ('x' AS verdict) FROM {rows}")
+    for ledger in path.glob("writers/*/ledger.jsonl"):
+        ledger.write_bytes(ledger.read_bytes().replace(before.encode(), digest_of(file).encode()))
+    return _name(file, path)
+
+
+@change("delete a row of a segment or of content")
+def delete_row(path: Path, chance: random.Random) -> str:
+    """One."""
+    kind, number = chance.choice([("segments", "seq"), ("content", "n")])
+    file = _pick(path, chance, f"{kind}/w*.parquet")
+    first, last = map(int, file.stem.split("-")[-2:])
+    which = chance.randint(first, last)
+    _remake(file, f"SELECT * FROM {{rows}} WHERE {number} <> {which}")
+    return f"{_name(file, path)} {number} {which}"
+
+
+@change("edit a block of content")
+def edit_block(path: Path, chance: random.Random) -> str:
+    """What somebody typed, in a journal or a file."""
+    if chance.random() < 0.5:
+        file = _pick(path, chance, "content/w*.parquet")
+        _remake(file, "SELECT * REPLACE (replace(text, 'says', 'sang') AS text) FROM {rows}")
+        return _name(file, path)
+    file = _pick(path, chance, "writers/*/[0-9]*.jsonl")
+    lines = _lines(file)
+    blocks = [at for at, line in enumerate(lines) if b'"text":"' in line]
+    if not blocks:
+        return edit_block(path, chance)
+    at = chance.choice(blocks)
+    lines[at] = lines[at].replace(b'"text":"', b'"text":"x', 1)
+    file.write_bytes(b"".join(lines))
+    return f"{_name(file, path)} line {at + 1}"
+
+
+@change("add a file that views read")
+def add(path: Path, chance: random.Random) -> str:
+    """Beside the others, under a name that is proctor's or is not."""
+    kind = chance.choice(["segments", "content"])
+    file = _pick(path, chance, f"{kind}/w*.parquet")
+    name = chance.choice(["x.parquet", "w0-0-000000090000-000000090001.parquet", "seed.parquet"])
+    shutil.copy(file, file.parent / name)
+    return f"{kind}/{name}"
+
+
+@change("change a view")
+def lie(path: Path, chance: random.Random) -> str:
+    """One that shows less than there is."""
+    name = chance.choice(["flows", "events", "decisions", "_records"])
+    with duckdb.connect(str(path / "audit.duckdb")) as database:
+        database.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT 1 AS seq WHERE false")
+    return name
+
+
+@change("change the bounds of the views")
+def bounds(path: Path, chance: random.Random) -> str:
+    """So that some records are shown nowhere, or twice."""
+    file = _pick(path, chance, "writers/*/state.json")
+    said = json.loads(file.read_bytes())
+    tier = chance.choice(said["tiers"])
+    name = chance.choice(["above", "upto"])
+    tier[name] += chance.choice([-1, 1])
+    file.write_bytes(json.dumps(said, separators=(",", ":")).encode())
+    return f"{_name(file, path)} {tier}"
+
+
+@change("drop records as if by retention")
+def pretend(path: Path, chance: random.Random) -> str:
+    """A file goes, and a line that nobody signed says that this was right."""
+    file = _pick(path, chance, "segments/w*.parquet")
+    writer = file.name.partition("-")[0]
+    ledger = path / "writers" / writer / "ledger.jsonl"
+    count = len(_lines(ledger))
+    line = {"i": count, "ts": "2026-01-01T00:00:00.000000Z", "op": "gone"}
+    line |= {"file": _name(file, path), "why": "retention"}
+    with ledger.open("ab") as target:
+        target.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+    file.unlink()
+    return _name(file, path)
+
+
+def trials(
+    record: Path, work: Path, count: int, seed: int, *, kinds: list[str] | None = None
+) -> Iterator[Trial]:
+    """Changes copies of a record, each in one way; yields after each, the copy being at `work`."""
+    chance = random.Random(seed)  # noqa: S311 - places to change, not secrets
+    names = kinds or list(CHANGES)
+    for number in range(count):
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.copytree(record, work, symlinks=True)
+        name = names[number % len(names)]
+        yield Trial(kind=name, what=CHANGES[name](work, chance))
