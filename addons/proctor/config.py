@@ -354,6 +354,9 @@ def _check_console(config: Config, document: Document) -> None:
     names = [item.name for item in config.notifications]
     _check_unique(names, "notifications", "name", document)
     _check_unique([item.name for item in config.exports], "exports", "name", document)
+    # Two would put each other's file aside, and cut off each other's last line.
+    files = [str(item.to) if isinstance(item.to, Path) else item.name for item in config.exports]
+    _check_unique(files, "exports", "to", document)
 
 
 def _check_unique(

@@ -151,7 +151,12 @@ def _command(value: object, info: ValidationInfo) -> object:
     return (program, *words[1:])
 
 
-def _secure_url(value: object) -> object:
+def secure_url(value: object) -> object:
+    """The check behind `SecureUrl`.
+
+    Raises:
+        ValueError: It is none; says what would be one.
+    """
     expected = "an https URL (http on loopback only) without user, query or fragment"
     scheme, _, rest = (value if isinstance(value, str) else "").partition("://")
     authority, _, path = rest.partition("/")
@@ -166,7 +171,7 @@ def _secure_url(value: object) -> object:
 
 
 def _issuer(value: object) -> object:
-    return value if value == "local" else _secure_url(value)
+    return value if value == "local" else secure_url(value)
 
 
 def _address(value: object) -> object:
@@ -213,7 +218,7 @@ type Variable = Annotated[str, _matching(_VARIABLE, "the name of an environment 
 type Command = Annotated[tuple[str, ...], BeforeValidator(_command)]
 """The program and its arguments; run without a shell."""
 
-type SecureUrl = Annotated[str, BeforeValidator(_secure_url)]
+type SecureUrl = Annotated[str, BeforeValidator(secure_url)]
 type IssuerName = Annotated[str, BeforeValidator(_issuer)]
 type ListenAddress = Annotated[Address, BeforeValidator(_address)]
 type UpstreamOrigin = Annotated[Origin, BeforeValidator(_origin)]

@@ -218,7 +218,7 @@ def _asked(folder: Path, talk: _Talk, kept: Sequence[str]) -> Iterator[Figure]:
             Filters(verdict="deny", tool="Bash", part=Part.INPUT),
         ),
         "some days of it": lambda: (rank(50, 5000), week),
-        "without": lambda: (f"{rank(0, 500)} -{rank(0, 20)}", Filters()),
+        "without": lambda: (f"{rank(0, 500)} !{rank(0, 20)}", Filters()),
     }  # fmt: skip
     everything: list[float] = []
     each: list[str] = []

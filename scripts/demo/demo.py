@@ -23,6 +23,7 @@ import outside
 from rich.console import Console
 from rich.markup import escape
 
+import evidence
 from proctor.testing import gateway, tls
 from proctor.testing.ports import free_ports
 from proctor.testing.standin import KEY, StandIn, serving
@@ -172,6 +173,15 @@ def _play(
         status = running.wait()
     kept = [path.read_bytes() for path in house.rglob("*") if path.is_file()]
     step("Stopped by SIGTERM", f"Exit status {status}.")
+    step(
+        "An outsider checks the record",
+        "With its files and a public key alone. Then a copy in which one letter is another:\n"
+        "where a request was denied, it no longer says so.",
+    )
+    proved = evidence.outsider(house, folder, proctor)
+    step("In hindsight", "What would a rule have done that forbids the shell?")
+    proved |= evidence.in_hindsight(house, proctor)
+    proctor("search", "lemons", "--format", "table", cwd=house)
     return {
         "the client ran its tools": outcome.tools > 0,
         "the client was told why proctor refused": "proctor" in outcome.refusal,
@@ -206,6 +216,7 @@ def _play(
         ),
         "no credential of the client reached the upstream": standin.leaks == [],
         "the gateway ended cleanly": status == 0,
+        **proved,
     }
 
 
@@ -314,8 +325,8 @@ def say(who: str, text: str) -> None:
         console.print(f"[{colour}]{'' if number else who:>8}[/]  {escape(line)}", soft_wrap=True)
 
 
-def proctor(*arguments: str, cwd: Path, **env: str) -> None:
-    """Run a command and let the person see it."""
+def proctor(*arguments: str, cwd: Path, status: int = 0, **env: str) -> None:
+    """Run a command and let the person see it; it has to end with this status."""
     console.print(
         f"\n[bold]$ proctor {escape(' '.join(map(_quoted, arguments)))}[/]", soft_wrap=True
     )
@@ -326,7 +337,7 @@ def proctor(*arguments: str, cwd: Path, **env: str) -> None:
         check=False,
         timeout=60,
     )
-    if done.returncode:
+    if done.returncode != status:
         raise SystemExit(f"proctor {arguments[0]} ended with status {done.returncode}")
 
 

@@ -103,7 +103,7 @@ def test_what_is_erased_goes_on_elsewhere() -> None:
     names = {mine.id, hers.id}
     assert stand.scopes.alive() == names
     stand.now += 1
-    assert stand.scopes.renew(lambda principal, _: principal == ALICE) == [before.scope]
+    assert stand.scopes.renew(lambda _name, principal, _: principal == ALICE) == [before.scope]
     assert mine.id not in names
     assert hers.id in names
     assert stand.scopes.get(ALICE, run()) is mine
@@ -121,4 +121,4 @@ def test_what_somebody_still_holds_is_alive() -> None:
     assert stand.scopes.alive() == {held.id}
     before = held.id
     assert name != before
-    assert stand.scopes.renew(lambda _principal, _session: True) == [before]
+    assert stand.scopes.renew(lambda _name, _principal, _session: True) == [before]

@@ -3,8 +3,11 @@
 import asyncio
 import errno
 import json
+import os
 import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +174,20 @@ def test_whoever_reads_may_have_enough(config: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(oneoff.Work, "write", broken)
     assert run(config).exit_code == 1
+
+
+def test_bytes_do_not_go_to_a_terminal(config: Path) -> None:
+    own, other = os.openpty()
+    command = [sys.executable, "-c", "from proctor.cli import main; main()"]
+    done = subprocess.run(
+        [*command, "export", "--format", "mitm", "--config", str(config)],
+        stdout=other,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(other)
+    os.set_blocking(own, False)
+    with pytest.raises(OSError):  # noqa: PT011 - nothing was written: the far end is closed
+        os.read(own, 1)
+    os.close(own)
+    assert (done.returncode, b"--output" in done.stderr) == (2, True)

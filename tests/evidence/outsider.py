@@ -97,11 +97,14 @@ class Verifier:
         self.id = json.loads((self.path / "store.json").read_bytes())["id"]
         copied = self.optional("bundle.json") or self.optional("backup.json") or {}
         self.bundle = copied if "bundle" in copied else None
-        said = copied.get("made") or copied.get("at")
-        self.now = datetime.fromisoformat(said) if said else now or datetime.now(UTC)
+        self.now = now or datetime.now(UTC)
         self.trail()
         if key not in self.keys:
             return [*self.problems, "the key is not one of the trail's"]
+        if (self.path / "copy.note").exists():
+            self.copy("bundle.json" if self.bundle else "backup.json")
+        else:
+            self.check(self.bundle is None, "what the bundle says is not signed")
         self.blocks: dict[tuple[str, int], bytes] = {}
         self.salts: dict[str, bytes] = {}
         self.raws: list[bytes] = []
@@ -139,6 +142,23 @@ class Verifier:
                 self.check(signed(note, name, signer), f"key {number} is not signed")
             self.keys.append(public)
             after = sha256(text.encode())
+
+    def copy(self, file: str) -> None:
+        name = f"proctor/{self.id}/copy"
+        note = (self.path / "copy.note").read_text()
+        text = note.rpartition("\n\n")[0] + "\n"
+        origin, time, of, *writers = text.splitlines()
+        self.check(origin == name, "the copy is another record's")
+        self.check(any(signed(note, name, key) for key in self.keys), "the copy is not signed")
+        digest = base64.b64encode(sha256((self.path / file).read_bytes())).decode()
+        self.check(of == f"of {digest}", f"{file} is not what was signed")
+        newest = []
+        for folder in sorted((self.path / "writers").iterdir()):
+            last = [json.loads(each) for each in lines_of(folder / "checkpoints.jsonl")][-1:]
+            head = sha256((last[0].rpartition("\n\n")[0] + "\n").encode()) if last else bytes(32)
+            newest.append(f"{folder.name} {base64.b64encode(head).decode()}")
+        self.check(writers == newest, "the copy has come further, or less far")
+        self.now = datetime.fromisoformat(time.split(" ")[1])
 
     def writer(self, folder: Path) -> set[str]:
         name = folder.name

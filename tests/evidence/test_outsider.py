@@ -111,14 +111,17 @@ def test_a_backup_and_bundles(tmp_path: Path) -> None:
     last = newest(path.parent)
     assert last is not None
     now = last.time.timestamp() + 0.1
-    backup = back_up(record, tmp_path / "copies", now).path
+    signs = read_key(tmp_path / "state" / KEY_FILE)
+    backup = back_up(record, tmp_path / "copies", now, key=signs).path
     assert verified(backup, key(tmp_path)) == []
     for name, choice in (
         ("all", Choice()),
         ("one", Choice(session="s1")),
         ("no", Choice(session="x")),
     ):
-        made = write_bundle(record, tmp_path / name, choice, now, put_on_record=lambda _: None)
+        made = write_bundle(
+            record, tmp_path / name, choice, now, key=signs, put_on_record=lambda _: None
+        )
         assert verified(made.path, key(tmp_path)) == []
         # A record that bundle.json does not name, and one that it names and is not there.
         for runs in ('"kept": [[0, 0]]', '"kept": [[0, 1], [3, 3]]'):

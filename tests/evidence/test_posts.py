@@ -21,7 +21,7 @@ def test_one_that_somebody_is_stays_theirs(tmp_path: Path) -> None:
             assert post is not None
             assert await post.do(lambda _: 7) == 7
             assert post.alive() == frozenset()
-            assert post.renew(lambda _principal, _session: True) == []
+            assert post.renew(lambda _name, _principal, _session: True) == []
             post.rotate()
         async with writing(path, time) as (recorder, _):  # and is free again
             assert recorder.writer == "w0"

@@ -13,6 +13,7 @@ import pytest
 from proctor.audit.store import Store
 from proctor.errors import ClientError, InternalError
 from proctor.evidence import erasure, holds
+from proctor.evidence.beside import Runs
 from proctor.evidence.holds import Subject
 from proctor.evidence.hot import all_leaves
 from proctor.evidence.retention import RetentionSettings
@@ -298,12 +299,13 @@ def test_approvals_that_wait_keep_an_erasure_open(tmp_path: Path) -> None:
     path, time = tmp_path / "recordings", Time()
     left = [1, 0]
 
-    async def cards(subject: Subject) -> tuple[int, int]:
+    async def beside(subject: Subject, runs: Runs) -> tuple[int, int]:
         assert subject == Subject(principal=ALICE)
+        assert list(runs) == [(ALICE, "mine")]
         return 1, left.pop(0)
 
     async def test() -> None:
-        async with writing(path, time, cards=cards) as (recorder, upkeep):
+        async with writing(path, time, beside=beside) as (recorder, upkeep):
             await one(recorder, 0, run("mine"))
             await upkeep.erase(Subject(principal=ALICE), "", ADMIN)
             await carried_out(upkeep, path)

@@ -7,28 +7,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.io import FlowReader, FlowWriter
 
-from proctor.export.flows import HarOutput, rebuilt
+from proctor.export.flows import HarOutput, bodies, rebuilt
 from proctor.model import ContentRef
 from tests.export.test_events import envelope
 
 REF = {"scope": "s", "hash": "h", "size": 3, "enc": "utf8", "blocks": "0"}
+WANTED = ContentRef(scope="s", hash="h", size=3, encoding="utf8", blocks="0")
 END = {"ended_at": "2026-01-02T03:04:06.000000Z"}
 
 
+def test_what_it_needs() -> None:
+    assert bodies(envelope(request=REF, response=None, **END)) == [WANTED]
+    assert bodies(envelope(**END)) == []
+
+
 def test_a_body_that_was_erased_says_so() -> None:
-    flow = rebuilt(envelope(request=REF, **END), lambda _: None)
+    flow = rebuilt(envelope(request=REF, **END), {WANTED: None})
     assert flow.request.content == b"(erased from the record)"
 
 
 def test_no_answer_at_all() -> None:
-    flow = rebuilt(envelope(status=None, error="cut off", **END), lambda _: b"")
+    flow = rebuilt(envelope(status=None, error="cut off", **END), {})
     assert flow.response is None
     assert flow.error is not None
 
 
 def test_types_are_what_bodies_say() -> None:
     def kind(body: bytes) -> str:
-        flow = rebuilt(envelope(request=REF, **END), lambda _: body)
+        flow = rebuilt(envelope(request=REF, **END), {WANTED: body})
         return str(flow.request.headers.get("content-type", ""))
 
     assert kind(b' {"a": 1}') == "application/json"
@@ -54,10 +60,7 @@ def test_types_are_what_bodies_say() -> None:
     ),
 )
 def test_whatever_is_on_record_can_be_written_and_read(body: bytes, more: dict[str, Any]) -> None:
-    def read(_: ContentRef) -> bytes:
-        return body
-
-    flow = rebuilt(envelope(request=REF, response=REF, **{**END, **more}), read)
+    flow = rebuilt(envelope(request=REF, response=REF, **{**END, **more}), {WANTED: body})
     file = io.BytesIO()
     FlowWriter(file).add(flow)
     (again,) = FlowReader(io.BytesIO(file.getvalue())).stream()

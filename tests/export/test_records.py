@@ -62,7 +62,9 @@ def test_what_is_young_waits_whichever_way_the_clock_is_wrong(path: Path) -> Non
 def test_a_gap_ends_what_is_taken_and_a_later_beginning_is_told(path: Path) -> None:
     far = datetime(2099, 1, 1, tzinfo=UTC).timestamp()
     with open_record(path) as connection:
-        connection.execute("CREATE TEMP TABLE kept AS SELECT * FROM _records WHERE seq NOT IN (0, 1, 6)")
+        connection.execute(
+            "CREATE TEMP TABLE kept AS SELECT * FROM _records WHERE seq NOT IN (0, 1, 6)"
+        )
         connection.execute("CREATE TEMP VIEW _records AS SELECT * FROM kept")
         reader = Reader(connection)
         first, found = after(reader, "w0", 0, far)

@@ -82,3 +82,16 @@ def test_a_name_is_one_sink_s(tmp_path: Path) -> None:
     two = "exports:\n  - {name: a, to: file:///a}\n  - {name: a, to: file:///b}\n"
     with pytest.raises(ConfigurationError, match="a"):
         load(house(tmp_path, "rules: []\n", two))
+
+
+def test_a_place_is_one_sink_s(tmp_path: Path) -> None:
+    two = "exports:\n  - {name: a, to: file:///a}\n  - {name: b, to: file:///a}\n"
+    with pytest.raises(ConfigurationError, match="'/a' stands twice"):
+        load(house(tmp_path, "rules: []\n", two))
+
+
+def test_a_wrong_place_is_told_in_plain_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(house(tmp_path, "rules: []\n", "exports:\n  - {name: a, to: 'http://siem.test/x'}\n"))
+    assert "`exports[0].to`" in str(caught.value)
+    assert "expected file:///FILE, or an https URL" in str(caught.value)

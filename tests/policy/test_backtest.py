@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from proctor.model import (
     Action,
@@ -189,10 +193,77 @@ def test_equal_cases_are_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for command, hour in (("ls", 9), ("ls", 9), ("rm x", 9), ("ls", 3), ("ls", 9)):
         judge.answer(bash(command, now=NOW.replace(hour=hour)))
     assert len(asked) == 3
+    later = NOW.replace(hour=10)
+    for command in ("a", "b", "a"):  # of which no pattern speaks
+        judge.answer(bash(command, now=later))
+    assert len(asked) == 4
     monkeypatch.setattr(module, "MAX_KNOWN", 1)
-    for command in ("a", "b", "a"):
-        judge.answer(bash(command))
-    assert len(asked) == 6
+    for command in ("rm a", "b", "rm c"):
+        judge.answer(bash(command, now=later))
+    assert len(asked) == 7
+
+
+MANY = """
+  - {id: all, on: [llm.tool_use, mcp.call], then: allow}
+  - {id: rm, on: llm.tool_use, match: ["Bash(rm *)", "Edit(**/.env)"], then: deny}
+  - {id: night, on: llm.tool_use, match: "Bash(git *)", when: now.hour < 6, then: deny}
+  - {id: long, on: llm.tool_use, when: tool.command.size() > 8, then: deny}
+  - {id: text, on: llm.tool_use, match: Edit, when: 'tool.input.new == "x"', then: deny}
+  - {id: fails, on: llm.tool_use, when: 'tool.name == "Edit" && tool.input.other > 1', then: deny}
+  - {id: sec, on: mcp.call, match: "mcp__jira__create(project:SEC*)", then: deny}
+  - {id: not, on: llm.tool_use, match: "Bash(ls *)", unless: size(principal.groups) > 0, then: deny}
+"""
+
+
+@cache
+def many() -> Policy:
+    with TemporaryDirectory() as made:
+        return policy(Path(made), MANY)
+
+
+CALLS = st.one_of(
+    st.builds(
+        lambda words: (
+            ToolFields(name="Bash", input={"command": words}, command=words),
+            ActionKind.LLM_TOOL_USE,
+        ),
+        st.sampled_from(["ls a", "rm x", "git push", "ls; rm x", "rm $(x)", "a 'b", "x" * 300]),
+    ),
+    st.builds(
+        lambda path, new: (
+            ToolFields(name="Edit", input={"new": new, "p": path}, paths=(path,)),
+            ActionKind.LLM_TOOL_USE,
+        ),
+        st.sampled_from(["/a/.env", "/b"]),
+        st.sampled_from(["x", "y", 1, None]),
+    ),
+    st.builds(
+        lambda server, project: (
+            McpFields(server=server, method="tools/call", tool="create", arguments=project),
+            ActionKind.MCP_CALL,
+        ),
+        st.sampled_from(["jira", "a__b"]),
+        st.sampled_from([{"project": "SEC-1"}, {"project": "A"}, {}]),
+    ),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(CALLS, st.booleans(), st.booleans(), st.booleans()), max_size=30))
+def test_what_is_remembered_is_what_would_be_said(
+    found: list[tuple[tuple[Any, ActionKind], bool, bool, bool]],
+) -> None:
+    judge = Judge(many())
+    for (call, kind), night, stranger, unknown in found:
+        parts: dict[str, Any] = {"mcp" if kind is ActionKind.MCP_CALL else "tool": call}
+        each = of(
+            Action(kind=kind, listener="l", target="t", **parts),
+            now=NOW.replace(hour=3 if night else 9),
+            hidden={"tool.input": "x", "tool.paths": "x", "tool.name": "x"} if unknown else {},
+        )
+        if stranger:
+            each = replace(each, case=replace(each.case, principal=replace(ALICE, groups=())))
+        assert judge.answer(each) == Judge(judge.policy).answer(each)
 
 
 def test_the_age_of_a_token_is_never_the_same(tmp_path: Path) -> None:

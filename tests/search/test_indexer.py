@@ -159,7 +159,7 @@ def test_a_damaged_one_is_made_anew_by_itself(
         path.write_bytes(kept[harm])
     assert all_of(indexer) == 4
     assert len(found(tmp_path, "apple")) == 4
-    assert [each.event for each in caplog.records] == ["search.anew"]
+    assert [getattr(each, "event", "") for each in caplog.records] == ["search.anew"]
 
 
 def test_a_damaged_one_forgets(tmp_path: Path) -> None:
@@ -224,14 +224,36 @@ def test_forgotten(tmp_path: Path) -> None:
     assert indexer.forget(["w0.none"]) == []
 
 
-def test_a_day_is_dropped(tmp_path: Path) -> None:
-    fill(tmp_path, "apple")
-    fill(tmp_path, "plum", days=1)
+def test_a_day_of_which_nothing_stays_goes(tmp_path: Path) -> None:
+    scopes: list[str] = []
+    fill(tmp_path, "apple", scopes=scopes)
+    fill(tmp_path, "plum", days=1, scopes=scopes)
     indexer = Indexer(tmp_path)
     all_of(indexer)
-    indexer.drop(date(2026, 1, 2))
+    indexer.forget(scopes[:1])
     assert found(tmp_path, "gave") == ["g-plum"]
+    assert [place.name for place in places(indexer.folder)] == ["w0-20260103.1.db"]
+    indexer.forget(scopes[1:])  # the newest stays, so that nothing is indexed once more
+    assert [place.name for place in places(indexer.folder)] == ["w0-20260103.2.db"]
+    assert found(tmp_path, "gave") == []
     assert all_of(indexer) == 0
+
+
+def test_what_loses_a_block_goes_and_the_rest_of_its_scope_stays(tmp_path: Path) -> None:
+    scopes: list[str] = []
+    fill(tmp_path, "apple", "pear", scopes=scopes)
+    indexer = Indexer(tmp_path)
+    all_of(indexer)
+    kept = {scopes[0]: {0, 2, 3}}  # all but what was answered
+    indexer.trim(kept, date(2026, 1, 2))
+    assert found(tmp_path, "done") == ["f-pear", "f-apple"]  # that day is not old enough
+    indexer.trim(kept, date(2026, 1, 3))
+    assert found(tmp_path, "done") == ["f-pear"]
+    assert found(tmp_path, "apple") == ["g-apple", "f-apple", "f-apple"]
+    files = [path for path in indexer.folder.iterdir() if path.suffix != ".lock"]
+    assert not any(b"done apple" in path.read_bytes() for path in files)
+    indexer.trim(kept, date(2026, 1, 3))
+    assert [place.name for place in places(indexer.folder)] == ["w0-20260102.2.db"]
 
 
 def test_what_a_crash_left_behind_goes(tmp_path: Path) -> None:

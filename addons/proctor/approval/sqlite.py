@@ -34,7 +34,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _PIECE = 1000  # rows that are forgotten at a time, so that no request waits long for the file
 ERASED = "erased"
-"""Title of a card whose content was taken away."""
+"""Title of a card, or pattern of a grant, whose content was taken away."""
 
 _SHOWN = 40  # characters of an unknown id
 
@@ -311,40 +311,63 @@ class SqliteStore:
                 total += taken
         return total
 
-    def erase(self, principal: str | None, session: str | None) -> tuple[int, int]:
-        """Takes away what was shown of held actions; who decided what, and when, stays.
+    def erase(
+        self, principal: str | None, session: str | None, now: datetime
+    ) -> tuple[int, int]:
+        """Takes away what was shown of held actions and granted; who decided what, and when, stays.
 
         Args:
             principal: `Principal.key` of whoever asked, or None for anybody.
             session: The client's own name for its run, or None for any.
+            now: A grant that lets nothing pass any more by then goes, too.
 
         Returns:
-            How many were erased, and how many cannot be yet: people still decide about them, or
-            another process reads the file just now.
+            How many were erased, and how many cannot be yet: people still decide about them, a
+            grant is in force, or another process reads the file just now.
 
         Raises:
             ApprovalError: `approvals-unavailable`.
         """
-        tests = [(name, _raw(value)) for name, value in _whose(principal, session)]
-        where = " AND ".join(f"{name} = ?" for name, _ in tests) or "0"
         erased = left = 0
         with self._write() as database:
-            rows = database.execute(
-                f"SELECT data FROM approvals WHERE {where}",  # noqa: S608 - names of columns
-                [value for _, value in tests],
-            ).fetchall()
-            for (data,) in rows:
-                found = decode(Approval, data)
+            approvals, grants = _whose(database, principal, session)
+            for found in approvals:
                 if found.state in lifecycle.OPEN:
                     left += 1
                 elif found.asking.card.title != ERASED:
                     _replace(database, _blank(found))
                     database.execute("UPDATE approvals SET shape = ? WHERE id = ?", (b"", found.id))
                     erased += 1
+            for grant in grants:
+                if grant.open(now):
+                    left += 1
+                elif grant.pattern != ERASED:
+                    blank = replace(grant, pattern=ERASED, reason="")
+                    database.execute(
+                        "UPDATE grants SET data = ? WHERE id = ?", (encode(blank), grant.id)
+                    )
+                    erased += 1
         with self._writing, reported("The store of approvals cannot be written"):
             # What was overwritten stands in the write-ahead log until that is done with.
             row = self._writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return erased, left + int(row[0])
+
+    def erased(self, principal: str | None, session: str | None) -> list[str]:
+        """Ids of somebody's approvals and grants of which nothing is shown any more.
+
+        Args:
+            principal: As for `erase`.
+            session: As for `erase`.
+
+        Raises:
+            ApprovalError: `approvals-unavailable`.
+        """
+        with self._read() as database:
+            approvals, grants = _whose(database, principal, session)
+        return [
+            *(each.id for each in approvals if each.asking.card.title == ERASED),
+            *(each.id for each in grants if each.pattern == ERASED),
+        ]
 
     def version(self) -> int:
         """As in Store: SQLite counts what connections other than the reading one commit."""
@@ -405,9 +428,27 @@ def _replace(database: Connection, approval: Approval) -> None:
     )
 
 
-def _whose(principal: str | None, session: str | None) -> list[tuple[str, str]]:
+def _whose(
+    database: Connection, principal: str | None, session: str | None
+) -> tuple[list[Approval], list[Grant]]:
+    """Somebody's approvals, and the grants that came of them or are this principal's."""
     both = (("principal", principal), ("session", session))
-    return [(name, value) for name, value in both if value is not None]
+    tests = [(name, _raw(value)) for name, value in both if value is not None]
+    where = " AND ".join(f"{name} = ?" for name, _ in tests) or "0"
+    rows = database.execute(
+        f"SELECT data FROM approvals WHERE {where}",  # noqa: S608 - names of columns
+        [value for _, value in tests],
+    ).fetchall()
+    approvals = [decode(Approval, data) for (data,) in rows]
+    names = {each.id for each in approvals}
+    every = (decode(Grant, data) for (data,) in database.execute("SELECT data FROM grants"))
+    grants = [
+        each
+        for each in every
+        if each.approval_id in names
+        or (session is None and principal is not None and each.principal == principal)
+    ]
+    return approvals, grants
 
 
 def _blank(approval: Approval) -> Approval:

@@ -26,7 +26,7 @@ from proctor.audit.journal import IS_BEGIN, NO_FLOW, Item
 from proctor.audit.keeper import Keeper, Pace
 from proctor.audit.opening import Opened, prepare
 from proctor.audit.recovery import interrupted
-from proctor.audit.scopes import Scopes
+from proctor.audit.scopes import Fits, Scopes
 from proctor.audit.segments import Workshop, has_views
 from proctor.audit.store import Store
 from proctor.errors import ConfigurationError, InternalError
@@ -200,11 +200,11 @@ class Recorder:
         """Names of the scopes in which something may still be stored."""
         return self._scopes.alive()
 
-    def renew(self, fits: Callable[[str, str | None], bool]) -> list[str]:
+    def renew(self, fits: Fits) -> list[str]:
         """Lets what goes on be stored elsewhere, so that what was stored can be erased.
 
         Args:
-            fits: Gets the principal's key and the session's name, or None.
+            fits: Says which.
 
         Returns:
             Names of the scopes that nothing is stored in any more.

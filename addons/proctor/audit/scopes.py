@@ -16,6 +16,8 @@ MAX_SCOPES = 4096
 MAX_SEEN = 200_000
 
 type Key = tuple[str, str | None, str]
+type Fits = Callable[[str, str, str | None], bool]
+"""Whether a scope is meant: gets its name, the principal's key and the session's name, or None."""
 
 
 def born_at(name: str) -> int:
@@ -72,16 +74,18 @@ class Scopes:
         self._sweep(self._clock())
         return frozenset(scope.id for scope in self._alive)
 
-    def renew(self, fits: Callable[[str, str | None], bool]) -> list[str]:
+    def renew(self, fits: Fits) -> list[str]:
         """Makes scopes others, since what they hold is to be erased.
 
         Args:
-            fits: Gets the principal's key and the session's name, or None.
+            fits: Says which.
 
         Returns:
             Names that they had.
         """
-        found = [(scope, key) for scope, key in self._alive.items() if fits(key[0], key[1])]
+        found = [
+            (scope, key) for scope, key in self._alive.items() if fits(scope.id, key[0], key[1])
+        ]
         names = [scope.id for scope, _ in found]
         for scope, key in found:
             scope.renew(*self._born(key, self._clock()))

@@ -15,6 +15,7 @@ from proctor.cli.common import CONFIG, ConfigOption, user, visible
 from proctor.config import load
 from proctor.errors import ClientError
 from proctor.evidence.backup import back_up
+from proctor.evidence.copied import key_at_hand
 from proctor.evidence.restore import restore as restore_from
 from proctor.evidence.sealer import Sealing
 from proctor.settings import Config
@@ -47,7 +48,14 @@ def backup(
     told = {"by": user(), "to": str(folder.absolute()), "keep": keep}
     with _told("copying") as step:
         _put_on_record(settings, told)
-        made = back_up(settings.audit.path, folder, time.time(), keep=keep, step=step)
+        made = back_up(
+            settings.audit.path,
+            folder,
+            time.time(),
+            keep=keep,
+            key=key_at_hand(settings.state),
+            step=step,
+        )
     typer.echo(
         f"{made.records} records of {made.writers} writers in {visible(str(made.path))};"
         f" {format_size(made.copied)} read anew."

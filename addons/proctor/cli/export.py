@@ -19,6 +19,7 @@ from proctor.audit.store import Store, sync_folder
 from proctor.cli.common import CONFIG, ConfigOption, user, visible
 from proctor.config import load
 from proctor.errors import ClientError
+from proctor.evidence.copied import key_at_hand
 from proctor.evidence.sealer import Sealing
 from proctor.export import parquet
 from proctor.export.events import VIEWS
@@ -107,6 +108,9 @@ def export(  # noqa: PLR0913 - one for each option
         raise typer.BadParameter(f"{form.value} always has content", param_hint="--content")
     if profile is not Profile.PROCTOR and form is not Form.NDJSON:
         raise typer.BadParameter("for ndjson only", param_hint="--profile")
+    if form is Form.MITM and output == "-" and sys.stdout.isatty():
+        # Bodies stand in it as they are, with whatever a terminal would obey.
+        raise typer.BadParameter("a file, for mitm in a terminal", param_hint="--output")
     settings = load(config)
     choice = Choice(
         session=session,
@@ -236,6 +240,7 @@ def _bundle(settings: Config, choice: Choice, target: Path) -> None:
         target,
         choice,
         datetime.now(UTC).timestamp(),
+        key=key_at_hand(settings.state),
         put_on_record=lambda more: _put_on_record(settings, {**told, **more}),
     )
     left_out = f", {made.left_out} others by their hash alone" if made.left_out else ""

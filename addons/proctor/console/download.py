@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from tempfile import TemporaryFile
 from time import monotonic
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -96,7 +97,7 @@ async def _given(house: House, readings: Readings, reviewer: Reviewer, wish: Wis
         raise refusal
     recorder = upkeep_of(house).recorder
     store = recorder.store.id()
-    file = await asyncio.to_thread(TemporaryFile, dir=house.state)
+    file = await asyncio.to_thread(_draft, house.state)
     try:
         rows = await readings.ask(lambda reader: _written(reader, store, wish, file), 0)
         await _put_on_record(recorder, reviewer, wish, rows)
@@ -114,6 +115,11 @@ async def _given(house: House, readings: Readings, reviewer: Reviewer, wish: Wis
         },
         background=BackgroundTask(file.close),
     )
+
+
+def _draft(folder: Path) -> BinaryIO:
+    """A file without a name: it is gone with the process, whatever becomes of that."""
+    return cast("BinaryIO", TemporaryFile(dir=folder))
 
 
 async def _put_on_record(recorder: Recorder, reviewer: Reviewer, wish: Wish, rows: int) -> None:
@@ -154,6 +160,7 @@ def _written(reader: Reader, store: str, wish: Wish, file: BinaryIO) -> int:
         only=(wish.principal, wish.session),
     )
     rows = work.write(plan(reader, chosen(choice, work.form)), file, bounded)
+    bounded()
     file.flush()
     return rows
 

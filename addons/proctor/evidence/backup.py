@@ -20,11 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from proctor.audit.envelope import timestamp
 from proctor.audit.state import State
 from proctor.audit.store import Store, private, sync_folder
 from proctor.errors import ClientError, ConfigurationError
-from proctor.evidence import keys, leaves, ledger, sealer
+from proctor.evidence import copied, keys, leaves, ledger, sealer
 from proctor.evidence.copying import Taken, WriterCopy, copy, write
 from proctor.tlog.note import VerifierKey, parse_note
 from proctor.tlog.proof import grow
@@ -36,9 +38,10 @@ VERSION: Final = 1
 _MAKING = ".making"
 _COPY = re.compile(r"\d{8}T\d{6}Z(?:-\d{1,3})?")
 _WRITER = re.compile(r"w\d{1,6}")
-# Beside the writers: where exports stand goes first, so that it never points past the copy.
-_BEFORE = ("exports/*.json",)
-_AFTER = ("keys/*.note", "erasures/*.json", "holds.json", "store.json", "*/seed.parquet")
+# Beside the writers: where exports stand goes first, so that it never points past the copy; so do
+# notes of orders to erase, since what the record does not say is not carried out.
+_BEFORE = ("exports/*.json", "erasures/*.json")
+_AFTER = ("keys/*.note", "holds.json", "store.json", "*/seed.parquet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +63,13 @@ class Backup:
     writers: int
 
 
-def back_up(
+def back_up(  # noqa: PLR0913 - what it takes, by name
     record: Path,
     folder: Path,
     now: float,
     *,
     keep: int = 1,
+    key: Ed25519PrivateKey | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> Backup:
     """Copies a record that may be written meanwhile.
@@ -75,6 +79,7 @@ def back_up(
         folder: Where copies lie; made if it is not there, 0700.
         now: Seconds since the epoch.
         keep: So many copies stay, the new one included.
+        key: The record's, which signs when the copy was made; without it nobody can tell.
         step: Told of each part of it.
 
     Raises:
@@ -106,6 +111,8 @@ def back_up(
             "records": {each.writer: each.records for each in taken},
         }
         write(draft / NOTE, json.dumps(note).encode() + b"\n")
+        if key:
+            copied.sign(draft, NOTE, key, now)
         _sync(draft)
         path = _publish(folder, draft, now)
         _drop(folder, path, keep)

@@ -7,7 +7,7 @@ any more. Runs in the keeper's thread, a file at a time.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,10 +60,12 @@ class Plan:
     Attributes:
         files: In order.
         scopes: Of which no content stays.
+        kept: Numbers of the blocks that stay of others, by scope.
     """
 
     files: tuple[Due, ...] = ()
     scopes: frozenset[str] = frozenset()
+    kept: Mapping[str, set[int]] = field(default_factory=dict[str, set[int]])
 
     @property
     def rows(self) -> int:
@@ -107,8 +109,8 @@ class Dropping:
             )
             if (due := self._due(workshop, path, f"NOT {going}"))
         ]
-        gone, blocks = self._blocks(workshop, going)
-        return Plan(files=(*files, *blocks), scopes=gone)
+        content = self._blocks(workshop, going)
+        return replace(content, files=(*files, *content.files))
 
     def drop(self, workshop: Workshop, due: Due) -> int:
         """Drops what goes of one file, unless it is another one by now.
@@ -190,21 +192,21 @@ class Dropping:
             AND NOT coalesce(event_kind IN ({kept}) OR starts_with(event_kind, 'record.'), false)
             {held})"""
 
-    def _blocks(self, workshop: Workshop, going: str) -> tuple[frozenset[str], list[Due]]:
+    def _blocks(self, workshop: Workshop, going: str) -> Plan:
         """Content to which nothing refers that is kept."""
         bounds = self.keeper.state.content
         until = max(*(self.cutoffs.views.get(view, NEVER) for view in TEXT_VIEWS), NEVER)
         until = max([until, *self.cutoffs.rules.values()])
         looked = (going,)
         if self.seen.get(CONTENT) == looked:
-            return frozenset(), []
+            return Plan()
         old = [str(path) for path in self._files(CONTENT, bounds, before=until)]
         if not old:
-            return frozenset(), []
+            return Plan()
         found = workshop.ask('SELECT DISTINCT "scope" FROM read_parquet(?)', [old])
         scopes = self._free(workshop, frozenset(str(name) for (name,) in found))
         if not scopes:
-            return frozenset(), []
+            return Plan()
         workshop.names("due", '"scope"', sorted(scopes))
         wanted = self._wanted(workshop, going)
         workshop.ask('CREATE OR REPLACE TEMP TABLE wanted ("scope" VARCHAR, "no" BIGINT)')
@@ -221,7 +223,8 @@ class Dropping:
         ]
         if not dues:
             self.seen[CONTENT] = looked
-        return scopes.difference(wanted) if dues else frozenset(), dues
+            return Plan()
+        return Plan(files=tuple(dues), scopes=scopes.difference(wanted), kept=wanted)
 
     def _free(self, workshop: Workshop, scopes: frozenset[str]) -> frozenset[str]:
         """Those of these scopes to which nothing is added any more and that no hold covers."""

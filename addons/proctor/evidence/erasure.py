@@ -1,9 +1,11 @@
 # ruff: noqa: S608 - made of this package's own names and quoted paths
 """Erasure: what somebody typed or saw goes, with the salt that its hashes were made with.
 
-An order lies in `erasures/ID.json` until every writer has carried it out, so that a crash in
-between does no harm. Each writer's part is on record, with the names of the scopes, before
-anything goes; then it stands in `erasures/ID.WRITER.json`, and goes on from there.
+An order is an event of the record; what the record does not say is not carried out. A note in
+`erasures/ID.json` lies there until every writer has done its part, so that nobody has to look for
+orders among all events; one that a crash kept from being written is made from the event. Each
+writer's part is on record, with the names of the scopes, before anything goes; then it stands in
+`erasures/ID.WRITER.json`, and goes on from there.
 
 Runs in the keeper's thread, a file at a time.
 """
@@ -11,7 +13,8 @@ Runs in the keeper's thread, a file at a time.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +29,7 @@ from proctor.evidence.holds import Subject
 from proctor.evidence.rewriting import ERASURE, empty, put
 
 FOLDER: Final = "erasures"
+DONE: Final = "erasure.done"
 _ID: Final = re.compile(r"er_[a-z0-9]{16}")
 _PART: Final = re.compile(r"(er_[a-z0-9]{16})\.(w\d{1,6})")
 _MAX_FILE: Final = 64 * 2**20
@@ -59,6 +63,54 @@ class Order:
             "by": self.by,
             "at": self.at,
         }
+
+
+@dataclass(slots=True, kw_only=True)
+class Told:
+    """What the record says of an order.
+
+    Attributes:
+        order: As it was put on record.
+        scopes: Names of those that were known when it was given.
+        done: So is that it was carried out.
+    """
+
+    order: Order
+    scopes: set[str] = field(default_factory=set[str])
+    done: bool = False
+
+    def means(self, name: str) -> bool:
+        """Whether this scope is meant: one that was there before the order."""
+        return name in self.scopes or born_at(name) < self._at
+
+    def renews(self, name: str) -> bool:
+        """Whether a scope that something is still stored in is meant: one of the same moment, too."""
+        return name in self.scopes or born_at(name) <= self._at
+
+    @property
+    def _at(self) -> int:
+        return int(datetime.fromisoformat(self.order.at).timestamp() * 1000)
+
+
+def told(events: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Told]:
+    """What the record says of orders, by id.
+
+    Args:
+        events: Kind and detail of `erasure` and `erasure.done`, the older kind first; what is not
+            as proctor writes it orders nothing.
+    """
+    found: dict[str, Told] = {}
+    for kind, detail in events:
+        order = parsed(detail)
+        if order is None:
+            continue
+        if kind == DONE:
+            found.setdefault(order.id, Told(order=order)).done = True
+        elif detail.get("writer") is None:
+            scopes = detail.get("scopes")
+            known = found.setdefault(order.id, Told(order=order))
+            known.scopes.update(map(str, scopes) if isinstance(scopes, list) else ())
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,16 +207,15 @@ def forget_order(store: Store, order: Order) -> None:
 
 
 def scopes_of(
-    keeper: Keeper, workshop: Workshop, subject: Subject, renewed: Iterable[str], since: int
+    keeper: Keeper, workshop: Workshop, told: Told, renewed: Iterable[str]
 ) -> tuple[str, ...]:
-    """Names of a writer's scopes that hold what a subject typed or saw.
+    """Names of a writer's scopes that an order is about.
 
     Args:
         keeper: Of the writer.
         workshop: Reads files.
-        subject: Whose.
+        told: The order.
         renewed: Names of those that nothing more goes into.
-        since: Scopes born from then on are not meant; milliseconds since the epoch.
 
     Raises:
         duckdb.Error, OSError: The files cannot be read.
@@ -177,7 +228,7 @@ def scopes_of(
     found = {
         str(name)
         for name, principal, session in rows
-        if subject.fits(principal, session) and born_at(name) < since
+        if told.order.subject.fits(principal, session) and told.means(name)
     }
     return tuple(sorted(found.union(renewed)))
 
@@ -232,21 +283,30 @@ def _journals(keeper: Keeper, scopes: frozenset[str]) -> bool:
 
 
 def _order(path: Path) -> Order:
-    said = _read(path)
-    try:
-        subject = Subject(principal=said["principal"], session=said["session"])
-        texts = {name: said[name] for name in ("id", "reason", "by", "at")}
-    except KeyError:
-        raise _unreadable(path) from None
-    whose = (subject.principal, subject.session)
+    order = parsed(_read(path))
+    if order is None or order.id != path.stem:
+        raise _unreadable(path)
+    return order
+
+
+def parsed(said: Mapping[str, Any]) -> Order | None:
+    """An order as it stands in a note or an event, or None where that is none."""
+    whose = (said.get("principal"), said.get("session"))
+    texts = {name: said.get(name) for name in ("id", "reason", "by", "at")}
     if (
-        subject == Subject()
-        or texts["id"] != path.stem
+        whose == (None, None)
         or not all(isinstance(each, str) for each in texts.values())
         or not all(each is None or isinstance(each, str) for each in whose)
+        or not _ID.fullmatch(str(texts["id"]))
     ):
-        raise _unreadable(path)
-    return Order(subject=subject, **texts)
+        return None
+    try:
+        if datetime.fromisoformat(str(texts["at"])).tzinfo is None:
+            return None
+    except ValueError:
+        return None
+    texts = {name: str(value) for name, value in texts.items()}
+    return Order(subject=Subject(principal=whose[0], session=whose[1]), **texts)
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -149,6 +149,15 @@ def write(record: Path, holds: Iterable[Hold]) -> None:
     replace(record / FILE, json.dumps({"schema": 1, "holds": found}).encode() + b"\n", record)
 
 
+def stamp(record: Path) -> tuple[int, int, int] | None:
+    """Another one whenever the file is another one."""
+    try:
+        found = (record / FILE).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def told(events: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Hold]:
     """The holds that the events say are in force.
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from proctor.audit.keeper import Keeper, Pace
 from proctor.audit.opening import Opened, adopt
+from proctor.audit.scopes import Fits
 from proctor.audit.segments import Workshop
 from proctor.audit.store import Store
 from proctor.evidence.sealer import Sealing
@@ -26,7 +27,7 @@ class Post(Protocol):
         """Names of the scopes in which something may still be stored."""
         ...
 
-    def renew(self, fits: Callable[[str, str | None], bool]) -> list[str]:
+    def renew(self, fits: Fits) -> list[str]:
         """As Recorder."""
         ...
 
@@ -54,7 +55,7 @@ class Vacant:
         """Nobody stores anything."""
         return frozenset()
 
-    def renew(self, _fits: Callable[[str, str | None], bool]) -> list[str]:
+    def renew(self, _fits: Fits) -> list[str]:
         """Nothing goes on."""
         return []
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from proctor.audit.segments import Workshop
 from proctor.audit.store import Store, sync_folder
 from proctor.errors import ClientError, ConfigurationError
+from proctor.evidence import copied
 from proctor.evidence.backup import NOTE, check, newest
 from proctor.evidence.copying import WriterCopy, copy
 
@@ -71,7 +72,7 @@ def restore(folder: Path, target: Path, step: Callable[[str], None] = lambda _: 
             made = draft / path.relative_to(source)
             if path.is_dir():
                 made.mkdir(mode=0o700, exist_ok=True)
-            elif not made.exists() and path != source / NOTE:
+            elif not made.exists() and path not in {source / NOTE, source / copied.NAME}:
                 copy(path, made)
         step("checking")
         check(draft, taken)

@@ -9,15 +9,14 @@ import json
 import logging
 import secrets
 import string
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
-from proctor.approval.sqlite import SqliteStore
 from proctor.audit.envelope import timestamp
 from proctor.audit.inquiry import open_record
 from proctor.audit.keeper import Pace
@@ -25,11 +24,12 @@ from proctor.audit.recorder import Recorder
 from proctor.audit.store import Store
 from proctor.errors import ClientError, InternalError
 from proctor.evidence import erasure, holds
+from proctor.evidence.beside import Erase, nothing
 from proctor.evidence.dropping import Dropping, Plan
-from proctor.evidence.erasure import Order, Part
+from proctor.evidence.erasure import Order, Part, Told
 from proctor.evidence.holds import ADDED, RELEASED, Hold, Subject
 from proctor.evidence.posts import Post, vacant
-from proctor.evidence.retention import TEXT_VIEWS, Cutoffs, RetentionSettings, floor_of
+from proctor.evidence.retention import Cutoffs, RetentionSettings, floor_of
 from proctor.evidence.rewriting import ERASURE, RETENTION
 from proctor.evidence.sealer import Sealing
 from proctor.evidence.sizes import days_of, writers_of
@@ -42,26 +42,9 @@ HOUR: Final = 3600.0
 LOOK: Final = 5.0
 _NAMED: Final = 5000  # scopes in one event
 _ROUNDS: Final = 3
-_DONE: Final = "erasure.done"
+_FITS: Final = """($principal IS NULL OR principal = $principal)
+    AND ($session IS NULL OR session_id = $session)"""
 _LETTERS: Final = string.ascii_lowercase + string.digits
-
-type Cards = Callable[[Subject], Awaitable[tuple[int, int]]]
-"""Takes away what approvals show of a subject: how many were, and how many cannot be yet."""
-
-
-def cards_of(store: SqliteStore) -> Cards:
-    """Takes away what the approvals in a store show."""
-
-    async def erase(subject: Subject) -> tuple[int, int]:
-        return await asyncio.to_thread(store.erase, subject.principal, subject.session)
-
-    return erase
-
-
-async def no_cards(_subject: Subject) -> tuple[int, int]:
-    """Where no approvals are kept."""
-    return 0, 0
-
 
 @dataclass(slots=True, kw_only=True)
 class Upkeep:
@@ -72,7 +55,7 @@ class Upkeep:
         settings: How long what is kept.
         clock: The time, UTC.
         sealing: How checkpoints are signed; None: they are not.
-        cards: Takes away what approvals show.
+        beside: Takes away what lies beside the record.
         pace: Of writers that nobody is.
         every: Seconds between two looks at what is old.
         look: Seconds between two looks at what is to be erased.
@@ -83,7 +66,7 @@ class Upkeep:
     settings: RetentionSettings
     clock: Callable[[], datetime]
     sealing: Sealing | None = None
-    cards: Cards = no_cards
+    beside: Erase = nothing
     pace: Pace = field(default_factory=Pace)
     every: float = HOUR
     look: float = LOOK
@@ -91,6 +74,7 @@ class Upkeep:
     _seen: dict[str, dict[str, tuple[object, ...]]] = field(
         default_factory=dict[str, dict[str, tuple[object, ...]]]
     )
+    _told: dict[str, Told] | None = None
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -109,6 +93,7 @@ class Upkeep:
                 if monotonic() >= due:
                     await self.retain()
                     due = monotonic() + self.every
+                    self._told = None
                 self.trouble = ""
             except Exception as error:  # noqa: BLE001 - the disk's, DuckDB's; said, and tried again
                 code = error.code if isinstance(error, InternalError) else type(error).__name__
@@ -136,6 +121,7 @@ class Upkeep:
         """
         if self.settings == RetentionSettings():
             return 0
+        over = self._until_held()
         held = await self.holds()
         now = self.clock()
         sizes = await asyncio.to_thread(days_of, self.store)
@@ -149,7 +135,7 @@ class Upkeep:
                 continue
             async with self._post(writer) as post:
                 if post is not None:
-                    rows += await self._retain(post, cutoffs, held, now)
+                    rows += await self._retain(post, cutoffs, held, now, over)
         return rows
 
     def _old(self, writer: str, cutoffs: Cutoffs) -> bool:
@@ -157,8 +143,13 @@ class Upkeep:
         found = days_of(self.store, writer)
         return any(day < cutoffs.newest for day in found)
 
-    async def _retain(
-        self, post: Post, cutoffs: Cutoffs, held: tuple[Hold, ...], now: datetime
+    async def _retain(  # noqa: PLR0913, PLR0917 - what was found out, and until when it holds
+        self,
+        post: Post,
+        cutoffs: Cutoffs,
+        held: tuple[Hold, ...],
+        now: datetime,
+        over: Callable[[], bool],
     ) -> int:
         dropping = Dropping(
             keeper=post.keeper,
@@ -186,6 +177,8 @@ class Upkeep:
         more = plan
         for _ in range(_ROUNDS):
             for due in more.files:
+                if over():
+                    return plan.rows
                 await post.do(partial(dropping.drop, due=due))
             # What was merged meanwhile holds the same rows, which are told already.
             more = await post.do(dropping.plan)
@@ -196,15 +189,9 @@ class Upkeep:
 
     def _forget(self, plan: Plan, cutoffs: Cutoffs) -> None:
         """Takes what goes, or went, out of the index."""
-        if not (self.store.path / INDEX).is_dir():
-            return
-        indexer = Indexer(self.store.path)
-        all_gone = min([*(cutoffs.views[view] for view in TEXT_VIEWS), *cutoffs.rules.values()])
-        for day in sorted({due.day for due in plan.files if due.day}):
-            if day < all_gone:
-                indexer.drop(date.fromisoformat(day))
-        if plan.scopes:
-            indexer.forget(sorted(plan.scopes))
+        self._unindex(sorted(plan.scopes))
+        if plan.kept and (self.store.path / INDEX).is_dir():
+            Indexer(self.store.path).trim(plan.kept, date.fromisoformat(cutoffs.newest))
 
     # Erasure.
 
@@ -237,31 +224,70 @@ class Upkeep:
             at = timestamp(self.clock().timestamp())
             order = Order(id=name, subject=subject, reason=reason, by=by, at=at)
             await self._say(order, None, found)
-            await asyncio.to_thread(erasure.write_order, self.store, order)
+            self._told = None
+            await asyncio.to_thread(self._orders)
         self._woken.set()
         return order, len(found)
 
     async def carry_out(self) -> None:
-        """Does what can be done now of every order."""
-        for order in await asyncio.to_thread(erasure.orders, self.store):
-            if any(hold.subject.meets(order.subject) for hold in await self.holds()):
+        """Does what can be done now of every order that is on record.
+
+        Raises:
+            InternalError: Code `erasure-unrecorded`: somebody put an order there that is not; and
+                those of `holds` and of what is to be erased.
+        """
+        orders, strange = await asyncio.to_thread(self._orders)
+        over = self._until_held()
+        held = await self.holds() if orders else ()
+        for told in orders:
+            if any(hold.subject.meets(told.order.subject) for hold in held):
                 continue  # it waits until that is released
             for writer in writers_of(self.store):
-                part = erasure.read_part(self.store, order, writer)
+                part = erasure.read_part(self.store, told.order, writer)
                 if part and part.done:
                     continue
                 async with self._post(writer) as post:
                     if post is not None:
-                        await self._erase(post, order)
-            await self._finish(order)
+                        await self._erase(post, told, over)
+            await self._finish(told.order)
+        if strange:
+            raise InternalError(
+                "erasure-unrecorded",
+                "An order to erase is not on record, so it is not carried out",
+                got=f"{min(strange)}.json",
+                expected="an event `erasure` of the same id",
+                hint="proctor did not write it: keep it as evidence, and move it away.",
+            )
 
-    async def _erase(self, post: Post, order: Order) -> None:
-        writer = post.keeper.state.writer
+    def _orders(self) -> tuple[list[Told], set[str]]:
+        """The orders on record that are not carried out in full, and notes of what is none.
+
+        Sees to it that each has a note.
+        """
+        noted = {order.id: order for order in erasure.orders(self.store)}
+        if self._told is None or not noted.keys() <= self._told.keys():
+            self._told = erasure.told(self._events(ERASURE, erasure.DONE))
+            for told in self._told.values():
+                if not told.done and told.order.id not in noted:
+                    erasure.write_order(self.store, told.order)
+                    noted[told.order.id] = told.order
+        for name, order in noted.items():
+            if name in self._told and self._told[name].done:
+                erasure.forget_order(self.store, order)
+        orders = [told for name, told in self._told.items() if name in noted and not told.done]
+        return orders, noted.keys() - self._told.keys()
+
+    async def _erase(self, post: Post, told: Told, over: Callable[[], bool]) -> None:
+        """Does what can be done now of one writer's part, until it is over."""
+        order, writer = told.order, post.keeper.state.writer
         part = erasure.read_part(self.store, order, writer)
         if part is None:
-            since = int(self.clock().timestamp() * 1000)
-            renewed = post.renew(order.subject.fits)
-            work = partial(erasure.scopes_of, subject=order.subject, renewed=renewed, since=since)
+            renewed = post.renew(
+                lambda name, principal, session: (
+                    order.subject.fits(principal, session) and told.renews(name)
+                )
+            )
+            work = partial(erasure.scopes_of, told=told, renewed=renewed)
             scopes = await post.do(lambda workshop: work(post.keeper, workshop))
             if scopes:
                 await self._say(order, writer, scopes)
@@ -269,22 +295,22 @@ class Upkeep:
             erasure.write_part(self.store, order, writer, part)
             post.rotate()
         await asyncio.to_thread(self._unindex, part.scopes)
-        while True:
+        while not part.done:
+            if over():
+                return
             before = part
-            step = partial(erasure.step, post.keeper, part=before)
-            part = await post.do(step)
-            if part.done:
-                break
+            part = await post.do(partial(erasure.step, post.keeper, part=before))
             if part == before:
                 if post is self.recorder:
                     return  # at the next look
                 # Its journals are emptied only as long as somebody looks after it.
                 await asyncio.sleep(self.look)
-                continue
-            erasure.write_part(self.store, order, writer, part)
+            elif not part.done:
+                erasure.write_part(self.store, order, writer, part)
         await asyncio.to_thread(self._unindex, part.scopes)
         if post is self.recorder:
-            erased, left = await self.cards(order.subject)
+            runs = await asyncio.to_thread(self._runs, order.subject)
+            erased, left = await self.beside(order.subject, runs)
             part = replace(part, approvals=part.approvals + erased, done=not left)
         erasure.write_part(self.store, order, writer, part)
 
@@ -294,7 +320,7 @@ class Upkeep:
         if len(done) < len(parts):
             return
         await self.recorder.event(
-            _DONE,
+            erasure.DONE,
             {
                 **order.as_json(),
                 "scopes": sum(len(part.scopes) for part in done),
@@ -305,6 +331,8 @@ class Upkeep:
             },
         )
         erasure.forget_order(self.store, order)
+        if self._told and order.id in self._told:
+            self._told[order.id].done = True
 
     async def _say(self, order: Order, writer: str | None, scopes: Sequence[str]) -> None:
         for at in range(0, max(1, len(scopes)), _NAMED):
@@ -314,15 +342,35 @@ class Upkeep:
             )
 
     def _scopes(self, subject: Subject) -> list[str]:
-        given = {"principal": subject.principal, "session": subject.session}
-        with open_record(self.store.path, memory="256MB", threads=1) as connection:
-            rows = connection.execute(
-                """SELECT DISTINCT "scope" FROM _content WHERE salt IS NOT NULL
-                AND ($principal IS NULL OR principal = $principal)
-                AND ($session IS NULL OR session_id = $session) ORDER BY 1""",
-                given,
-            ).fetchall()
+        rows = self._ask(
+            f'SELECT DISTINCT "scope" FROM _content WHERE salt IS NOT NULL AND {_FITS} ORDER BY 1',  # noqa: S608 - our own words
+            {"principal": subject.principal, "session": subject.session},
+        )
         return [str(name) for (name,) in rows]
+
+    def _runs(self, subject: Subject) -> list[tuple[str, str]]:
+        """Who, and in which sessions, as the record has it for good."""
+        if subject.principal is not None and subject.session is not None:
+            return [(subject.principal, subject.session)]
+        rows = self._ask(
+            f"""SELECT DISTINCT principal, coalesce(session_id, '') FROM _records
+            WHERE principal <> '' AND {_FITS} ORDER BY ALL""",  # noqa: S608 - as above
+            {"principal": subject.principal, "session": subject.session},
+        )
+        return [(str(principal), str(session)) for principal, session in rows]
+
+    def _events(self, *kinds: str) -> list[tuple[str, Any]]:
+        """Kind and detail of events, in the order of time."""
+        rows = self._ask(
+            "SELECT kind, detail FROM events WHERE list_contains($kinds, kind)"
+            " ORDER BY ts, writer, seq",
+            {"kinds": list(kinds)},
+        )
+        return [(str(kind), json.loads(detail)) for kind, detail in rows]
+
+    def _ask(self, sql: str, given: dict[str, object]) -> list[tuple[Any, ...]]:
+        with open_record(self.store.path, memory="256MB", threads=1) as connection:
+            return connection.execute(sql, given).fetchall()
 
     def _unindex(self, scopes: Sequence[str]) -> None:
         if scopes and (self.store.path / INDEX).is_dir():
@@ -384,17 +432,17 @@ class Upkeep:
         self._woken.set()
         return found
 
+    def _until_held(self) -> Callable[[], bool]:
+        """Says, whenever it is asked, whether the holds are others by now."""
+        stamp = holds.stamp(self.store.path)
+        return lambda: holds.stamp(self.store.path) != stamp
+
     def _held(self) -> tuple[Hold, ...]:
         return holds.in_force(*self._both())
 
     def _both(self) -> tuple[dict[str, Hold], dict[str, Hold]]:
         """What the file says, and what the events say."""
-        with open_record(self.store.path, memory="256MB", threads=1) as connection:
-            rows = connection.execute(
-                "SELECT kind, detail FROM events WHERE kind IN (?, ?) ORDER BY ts, writer, seq",
-                [ADDED, RELEASED],
-            ).fetchall()
-        told = holds.told([(kind, json.loads(detail)) for kind, detail in rows])
+        told = holds.told(self._events(ADDED, RELEASED))
         return holds.read(self.store.path), told
 
     @asynccontextmanager
@@ -403,6 +451,12 @@ class Upkeep:
             yield self.recorder
             return
         async with vacant(self.store, writer, pace=self.pace, sealing=self.sealing) as post:
+            if post is not None and post.opened.cut_short:
+                since = timestamp(post.opened.cut_short.time.timestamp())
+                why = "its gateway did not end as it should; another one looks after its files"
+                await self.recorder.event(
+                    "record.resumed", {"writer": writer, "since": since, "why": why}
+                )
             yield post
 
 

@@ -21,6 +21,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from proctor.audit import views
 from proctor.audit.envelope import BEGIN_HEAD, timestamp
@@ -30,7 +31,7 @@ from proctor.audit.segments import Segment, Workshop
 from proctor.audit.state import Bounds, State
 from proctor.audit.store import CONTENT, SEGMENTS, Store, sync_folder
 from proctor.errors import ClientError
-from proctor.evidence import cosigned, keys, leaves, ledger, sealer
+from proctor.evidence import copied, cosigned, keys, leaves, ledger, sealer
 from proctor.evidence.copying import copy, copy_lines, write
 from proctor.evidence.hot import all_leaves
 from proctor.evidence.standing import RETIRED
@@ -122,6 +123,7 @@ def write_bundle(  # noqa: PLR0913 - what it takes, by name
     now: float,
     *,
     put_on_record: Callable[[Mapping[str, object]], None],
+    key: Ed25519PrivateKey | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> Bundle:
     """Writes a bundle, whole or not at all; gateways may write the record meanwhile.
@@ -132,6 +134,7 @@ def write_bundle(  # noqa: PLR0913 - what it takes, by name
         choice: Which records; `kinds` is passed over.
         now: Seconds since the epoch.
         put_on_record: Told what is in it before anybody has it.
+        key: The record's, which signs what the bundle is; without it that proves nothing.
         step: Told of each part of it.
 
     Raises:
@@ -152,8 +155,9 @@ def write_bundle(  # noqa: PLR0913 - what it takes, by name
     except OSError as error:
         raise unwritable(target, error) from None
     try:
-        made = _Making(Store.at(record), draft, choice, step)
-        parts = made.run(now)
+        parts = _Making(Store.at(record), draft, choice, step).run(now)
+        if key:
+            copied.sign(draft, NOTE, key, now)
         found = Bundle(
             path=target,
             records=sum(part.records for part in parts),

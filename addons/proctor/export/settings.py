@@ -12,10 +12,10 @@ from proctor.fields import (
     HeaderName,
     Name,
     SecretSource,
-    SecureUrl,
     Settings,
     absolute,
     problem,
+    secure_url,
 )
 
 FILE = "file://"
@@ -40,19 +40,24 @@ class HeaderSettings(Settings):
     value: SecretSource
 
 
-def _file(value: object, info: ValidationInfo) -> object:
+def _place(value: object, info: ValidationInfo) -> object:
     if isinstance(value, Path):
         return value
-    text = value if isinstance(value, str) else ""
-    path = text.removeprefix(FILE)
-    if not text.startswith(FILE) or not path.startswith("/") or path.endswith("/"):
-        raise ValueError("file:///FILE, or an https URL without user, query or fragment")
-    if any(mark in path for mark in "?#%") or ".." in Path(path).parts:
+    if not isinstance(value, str) or not value.startswith(FILE):
+        try:
+            return secure_url(value)
+        except ValueError as error:
+            raise ValueError(f"file:///FILE, or {error}") from None
+    path = value.removeprefix(FILE)
+    plain = (
+        path.startswith("/") and not path.endswith("/") and not any(mark in path for mark in "?#%")
+    )
+    if not plain or ".." in Path(path).parts:
         raise ValueError("a plain absolute path behind file://")
     return absolute(path, info)
 
 
-type _File = Annotated[Path, BeforeValidator(_file)]
+type _Place = Annotated[Path | str, BeforeValidator(_place)]
 
 
 class ExportSettings(Settings):
@@ -74,7 +79,7 @@ class ExportSettings(Settings):
     """
 
     name: Name
-    to: _File | SecureUrl
+    to: _Place
     format: Literal["ndjson", "otlp"] = "ndjson"
     profile: Literal["proctor", "ocsf"] = "proctor"
     views: tuple[View, ...] = ()

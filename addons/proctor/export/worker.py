@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -29,15 +29,12 @@ from proctor.audit.reader import Reader
 from proctor.audit.store import Store
 from proctor.errors import ConfigurationError, ProctorError
 from proctor.export import cursor as cursors
-from proctor.export.content import groups, texts
 from proctor.export.cursor import Cursor
-from proctor.export.events import Event, events
-from proctor.export.oneoff import encoded
+from proctor.export.lines import Lines
 from proctor.export.otlp import Open, Traces, message
 from proctor.export.records import SETTLED, WINDOW, Record, after, waiting
 from proctor.export.settings import ExportSettings
 from proctor.export.sinks import FileSink, HttpSink, Sink, line
-from proctor.model import ContentRef
 from proctor.record import timestamp
 from proctor.runtime.tasks import spawn, stop
 
@@ -175,6 +172,7 @@ class _Run:
         self.sink = owner.sink(settings, store)
         self._owner = owner
         self._store = store
+        self._lines = Lines(settings=settings, store=store)
         self._record = owner._record  # noqa: SLF001 - a part of it
         self._clock = owner._clock  # noqa: SLF001 - the same
         self._figures = owner._figures  # noqa: SLF001 - the same
@@ -428,7 +426,7 @@ class _Run:
         lines: list[bytes] = []
         size = done = 0
         last = records[0]
-        for record, made in self._made(reader, records, traces):
+        for record, made in self._lines.of(reader, records, traces):
             more = sum(map(len, made))
             if done and size + more > MOST_BYTES:
                 break
@@ -444,32 +442,6 @@ class _Run:
             first=f"{self._store}/{writer}/{records[0].seq}",
             then=then,
         )
-
-    def _made(
-        self, reader: Reader, records: Sequence[Record], traces: Traces
-    ) -> Iterator[tuple[Record, list[bytes]]]:
-        """Each record with its lines."""
-        pairs = ((record, self._events(record, traces)) for record in records)
-        for group in groups(pairs, self._wanted):
-            found = [event for _, own in group for event in own]
-            told = iter(texts(reader, found) if self.settings.content else [{} for _ in found])
-            for record, own in group:
-                yield record, [self._line(event, next(told), traces) for event in own]
-
-    def _wanted(self, pair: tuple[Record, list[Event]]) -> Iterator[ContentRef]:
-        if self.settings.content:
-            for event in pair[1]:
-                yield from event.contents.values()
-
-    def _events(self, record: Record, traces: Traces) -> list[Event]:
-        if self.settings.format == "otlp":
-            return list(traces.events(record.envelope))
-        return list(events(self._store, record.envelope, self.settings.wanted))
-
-    def _line(self, event: Event, told: Mapping[str, str | None], traces: Traces) -> bytes:
-        if self.settings.format == "otlp":
-            return line(traces.span(event, told))
-        return encoded(event, self.settings.profile, told)
 
     def _roots(self, cursor: Cursor) -> Batch | None:
         """Spans of sessions that have ended, once there is nothing else to send."""

@@ -23,12 +23,14 @@ from proctor.model import (
     Case,
     Deny,
     Hold,
+    ToolFields,
     Verdict,
     verdict_name,
 )
 from proctor.policy.calls import call_of
 from proctor.policy.engine import DEFAULT, Outcome, Policy
 from proctor.policy.expression import Expression
+from proctor.policy.match import matches_any
 from proctor.policy.nodes import Binary, Index, Literal, Macro, Name, Node, Select, children
 from proctor.policy.recorded import Recorded
 from proctor.policy.rules import Rule
@@ -42,12 +44,11 @@ GRANT: Final = "gr_"
 """How the names of grants begin."""
 
 MAX_KNOWN: Final = 100_000
-MAX_KEY: Final = 64 * 1024
 MAX_GROUPS: Final = 5_000
 """Rows of the report; what comes beyond is counted together."""
 MAX_ASKS: Final = 200_000
 EXAMPLES: Final = 5
-SAMPLE: Final = 500
+SAMPLE: Final = 100
 """Cases by which the rules' own time is measured, in each part of the record."""
 
 _CALL: Final = frozenset({"tool.name", "tool.input", "tool.command", "tool.paths", "tool.hosts"})
@@ -94,7 +95,12 @@ class Judge:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self._kinds = {kind: _Reads(policy.rules, kind) for kind in ActionKind}
+        self._kinds = {
+            kind: _Reads([rule for rule in policy.rules if kind in rule.on], kind)
+            for kind in ActionKind
+        }
+        self._left: dict[tuple[Any, ...], _Reads] = {}
+        self._parts: dict[tuple[ActionKind, tuple[str, ...]], _Reads] = {}
         self._known: dict[tuple[Any, ...], Answer] = {}
 
     def reads(self, kind: ActionKind) -> frozenset[str]:
@@ -103,19 +109,40 @@ class Judge:
 
     def answer(self, found: Recorded) -> Answer:
         """What the rules say of it."""
-        reads = self._kinds[found.case.action.kind]
-        hidden = reads.hidden(found)
-        key = reads.key(found.case, hidden)
+        reads = self._narrowed(found, self._kinds[found.case.action.kind])
+        key = reads.key(found.case, reads.hidden(found))
         known = self._known.get(key) if key else None
         if known is None:
-            known = self._asked(found.case, hidden)
+            known = self._asked(found)
             if key:
-                if len(self._known) >= MAX_KNOWN:
-                    self._known.clear()
-                self._known[key] = known
+                _keep(self._known, key, known)
         return known
 
-    def _asked(self, case: Case, hidden: Mapping[str, str]) -> Answer:
+    def _narrowed(self, found: Recorded, reads: "_Reads") -> "_Reads":
+        """What is read by the rules that are left once patterns have been looked at.
+
+        Most calls are meant by no pattern, so what the other rules read makes no two of them one.
+        """
+        call = call_of(found.case.action) if reads.patterns else None
+        if call is None or not call.name or not _CALL.isdisjoint(found.hidden):
+            return reads
+        key = (reads.kind, *call_key(call, whole=reads.reads_input))
+        left = self._left.get(key)
+        if left is None:
+            try:
+                rules = [rule for rule in reads.rules if not rule.match or _means(rule, call)]
+            except Exception:  # noqa: BLE001 - the engine, which is asked, says what becomes of it
+                return reads
+            part = (reads.kind, tuple(rule.id for rule in rules))
+            left = self._parts.get(part)
+            if left is None:
+                left = _keep(self._parts, part, _Reads(rules, reads.kind, looked=True))
+            _keep(self._left, key, left)
+        return left
+
+    def _asked(self, found: Recorded) -> Answer:
+        case = found.case
+        hidden = self._kinds[case.action.kind].hidden(found)
         answers = self.policy.ask(case, hidden or None)
         verdict = self.policy.weigh(case, answers).verdict
         unknown = [
@@ -131,6 +158,17 @@ class Judge:
         return Answer(verdict=name, rule_id=verdict.rule_id, terms=terms)
 
 
+def _keep[K, V](known: dict[K, V], key: K, value: V) -> V:
+    if len(known) >= MAX_KNOWN:
+        known.clear()
+    known[key] = value
+    return value
+
+
+def _means(rule: Rule, call: ToolFields) -> bool:
+    return matches_any(rule.match, call, every=rule.then == "allow")
+
+
 def _matters(verdict: Verdict, rule: Rule) -> bool:
     """Whether a verdict could be another one if this rule spoke, too."""
     match verdict:
@@ -143,26 +181,33 @@ def _matters(verdict: Verdict, rule: Rule) -> bool:
 
 
 class _Reads:
-    """What the rules of one kind read, and what of it makes two cases one."""
+    """What rules of one kind read, and what of it makes two cases one.
 
-    def __init__(self, rules: Iterable[Rule], kind: ActionKind) -> None:
-        own = [rule for rule in rules if kind in rule.on]
-        conditions = [each for rule in own for each in (rule.when, rule.unless) if each]
-        self.patterns = any(rule.match for rule in own)
+    Args:
+        rules: The rules.
+        kind: Of the actions.
+        looked: Patterns have been looked at: those of these rules fit.
+    """
+
+    def __init__(self, rules: Sequence[Rule], kind: ActionKind, *, looked: bool = False) -> None:
+        self.rules = rules
+        self.kind = kind
+        conditions = [each for rule in rules for each in (rule.when, rule.unless) if each]
+        self.patterns = any(rule.match for rule in rules) and not looked
         self.fields = frozenset[str]().union(*(each.fields for each in conditions))
+        self.reads_input = "tool.input" in self.fields
         if self.patterns:
             self.fields |= _CALL
         wanted = sorted(name for name in self.fields if not name.startswith("now."))
         self._getters = [getter(name) for name in wanted if name not in _CALL]
         self._call = bool(self.fields & _CALL)
-        self._input = any("tool.input" in each.fields for each in conditions)
         clocked = {
             each.zone for each in conditions if any(f.startswith("now.") for f in each.fields)
         }
         self._zones = [zone for name in sorted(clocked) if (zone := time_zone(name))]
         self._unlike = not self.fields.isdisjoint(_UNLIKE)
         self._headers = header_values(conditions)
-        self._kind = kind
+        self._named = (kind, tuple(rule.id for rule in rules), looked)
 
     def hidden(self, found: Recorded) -> dict[str, str]:
         """Of what is not known, what matters here."""
@@ -173,10 +218,10 @@ class _Reads:
         return hidden
 
     def key(self, case: Case, hidden: Mapping[str, str]) -> tuple[Any, ...] | None:
-        """All that the answer rests on; None where that is never the same, or too much."""
+        """All that the answer rests on; None where that is never the same."""
         if self._unlike:
             return None
-        parts: list[Any] = [self._kind, tuple(hidden)]
+        parts: list[Any] = [self._named, tuple(hidden)]
         for zone in self._zones:
             local = case.now.astimezone(zone)
             parts.append((local.hour, local.isoweekday()))
@@ -184,10 +229,18 @@ class _Reads:
             value = get(case)
             parts.append(_flat(value) if isinstance(value, dict | list) else value)
         if self._call and (call := call_of(case.action)):
-            parts += [call.name, call.command, call.paths, call.hosts]
-            if self._input or call.name.startswith("mcp__"):  # whose patterns name arguments
-                parts.append(_flat(call.input))
+            parts += call_key(call, whole=self.reads_input)
         return tuple(parts)
+
+
+def call_key(call: ToolFields, *, whole: bool) -> tuple[Any, ...]:
+    """What rules can read of a call; of its input nothing but the rest where that is asked for."""
+    command: str | bytes = call.command
+    if len(command) > _LONG:
+        command = _flat(command)
+    if whole or call.name.startswith("mcp__"):  # whose patterns name arguments
+        return call.name, command, call.paths, call.hosts, _flat(call.input)
+    return call.name, command, call.paths, call.hosts
 
 
 def _flat(value: object) -> bytes:

@@ -73,9 +73,9 @@ class _Part:
 
     def _body(self, line: Line) -> bool:
         """Bodies are read where a message to an MCP server is one, or a rule looks into JSON."""
-        kinds = {each["action_kind"] for each in line.decisions}
         if line.answer:
             return False
+        kinds = [each["action_kind"] for each in line.decisions]
         return "mcp.call" in kinds or (self._json and "http.request" in kinds)
 
     def close(self) -> None:
@@ -89,6 +89,7 @@ _part: _Part | None = None
 def _begin(job: Job) -> None:
     global _part  # noqa: PLW0603 - one a worker process
     _part = _Part(job)
+    gc.freeze()  # what is there stays
     gc.disable()  # `_work` collects between stretches: within one, all there is is in use
 
 
@@ -96,7 +97,7 @@ def _work(stretch: Stretch) -> Tally:
     if _part is None:
         raise RuntimeError("the worker was not begun")
     found = _part.run(stretch)
-    gc.collect()
+    gc.collect(0)  # what was made since the last time; not again all that is remembered
     return found
 
 

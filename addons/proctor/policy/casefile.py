@@ -32,9 +32,9 @@ MAX_SIZE: Final = 256 * 1024
 """Bytes of it; one that would be larger is not kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Kept:
-    """The same, read back; None for what is not known."""
+    """The same, read back; None for what is not known. Nobody changes it: it can be many's."""
 
     human: str | None = None
     issued_at: float | None = None

@@ -64,15 +64,20 @@ _TYPE: Final = frozenset({"http.content_type"})
 _OPERATION: Final = frozenset({"http.operation"})
 _VIOLATIONS: Final = frozenset({"http.violations"})
 
+_SHORT: Final = 2048
+"""Bytes of a tool's input up to which it is remembered, parsed."""
+
 type Known = tuple[frozenset[str], ...]
 """Fields that are known; the sets are few, so that what follows from them is looked up."""
 # Its boundary stands in a parameter of the type, which is not kept.
 _PARTS: Final = "multipart/form-data"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Line:
     """One envelope with decisions, as far as cases need it.
+
+    Not frozen, like the next two: they are made a million times, which would take thrice as long.
 
     Attributes:
         ts: When, UTC.
@@ -108,7 +113,7 @@ class Line:
     tools: Sequence[Mapping[str, Any]] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Texts:
     """The content that an envelope refers to; None for what was not kept, erased or not asked for.
 
@@ -123,7 +128,7 @@ class Texts:
     inputs: Sequence[bytes | None] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Recorded:
     """One action as the record has it.
 
@@ -337,7 +342,8 @@ class _Maker:
                     tool=ToolFields(name=name or ""),
                 )
                 return action, known
-        return _tool_action(self.line.listener, name, text), _CALL
+        made = _tool_action if len(text) <= _SHORT else _tool_action.__wrapped__
+        return made(self.line.listener, name, text), _CALL
 
     def _messages(self) -> list[McpFields] | None:
         """What a message to an MCP server asks for; None where that is not known."""
@@ -414,7 +420,7 @@ def _session(line: Line, kept: Kept | None) -> Session | None:
     )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def _tool_action(listener: str, name: str, text: bytes) -> Action:
     """As `tool_action`, without what only a digest needs."""
     return Action(

@@ -7,16 +7,18 @@ Envelopes come as Arrow, column by column: a million rows as Python tuples would
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from proctor.audit import views
 from proctor.audit.inquiry import open_record
 from proctor.audit.reader import numbers
 from proctor.errors import ClientError, ConfigurationError
+from proctor.policy.casefile import Kept
 from proctor.policy.casefile import read as read_case
 from proctor.policy.recorded import Line, Recorded, Texts, cases, utc
 
@@ -33,12 +35,12 @@ MAX_TEXTS: Final = 64 * 1024 * 1024
 """Bytes of texts that are in memory at once, about."""
 
 _SHAPE: Final = '{"case":{"scope":"VARCHAR","size":"BIGINT","blocks":"VARCHAR"}}'
-_CASE: Final = '"case"' if "case" in views.FIELDS else f"""from_json(raw, '{_SHAPE}')."case\""""
+_CASE: Final = f"""from_json(raw, '{_SHAPE}')."case\""""
 _COLUMNS: Final = (
-    "writer", "seq", "ts", "flow_id", "session_id", "session_started", "principal", "subject",
-    '"groups"', "client", "listener", "method", "scheme", "host", "port", "path", "request_bytes",
-    "policy_version", "kind = 'flow.end' AND begin_seq IS NOT NULL", "turn.model",
-    "turn.request_class", "turn.stream",
+    "writer", "seq", "epoch_us(ts)", "flow_id", "session_id", "epoch_us(session_started)",
+    "principal", "subject", '"groups"', "client", "listener", "method", "scheme", "host", "port",
+    "path", "request_bytes", "policy_version", "kind = 'flow.end' AND begin_seq IS NOT NULL",
+    "turn.model", "turn.request_class", "turn.stream",
     """CASE WHEN verdict = 'hold' THEN json_extract_string(raw, '$.approval_id') END""",
     "decisions", "tools", 'request."scope"', "request.blocks", "request.size", "is_case",
 )  # fmt: skip
@@ -60,6 +62,11 @@ class Stretch:
     first: int
     last: int
 
+
+_SHORT: Final = 1024
+"""Bytes of what rules could see of an answer up to which it is remembered."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 type Ref = tuple[str, str]
 """A scope, and blocks in it."""
@@ -177,16 +184,21 @@ def _recorded(
     yield from _filled(connection, waiting)
 
 
+@lru_cache(maxsize=4096)
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
 def _line(row: Sequence[Any], bodies: Wanted) -> tuple[Line, dict[str, Any]]:
     case, request_size, blocks, scope = row[-1], row[-2], row[-3], row[-4]
     tools = orjson.loads(row[24]) if row[24] and row[24] != "[]" else []
     line = Line(
         writer=row[0],
         seq=row[1],
-        ts=utc(row[2]),
+        ts=_moment(row[2]),
         flow_id=row[3] or "",
         session_id=row[4],
-        session_started=utc(row[5]) if row[5] else None,
+        session_started=None if row[5] is None else _moment(row[5]),
         principal=row[6] or "",
         subject=row[7] or "",
         groups=tuple(row[8] or ()),
@@ -238,11 +250,22 @@ def _filled(
     for line, refs in waiting:
         case = texts.get(refs["case"]) if "case" in refs else None
         found = Texts(
-            kept=read_case(case, line.model or "", stream=line.stream) if case else None,
+            kept=_kept(line, case) if case else None,
             body=texts.get(refs["body"]) if "body" in refs else None,
             inputs=[texts.get(ref) if ref else None for ref in refs.get("inputs", ())],
         )
         yield from cases(line, found)
+
+
+def _kept(line: Line, case: bytes) -> Kept | None:
+    if line.answer and len(case) <= _SHORT:  # where little stands, so that many are equal
+        return _known_case(case)
+    return read_case(case, line.model or "", stream=line.stream)
+
+
+@lru_cache(maxsize=4096)
+def _known_case(case: bytes) -> Kept | None:
+    return read_case(case)
 
 
 def texts_of(
@@ -253,7 +276,7 @@ def texts_of(
         return {}
     import pyarrow as pa  # noqa: PLC0415 - as DuckDB
 
-    parts = {ref: list(numbers(ref[1])) for ref in wanted}
+    parts = {ref: _numbers(ref[1]) for ref in wanted}
     pairs = {(ref[0], number) for ref, found in parts.items() for number in found}
     if not pairs:
         return dict.fromkeys(wanted, b"")
@@ -279,7 +302,15 @@ def texts_of(
         for scope, number, text, coded in rows
         if text is not None
     }
-    return {ref: _joined([blocks.get((ref[0], each)) for each in parts[ref]]) for ref in wanted}
+    return {
+        ref: _joined([blocks.get((ref[0], each)) for each in found]) for ref, found in parts.items()
+    }
+
+
+def _numbers(blocks: str) -> Sequence[int]:
+    if blocks.isdecimal():  # as most are
+        return (int(blocks),)
+    return list(islice(numbers(blocks), MAX_TEXT))  # no block is empty
 
 
 def _joined(blocks: Sequence[bytes | None]) -> bytes | None:

@@ -164,6 +164,18 @@ class Screens:
         """Forget values whose sessions ended long ago."""
         self._vault.expire()
 
+    def forget(self, principal: str, session: str) -> None:
+        """Forget the values that a session used, as they are to be erased.
+
+        Args:
+            principal: `Principal.key`.
+            session: Its name; "" where there is none.
+
+        Raises:
+            RedactionError: `redaction-vault`.
+        """
+        self._vault.forget(principal, session)
+
     def close(self) -> None:
         """Close the vault and what finds names; nothing is looked at any more."""
         self._pool.shutdown()

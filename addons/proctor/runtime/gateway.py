@@ -30,9 +30,10 @@ from proctor.egress.authority import Change as AuthorityChange
 from proctor.egress.resolver import Resolver
 from proctor.errors import ConfigurationError, InternalError
 from proctor.evidence.anchors import Wired
+from proctor.evidence.beside import Beside
 from proctor.evidence.sealer import Sealing
 from proctor.evidence.standing import resting
-from proctor.evidence.upkeep import Upkeep, cards_of
+from proctor.evidence.upkeep import Upkeep
 from proctor.export.worker import Exports
 from proctor.gate import Gate
 from proctor.identity.authenticator import Authenticator
@@ -258,7 +259,12 @@ class Gateway:
             settings=self.config.audit.retention,
             clock=_now,
             sealing=Sealing(state=sealing.state, every=sealing.every),  # anchors are told of ours
-            cards=cards_of(self._store),
+            beside=Beside(
+                approvals=self._store,
+                state=sealing.state,
+                clock=_now,
+                values=self._screens.forget if self._screens else None,
+            ).erase,
         )
         self._reception = reception = Reception(
             self.config,

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -21,11 +21,11 @@ import duckdb
 
 from proctor.audit.envelope import leaf
 from proctor.audit.inquiry import open_record
-from proctor.audit.reader import Content, Reader
+from proctor.audit.reader import Content, Reader, numbers
 from proctor.audit.store import private, sync_folder
 from proctor.errors import ConfigurationError, InternalError
 from proctor.model import ContentRef
-from proctor.search.documents import Exchange, read
+from proctor.search.documents import Exchange, Text, read
 from proctor.search.partition import Adding, Mark, Partition, damaged
 from proctor.search.places import DRAFT, Place, places, superseded, unlink
 from proctor.search.texts import MAX_TEXT
@@ -44,6 +44,7 @@ _ENVELOPES = """
     SELECT seq, raw FROM _records WHERE writer = $writer AND seq BETWEEN $first AND $last
     ORDER BY seq
 """
+_THESE = "SELECT seq, raw FROM _records WHERE writer = $writer AND list_contains($seqs, seq)"
 _NEXT = "SELECT min(seq) AS seq FROM _records WHERE writer = $writer AND seq > $seq"
 
 
@@ -154,17 +155,45 @@ class Indexer:
                     done.append(place.day)
         return sorted(set(done))
 
-    def drop(self, day: date) -> None:
-        """Removes a day, as when it leaves the record.
+    def trim(self, kept: Mapping[str, Set[int]], before: date) -> None:
+        """Makes days anew without the texts of which a block goes, though others of its scope stay.
+
+        To be called like `forget`.
+
+        Args:
+            kept: Numbers of the blocks that stay, by scope.
+            before: Nothing of this day or a later one goes.
 
         Raises:
-            OSError: As usual.
+            ConfigurationError: As `step`.
+            InternalError: As `step`.
         """
         for writer in sorted({place.writer for place in places(self.folder)}):
-            with self._locked(writer, wait=True):
-                for place in [*superseded(self.folder), *places(self.folder)]:
-                    if place.day == day and place.writer == writer:
-                        unlink(self.folder / place.name)
+            own = [scope for scope in kept if scope.startswith(f"{writer}.")]
+            with self._locked(writer, wait=True), self._mended(writer), self._reader() as reader:
+                for place in places(self.folder) if own else ():
+                    if place.writer == writer and place.day < before:
+                        self._trim(reader, place, own, kept)
+
+    def _trim(
+        self, reader: Reader, place: Place, own: Sequence[str], kept: Mapping[str, Set[int]]
+    ) -> None:
+        texts = self._with(place, lambda old: old.texts_of(own))
+        seqs = sorted({each.seq for each in texts})
+        stays: dict[int, list[Text]] = {}
+        for at in range(0, len(seqs), BATCH):
+            given = {"writer": place.writer, "seqs": seqs[at : at + BATCH]}
+            for row in reader.rows(_THESE, given):
+                found = read(row["seq"], json.loads(row["raw"]))
+                stays[row["seq"]] = [
+                    text
+                    for text in (found.texts if found else ())
+                    if kept.get(text.ref.scope, set()).issuperset(numbers(text.ref.blocks))
+                ]
+        gone = [each.id for each in texts if not each.is_one_of(stays.get(each.seq, ()))]
+        if gone:
+            self._with(place, lambda old: old.without_texts(gone))
+            self._anew(place)
 
     @contextmanager
     def _mended(self, writer: str) -> Iterator[None]:
@@ -297,7 +326,14 @@ class Indexer:
             partition.close()
 
     def _anew(self, place: Place) -> None:
-        """Makes a day anew beside the old one, which goes once the new one is whole."""
+        """Makes a day anew beside the old one, which goes once the new one is whole.
+
+        A day with nothing in it goes, but for the newest, which says how far the writer is indexed.
+        """
+        later = any(p.writer == place.writer and p.day > place.day for p in places(self.folder))
+        if later and self._with(place, Partition.empty):
+            unlink(self.folder / place.name)
+            return
         draft = replace(place, made=DRAFT)
         unlink(self.folder / draft.name)
         Partition.made(self.folder, draft).close()

@@ -13,9 +13,9 @@ from the newest on, whatever else there is.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -88,6 +88,28 @@ FROM words w CROSS JOIN texts t ON t.id = w.rowid CROSS JOIN exchanges e ON e.id
     CROSS JOIN sessions s ON s.id = e.session LEFT JOIN tools n ON n.id = t.tool
 WHERE w.words MATCH ? AND w.rowid BETWEEN ? AND ? AND e.ts >= ? AND e.ts < ? ORDER BY w.rowid DESC
 """
+
+
+_OF_SCOPE = """
+SELECT t.id, e.seq, coalesce(n.name, ''), t.known
+FROM scopes s JOIN texts t ON t.scope = s.id JOIN exchanges e ON e.id = t.exchange
+    LEFT JOIN tools n ON n.id = t.tool
+WHERE s.name = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A text that is kept here: its id, its envelope's number, its tool, and what tells it apart."""
+
+    id: int
+    seq: int
+    tool: str
+    known: int
+
+    def is_one_of(self, texts: Iterable[Text]) -> bool:
+        """Whether it is one of these."""
+        return any(known_as(replace(text, tool=self.tool)) == self.known for text in texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +242,38 @@ class Partition:
                     self._db.execute("ROLLBACK")
         return gone > 0
 
+    def texts_of(self, scopes: Iterable[str]) -> list[Kept]:
+        """The texts of these scopes."""
+        found: list[Kept] = []
+        with _reported():
+            for name in scopes:
+                rows = self._db.execute(_OF_SCOPE, (name,))
+                found += [Kept(*row) for row in rows]
+        return found
+
+    def without_texts(self, texts: Iterable[int]) -> None:
+        """Takes texts out of all results, by their ids; as `without`."""
+        with _reported():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany("DELETE FROM texts WHERE id = ?", ((each,) for each in texts))
+                self._db.execute(
+                    "DELETE FROM exchanges WHERE id NOT IN (SELECT exchange FROM texts)"
+                )
+                self._db.execute(
+                    "DELETE FROM sessions WHERE id NOT IN (SELECT session FROM exchanges)"
+                )
+                self._db.execute("DELETE FROM scopes WHERE id NOT IN (SELECT scope FROM texts)")
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    def empty(self) -> bool:
+        """Whether nothing can be found in it."""
+        with _reported():
+            return not self._db.execute("SELECT 1 FROM texts LIMIT 1").fetchone()
+
     def copy(self, target: Path) -> None:
         """Fills a file that was just made with what can be found here, and nothing else.
 
@@ -332,7 +386,7 @@ class Adding:
     def unknown(self, text: Text) -> bool:
         """Whether it is not there yet: a text that is sent again is indexed once."""
         return not self._db.execute(
-            "SELECT 1 FROM texts WHERE known = ?", (_known(text),)
+            "SELECT 1 FROM texts WHERE known = ?", (known_as(text),)
         ).fetchone()
 
     def tool_of(self, call: str) -> str:
@@ -387,7 +441,7 @@ class Adding:
                 _number(text.call) if text.part is Part.INPUT else 0,
                 text.verdict,
                 self._id("scopes", text.ref.scope),
-                _known(text),
+                known_as(text),
                 pack(words),
             ),
         )
@@ -426,7 +480,7 @@ def _number(text: str) -> int:
     return int.from_bytes(digest) >> 1
 
 
-def _known(text: Text) -> int:
+def known_as(text: Text) -> int:
     """The same for texts that say the same and are filtered alike."""
     ref = text.ref
     return _number(json.dumps([ref.scope, ref.hash, ref.size, text.part, text.tool, text.verdict]))

@@ -30,9 +30,10 @@ from proctor.config import Config
 from proctor.credentials.store import Credentials
 from proctor.errors import ConfigurationError, InternalError
 from proctor.evidence.anchors import Wired
+from proctor.evidence.beside import Beside
 from proctor.evidence.retention import RetentionSettings
 from proctor.evidence.sealer import Sealing
-from proctor.evidence.upkeep import Upkeep, cards_of
+from proctor.evidence.upkeep import Upkeep
 from proctor.fields import SecretSource, nearest
 from proctor.gate import Gate
 from proctor.identity.authenticator import Authenticator
@@ -193,7 +194,12 @@ class Rooms:
             settings=RetentionSettings(),
             clock=_now,
             sealing=Sealing(state=sealing.state, every=sealing.every),  # anchors are told of ours
-            cards=cards_of(store),
+            beside=Beside(
+                approvals=store,
+                state=sealing.state,
+                clock=_now,
+                values=screens.forget if screens else None,
+            ).erase,
         )
         running = [
             spawn(policies.run(), name="rules"),

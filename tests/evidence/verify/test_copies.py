@@ -11,10 +11,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from proctor.audit.envelope import timestamp as stamp
+from proctor.evidence import copied
 from proctor.evidence.backup import back_up
+from proctor.evidence.keys import KEY_FILE, read_key
 from proctor.evidence.sealer import newest
+from proctor.evidence.verify.copies import as_of
 from proctor.evidence.verify.findings import Findings, Level
+from proctor.evidence.verify.snapshot import take
+from proctor.evidence.verify.trust import trusted
 from proctor.evidence.verify.verifier import Asked, verify
 from proctor.export.bundle import write_bundle
 from proctor.export.records import Choice
@@ -26,6 +33,7 @@ class Copies:
     backup: Path
     bundle: Path
     key: bytes
+    made: datetime
     later: datetime
 
     def findings(self, path: Path) -> Findings:
@@ -42,13 +50,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Copies:
     last = newest(path.parent)
     assert last is not None
     now = last.time.timestamp() + 0.1
+    signs = read_key(folder / "state" / KEY_FILE)
     bundle = write_bundle(
-        record, folder / "bundle", Choice(session="s1"), now, put_on_record=lambda _: None
+        record,
+        folder / "bundle",
+        Choice(session="s1"),
+        now,
+        key=signs,
+        put_on_record=lambda _: None,
     )
     return Copies(
-        backup=back_up(record, folder / "copies", now).path,
+        backup=back_up(record, folder / "copies", now, key=signs).path,
         bundle=bundle.path,
         key=key(folder),
+        made=last.time + timedelta(seconds=1),
         later=last.time + timedelta(hours=1),
     )
 
@@ -60,6 +75,7 @@ def copies(made: Copies, tmp_path: Path) -> Copies:
         backup=shutil.copytree(made.backup, tmp_path / "backup"),
         bundle=shutil.copytree(made.bundle, tmp_path / "bundle"),
         key=made.key,
+        made=made.made,
         later=made.later,
     )
 
@@ -73,27 +89,63 @@ def test_whole_copies(made: Copies) -> None:
 
 def test_a_copy_that_does_not_say_so_has_ended_unannounced(copies: Copies) -> None:
     (copies.backup / "backup.json").unlink()
+    (copies.backup / copied.NAME).unlink()
     assert copies.findings(copies.backup).codes() == {"ended-unannounced"}
 
 
-@pytest.mark.parametrize("note", ["backup.json", "bundle.json"])
-def test_a_moment_that_is_none(copies: Copies, note: str) -> None:
-    path = (copies.backup if note == "backup.json" else copies.bundle) / note
-    said = json.loads(path.read_bytes())
-    name = "at" if note == "backup.json" else "made"
-    moments: list[object] = [
-        None,
-        1,
-        "",
-        "yesterday",
-        "2026-11-22",
-        "2999-01-01T00:00:00Z",
-        [],
-        "9" * 5000,
-    ]
-    for moment in moments:
-        path.write_text(json.dumps({**said, name: moment}))
-        assert {"copy-unreadable", "ended-unannounced"} <= copies.findings(path.parent).codes()
+def test_a_copy_that_nobody_signed_is_not_believed(copies: Copies) -> None:
+    for path, more in ((copies.backup, set[str]()), (copies.bundle, {"copy-unsigned"})):
+        (path / copied.NAME).unlink()
+        found = copies.findings(path)
+        assert found.codes() == {"ended-unannounced"} | more
+        assert "copy-unsigned" in found.codes() | found.codes(Level.NOTICE)
+        asked = Asked(record=path, key=copies.key, now=copies.made)
+        assert verify(asked).findings.codes() == more
+
+
+def test_a_record_that_was_cut_short_is_no_copy_because_it_says_so(copies: Copies) -> None:
+    """Neither by itself, nor with what was signed of a real one, nor by another key."""
+    log = copies.backup / "writers/w0/checkpoints.jsonl"
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-1]))
+    last = newest(log.parent)
+    assert last is not None
+    note = json.loads((copies.backup / "backup.json").read_bytes())
+    (copies.backup / "backup.json").write_text(
+        json.dumps({**note, "at": stamp(last.time.timestamp())})
+    )
+    wrong = {"copy-wrong", "ended-unannounced"}
+    assert wrong <= copies.findings(copies.backup).codes()
+    other = Ed25519PrivateKey.generate()
+    copied.sign(copies.backup, "backup.json", other, last.time.timestamp())
+    assert wrong <= copies.findings(copies.backup).codes()
+    (copies.backup / copied.NAME).unlink()
+    assert "ended-unannounced" in copies.findings(copies.backup).codes()
+
+
+def test_a_copy_of_a_time_to_come(copies: Copies) -> None:
+    asked = Asked(record=copies.backup, key=copies.key, now=copies.made - timedelta(hours=1))
+    assert "copy-wrong" in verify(asked).findings.codes()
+
+
+def test_every_byte_of_what_was_signed(copies: Copies) -> None:
+    """Through the part alone that reads it: all of a record each time would take minutes."""
+    shot = take(copies.backup, Findings())
+    store_id = str(shot.note["id"])
+    keys = trusted(copies.backup, store_id, copies.key, Findings())
+
+    def codes() -> set[str]:
+        findings = Findings()
+        as_of(shot, store_id, keys, copies.later, findings)
+        return findings.codes()
+
+    assert codes() == set()
+    path = copies.backup / copied.NAME
+    data = path.read_bytes()
+    for at in range(len(data)):
+        path.write_bytes(data[:at])
+        assert codes() == {"copy-wrong"}, at
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        assert codes() == {"copy-wrong"}, at
 
 
 @pytest.mark.parametrize("note", ["backup.json", "bundle.json"])

@@ -281,6 +281,31 @@ class Outbox:
                     self._database.execute("ROLLBACK")
 
 
+def forget(folder: Path, abouts: Sequence[str]) -> bool:
+    """Takes away what still waits about these approvals and grants: what it says is erased.
+
+    Args:
+        folder: Proctor's state folder.
+        abouts: Their ids.
+
+    Returns:
+        Whether nothing of it is left in the file or beside it; if not, another process reads it.
+
+    Raises:
+        ConfigurationError: `notify-unusable`.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return True
+    try:
+        with contextlib.closing(_connect(path)) as database:
+            database.executemany("DELETE FROM outbox WHERE about = ?", [(each,) for each in abouts])
+            row = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        raise _unusable(path, _reason(error)) from None
+    return not row[0]
+
+
 def read_status(folder: Path) -> tuple[Status, ...]:
     """How the notifiers are, for another process; empty where nothing was ever sent.
 
@@ -338,7 +363,8 @@ def _keep(database: sqlite3.Connection, letter: Letter) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    database, version, _ = open_database(path, _WAIT, "synchronous = NORMAL")
+    # Whoever reads the disk finds no message that was sent.
+    database, version, _ = open_database(path, _WAIT, "synchronous = NORMAL", "secure_delete = ON")
     if version != _VERSION:
         database.close()
         raise sqlite3.DatabaseError

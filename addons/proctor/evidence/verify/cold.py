@@ -24,7 +24,9 @@ REFERENCE: Final = re.compile(
     rb'"enc":"(?:utf8|base64)","blocks":"([0-9,-]*)"\}'
 )
 # Events that explain what else would look wrong.
-TELLING: Final = frozenset({"erasure", "record.resumed"})
+TELLING: Final = frozenset(
+    {"erasure", "hold.added", "hold.released", "record.resumed", "retention"}
+)
 # From so many bytes of files on, processes are worth their start.
 _MANY = 16 * 1024 * 1024
 # A row group is 8 MiB of rows as proctor writes it; one of this size is not proctor's.

@@ -1,57 +1,139 @@
 """Copies: a backup was taken at a moment, and a bundle holds a part that it names.
 
-What a copy says of itself is signed by nobody. So the moment is told with the findings, and a part
-is as large as it says, or that is a problem.
+Both are believed as far as the record's key has signed them (`copy.note`): else whoever cuts a
+record short would only have to write that it is an older copy.
 """
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from proctor.errors import ClientError
+from proctor.evidence import copied
+from proctor.evidence.copied import CopyNote, origin_of_copies
+from proctor.evidence.statement import FIRST
 from proctor.evidence.verify.findings import Findings
+from proctor.evidence.verify.signed import moment
+from proctor.evidence.verify.snapshot import Snapshot, WriterFiles
+from proctor.evidence.verify.trust import TrustedKey
+from proctor.tlog.note import MAX_NOTE, VerifierKey, parse_note
 
 _BACKUP: Final = "backup.json"
 _BUNDLE: Final = "bundle.json"
-_MAX_NOTE = 64 * 1024
+_EARLY: Final = timedelta(seconds=60)
+# A bundle names runs of records, 25 bytes or so each.
+_MAX_FILE: Final = 2**28
 
 
-def as_of(path: Path, bundle: dict[str, Any] | None, now: datetime, findings: Findings) -> datetime:
+class _Wrong(Exception):  # noqa: N818 - goes no further than this file
+    """What is found instead."""
+
+
+def as_of(
+    shot: Snapshot, store_id: str, keys: tuple[TrustedKey, ...], now: datetime, findings: Findings
+) -> datetime:
     """When promises of another checkpoint are judged: now, or when a copy was made.
 
     Args:
-        path: The record's folder.
-        bundle: bundle.json, or None.
-        now: UTC.
+        shot: What is there.
+        store_id: The record's name.
+        keys: Who may sign.
+        now: UTC; what the verifier says, or the clock.
         findings: Told of the moment.
 
     Raises:
-        OSError: backup.json cannot be read.
+        OSError: A file cannot be read.
     """
-    name, said = _BUNDLE, bundle.get("made") if bundle is not None else None
-    if bundle is None:
-        try:
-            with (path / _BACKUP).open("rb") as source:
-                data = source.read(_MAX_NOTE)
-        except FileNotFoundError:
-            return now
-        name, said = _BACKUP, _said(data)
-    moment = _moment(said)
-    if moment is None or moment > now + timedelta(seconds=60):
-        findings.problem(
-            "copy-unreadable",
-            "A copy does not say when it was made, or names a time to come",
+    name = _BACKUP if shot.bundle is None else _BUNDLE
+    said = _read(shot.path / name)
+    note = _read(shot.path / copied.NAME)
+    if said is None and note is None:
+        return now
+    if note is None:
+        say = findings.notice if shot.bundle is None else findings.problem
+        say(
+            "copy-unsigned",
+            "This says that it is a copy, and the record's key has not signed that: it is judged"
+            " as the record itself",
             file=name,
+            expected=f"{copied.NAME}, or --as-of, if you know when it was made",
+        )
+        return now
+    try:
+        found = _signed(shot, note, said, store_id, keys)
+        _past(found.time, now)
+    except _Wrong as wrong:
+        findings.problem(
+            "copy-wrong",
+            "What is signed of this copy is not what is here",
+            file=copied.NAME,
+            found=str(wrong),
+            expected="a note by the record's key, over this copy",
         )
         return now
     findings.notice(
         "copy",
-        "This says that it is a copy of that time; whether the record went on is not asked",
-        time=moment.isoformat(),
+        "This is a copy of that time; whether the record went on is not asked",
+        time=moment(found.time),
         file=name,
     )
-    return moment
+    return min(found.time, now)
+
+
+def _signed(
+    shot: Snapshot,
+    data: bytes,
+    said: bytes | None,
+    store_id: str,
+    keys: tuple[TrustedKey, ...],
+) -> CopyNote:
+    """What the key signed of this very copy."""
+    try:
+        note = parse_note(data.decode())
+        found = CopyNote.parse(note.text)
+    except (ClientError, UnicodeDecodeError):
+        raise _Wrong("a note that cannot be read") from None
+    origin = origin_of_copies(store_id)
+    if found.origin != origin:
+        raise _Wrong("another record's")
+    by = [key for key in keys if note.signed_by(VerifierKey(origin, key.public))]
+    if len(note.signatures) != 1 or not any(key.covers(found.time) for key in by):
+        raise _Wrong("no signature by a key of the record that was in force then")
+    if said is None or sha256(said).digest() != found.of:
+        raise _Wrong("another account of what it holds")
+    newest = {name: _newest(writer) for name, writer in shot.writers.items()}
+    for name in sorted(newest.keys() | found.writers.keys()):
+        if newest.get(name) != found.writers.get(name):
+            raise _Wrong(f"another newest checkpoint of {name}")
+    return found
+
+
+def _past(time: datetime, now: datetime) -> None:
+    if time > now + _EARLY:
+        raise _Wrong(f"a time to come, {moment(time)}")
+
+
+def _newest(writer: WriterFiles) -> bytes | None:
+    """Hash of the text of a writer's newest checkpoint, FIRST if there is none."""
+    data = writer.checkpoints
+    line = data[: data.rfind(b"\n") + 1][:-1].rpartition(b"\n")[2]
+    if not line:
+        return FIRST
+    try:
+        return sha256(parse_note(str(json.loads(line))).text.encode()).digest()
+    except (ClientError, ValueError, RecursionError):
+        return None
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as source:
+            return source.read(MAX_NOTE + 1 if path.name == copied.NAME else _MAX_FILE)
+    except FileNotFoundError:
+        return None
 
 
 def check_kept(
@@ -84,19 +166,3 @@ def check_kept(
             expected=f"{signed} records signed, and every run that bundle.json names",
             found=f"{sum(map(bool, there))} records in {len(kept)} runs",
         )
-
-
-def _said(data: bytes) -> object:
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return found.get("at") if isinstance(found, dict) else None
-
-
-def _moment(text: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return found.astimezone(UTC) if found and found.tzinfo else None

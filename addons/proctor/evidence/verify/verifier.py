@@ -17,6 +17,7 @@ from proctor.evidence.verify.columns import check_columns
 from proctor.evidence.verify.copies import as_of
 from proctor.evidence.verify.files import Listed, check_files, read_ledger
 from proctor.evidence.verify.findings import Findings
+from proctor.evidence.verify.held import check_holds
 from proctor.evidence.verify.hot import Hot, read_journals
 from proctor.evidence.verify.signed import SLACK, Sealed, SealedLog, moment, read_log
 from proctor.evidence.verify.snapshot import SEED, Snapshot, take
@@ -120,9 +121,9 @@ class _Verifier:
         with ThreadPoolExecutor(1) as beside:
             views = beside.submit(shown.check_views, asked.record)
             shot = take(asked.record, findings)
-            self._now = as_of(asked.record, shot.bundle, self._now, findings)
             store_id = str(shot.note.get("id", ""))
             keys = trusted(asked.record, store_id, asked.key, findings)
+            self._now = as_of(shot, store_id, keys, self._now, findings)
             report = Report(store=store_id, keys=len(keys), quick=asked.quick, findings=findings)
             logs = {
                 name: read_log(
@@ -153,7 +154,9 @@ class _Verifier:
                 name: read_journals(writer, running=self._running(logs[name]), findings=findings)
                 for name, writer in shot.writers.items()
             }
-            erased = _erased([*cold.values(), *hot.values()])
+            parts = [*cold.values(), *hot.values()]
+            erased, resumed = _erased(parts), _resumed(parts)
+            check_holds((raw for part in parts for raw in part.events), findings)
             for name, writer in shot.writers.items():
                 part = WriterCheck(
                     shot,
@@ -167,6 +170,8 @@ class _Verifier:
                     erased,
                     findings,
                     self._blocks,
+                    resumed=resumed.get(name, set()),
+                    running=self._running(logs[name]),
                     quick=asked.quick,
                 )
                 report.writers.append(part.run())
@@ -324,6 +329,15 @@ def _erased(parts: Sequence[Cold | Hot]) -> set[str]:
         for detail in details_of(part.events, "erasure"):
             scopes = detail.get("scopes")
             found.update(map(str, scopes) if isinstance(scopes, list) else ())
+    return found
+
+
+def _resumed(parts: Sequence[Cold | Hot]) -> dict[str, set[str]]:
+    """Since when a writer had been silent that another one looked after, by writer."""
+    found: dict[str, set[str]] = {}
+    for part in parts:
+        for detail in details_of(part.events, "record.resumed"):
+            found.setdefault(str(detail.get("writer")), set()).add(str(detail.get("since")))
     return found
 
 

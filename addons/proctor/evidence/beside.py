@@ -1,0 +1,58 @@
+"""What lies beside the record and goes with an erasure: what held actions showed, messages about
+them that still wait, and the values behind surrogates.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from proctor.approval.notify import outbox
+from proctor.approval.sqlite import SqliteStore
+from proctor.evidence.holds import Subject
+
+type Runs = Sequence[tuple[str, str]]
+"""Principals' keys, each with a session's name, or "" for none."""
+
+type Erase = Callable[[Subject, Runs], Awaitable[tuple[int, int]]]
+"""Takes it away: how much went, and how much cannot go yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """All of it.
+
+    Attributes:
+        approvals: The store of approvals and grants.
+        state: Proctor's own folder, where messages wait.
+        clock: The time, UTC.
+        values: Forgets the values that a principal's session used; None where none are kept.
+    """
+
+    approvals: SqliteStore
+    state: Path
+    clock: Callable[[], datetime]
+    values: Callable[[str, str], None] | None = None
+
+    async def erase(self, subject: Subject, runs: Runs) -> tuple[int, int]:
+        """Takes away what there is of somebody.
+
+        Raises:
+            ApprovalError, ConfigurationError, RedactionError, sqlite3.Error: A file cannot be used.
+        """
+        return await asyncio.to_thread(self._erase, subject, runs)
+
+    def _erase(self, subject: Subject, runs: Runs) -> tuple[int, int]:
+        whose = (subject.principal, subject.session)
+        erased, left = self.approvals.erase(*whose, self.clock())
+        left += not outbox.forget(self.state, self.approvals.erased(*whose))
+        if self.values is not None:
+            for principal, session in runs:
+                self.values(principal, session)
+        return erased, left
+
+
+async def nothing(_subject: Subject, _runs: Runs) -> tuple[int, int]:
+    """Where nothing is kept beside the record."""
+    return 0, 0
