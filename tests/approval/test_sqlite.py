@@ -342,16 +342,39 @@ def test_erasing_takes_what_was_shown_and_leaves_who_decided(
     other = replace(done, id="ap_other", asking=asking(session="s2"))
     for each in (done, waits, other):
         store.add(each)
-    assert store.erase(None, None) == (0, 0)
-    assert store.erase(None, "s1") == (1, 1)
+    assert store.erase(None, None, NOW) == (0, 0)
+    assert store.erase(None, "s1", NOW) == (1, 1)
     found = store.get("ap_done")
     assert found.asking.card == Card(title=ERASED, summary="")
     assert found.asking.sealed == b""
     assert (found.state, found.by) == (State.DENIED, "carol")
     assert store.get("ap_waits") == waits
     assert store.get("ap_other") == other
-    assert store.erase(mine.principal, "s1") == (0, 1)
+    assert store.erase(mine.principal, "s1", NOW) == (0, 1)
     store.update("ap_waits", lambda item: lifecycle.cancelled(item, NOW, "", "proctor"))
-    assert store.erase(mine.principal, "s1") == (1, 0)
+    assert store.erase(mine.principal, "s1", NOW) == (1, 0)
     left = b"".join(each.read_bytes() for each in path.parent.iterdir())
     assert secret.encode() not in left
+    assert store.erased(None, "s1") == ["ap_done", "ap_waits"]
+
+
+def test_grants_are_erased_once_they_let_nothing_pass(path: Path, store: SqliteStore) -> None:
+    secret = "Bash(rm -rf the-very-secret-place)"
+    done = replace(pending(), id="ap_done", state=State.DENIED, asking=asking(session="s1"))
+    store.add(done)
+    whose = done.asking.principal
+    for name, more in (
+        ("gr_of_it", {"approval_id": "ap_done"}),
+        ("gr_direct", {"approval_id": ""}),
+        ("gr_revoked", {"approval_id": "ap_done", "revoked_at": NOW}),
+        ("gr_others", {"approval_id": "", "principal": "https://idp#other"}),
+    ):
+        made = grant(id=name, pattern=secret, principal=whose, **{"reason": secret, **more})
+        store.add_grant(made, lifecycle.granted(made))
+    assert store.erase(None, "s1", NOW) == (2, 1)  # the approval, what was revoked; one is in force
+    assert store.erase(whose, "s1", LATER) == (1, 0)
+    assert store.erase(whose, None, LATER) == (1, 0)
+    patterns = {each.id: (each.pattern, each.reason) for each in store.grants()}
+    assert patterns.pop("gr_others") == (secret, secret)
+    assert set(patterns.values()) == {(ERASED, "")}
+    assert set(store.erased(whose, None)) == {"ap_done", *patterns}

@@ -22,6 +22,8 @@ from tests.support.envelopes import ALICE, QUICK, begin, end, turn, until
 
 FIRST = datetime(2026, 1, 1, 9, 0, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+# Nothing rotates by itself, and nobody reads meanwhile.
+BRISK = replace(QUICK, journal_age=3600.0, unlink=60.0)
 # Time for a reader to list files, read bounds and journals, and for any query to end.
 GENTLE = replace(QUICK, journal_age=3600.0, settle=0.3, reuse=1.0, unlink=60.0)
 
@@ -42,7 +44,7 @@ async def writing(
     path: Path,
     time: Time,
     settings: RetentionSettings | None = None,
-    pace: Pace = GENTLE,
+    pace: Pace = BRISK,
     **more: object,
 ) -> AsyncIterator[tuple[Recorder, Upkeep]]:
     """A recorder, and who looks after it."""

@@ -156,7 +156,10 @@ class Verifier:
         for folder in sorted((self.path / "writers").iterdir()):
             last = [json.loads(each) for each in lines_of(folder / "checkpoints.jsonl")][-1:]
             head = sha256((last[0].rpartition("\n\n")[0] + "\n").encode()) if last else bytes(32)
-            newest.append(f"{folder.name} {base64.b64encode(head).decode()}")
+            ledger = folder / "ledger.jsonl"
+            held = sha256(ledger.read_bytes() if ledger.exists() else b"")
+            both = " ".join(base64.b64encode(each).decode() for each in (head, held))
+            newest.append(f"{folder.name} {both}")
         self.check(writers == newest, "the copy has come further, or less far")
         self.now = datetime.fromisoformat(time.split(" ")[1])
 

@@ -14,7 +14,7 @@ NOTE = CopyNote(
     origin=origin_of_copies("ab" * 16),
     time=datetime(2026, 11, 22, 14, tzinfo=UTC),
     of=b"\x01" * 32,
-    writers={"w0": b"\x02" * 32, "w1": bytes(32)},
+    writers={"w0": (b"\x02" * 32, b"\x03" * 32), "w1": (bytes(32), b"\x03" * 32)},
 )
 
 
@@ -23,8 +23,8 @@ def test_as_it_stands_in_a_file() -> None:
         "proctor/abababababababababababababababab/copy\n"
         "time 2026-11-22T14:00:00.000000Z\n"
         "of AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n"
-        "w0 AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=\n"
-        "w1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+        "w0 AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI= AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\n"
+        "w1 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=\n"
     )
     assert CopyNote.parse(str(NOTE)) == NOTE
 

@@ -8,7 +8,7 @@ import pytest
 from proctor.audit.store import Store
 from proctor.errors import InternalError
 from proctor.evidence import erasure
-from proctor.evidence.erasure import Order, Part
+from proctor.evidence.erasure import DONE, Order, Part, Told, told
 from proctor.evidence.holds import Subject
 
 ORDER = Order(
@@ -67,3 +67,36 @@ def test_an_order_that_is_none(store: Store, change: dict[str, object]) -> None:
     path.write_text(json.dumps({**ORDER.as_json(), **change}))
     with pytest.raises(InternalError):
         erasure.orders(store)
+
+
+def test_what_the_record_says_of_orders() -> None:
+    said = ORDER.as_json()
+    other = {**said, "id": "er_87654321hgfedcba"}
+    found = told(
+        [
+            ("erasure", {**said, "writer": None, "scopes": ["w0.1"]}),
+            ("erasure", {**said, "writer": None, "scopes": ["w0.2"]}),
+            ("erasure", {**said, "writer": "w0", "scopes": ["w0.3"]}),
+            ("erasure", {**other, "writer": "w0", "scopes": ["w0.3"]}),  # of nobody's order
+            ("erasure", {**said, "id": "../../x", "writer": None}),
+            ("erasure", {**said, "at": "yesterday", "writer": None}),
+            ("erasure", {**said, "at": "2026-01-01", "writer": None}),
+        ]
+    )
+    assert found == {ORDER.id: Told(order=ORDER, scopes={"w0.1", "w0.2"})}
+    assert told([("erasure", {**said, "writer": None}), (DONE, said)])[ORDER.id].done
+
+
+def test_which_scopes_an_order_means() -> None:
+    def name(moment: int) -> str:
+        return f"w0.{moment:012x}aabbccddeeff"
+
+    at = 1767225600000  # 2026-01-01
+    known = Told(order=ORDER, scopes={name(at + 9)})
+    assert known.means(name(at - 1))
+    assert not known.means(name(at))
+    assert not known.means(name(at + 1))
+    assert known.means(name(at + 9))  # the clock went back since it was born
+    assert known.renews(name(at))
+    assert known.renews(name(at + 9))
+    assert not known.renews(name(at + 1))

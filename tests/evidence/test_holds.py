@@ -85,3 +85,12 @@ def test_a_file_that_is_older_than_the_events_is_not_gone_by() -> None:
 def test_names(name: str) -> None:
     with pytest.raises(ClientError):
         holds.checked_name(name)
+
+
+def test_its_stamp_is_another_whenever_the_file_is(tmp_path: Path) -> None:
+    seen = [holds.stamp(tmp_path)]
+    for each in ([], [ONE], [], [TWO]):
+        holds.write(tmp_path, each)
+        seen.append(holds.stamp(tmp_path))
+    assert len(set(seen)) == len(seen)
+    assert seen[-1] == holds.stamp(tmp_path)

@@ -24,6 +24,7 @@ from proctor.search.indexer import FOLDER, Indexer
 from proctor.tlog.tree import root_of
 from tests.evidence.days import (
     DAY,
+    GENTLE,
     Time,
     bytes_of,
     days,
@@ -493,7 +494,7 @@ def test_whoever_reads_meanwhile_sees_every_kept_row_once(tmp_path: Path) -> Non
             while not over.is_set():
                 await asyncio.to_thread(look)
 
-        async with writing(path, time, TWO_DAYS) as (recorder, upkeep):
+        async with writing(path, time, TWO_DAYS, GENTLE) as (recorder, upkeep):
             reader = spawn(read(), name="reader")
             await one(recorder, 6, run("s6"))
             await until(lambda: seen)
@@ -528,7 +529,8 @@ def test_killed_anywhere_it_goes_on(tmp_path: Path, step: int) -> None:
 
     async def after() -> None:
         time.now += 2 * DAY + timedelta(hours=1)
-        async with writing(path, time, TWO_DAYS) as (_, upkeep):
+        async with writing(path, time, TWO_DAYS) as (recorder, upkeep):
+            await recorder.do(lambda _workshop: None)  # what was cut off is mended by then
             on_the_ledger(path)
             await upkeep.retain()
             await carried_out(upkeep, path)

@@ -166,3 +166,18 @@ def test_a_text_that_is_damaged(partition: Partition, tmp_path: Path) -> None:
     with pytest.raises(InternalError):
         next(again.find('"x"')).text  # noqa: B018 - it raises
     again.close()
+
+
+def test_at_rest_unless_somebody_looks(tmp_path: Path, partition: Partition) -> None:
+    put(partition, (exchange(1), text(), "x"), (exchange(2), text(name="2"), "x"))
+    other = Partition.opened(tmp_path, PLACE)
+    looking = other.find('"x"')
+    next(looking)
+    partition.finish()
+    assert not partition.resting
+    assert len(list(looking)) == 1
+    other.close()
+    partition.rest()
+    assert partition.resting
+    partition.close()
+    assert {path.name for path in tmp_path.iterdir()} == {PLACE.name}

@@ -311,9 +311,7 @@ class SqliteStore:
                 total += taken
         return total
 
-    def erase(
-        self, principal: str | None, session: str | None, now: datetime
-    ) -> tuple[int, int]:
+    def erase(self, principal: str | None, session: str | None, now: datetime) -> tuple[int, int]:
         """Takes away what was shown of held actions and granted; who decided what, and when, stays.
 
         Args:

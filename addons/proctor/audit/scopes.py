@@ -29,6 +29,18 @@ def born_at(name: str) -> int:
     return int(name.partition(".")[2][:12], 16)
 
 
+def day_of(name: str) -> str:
+    """The UTC day on which a scope was born, `2026-11-22`.
+
+    Raises:
+        ValueError: It is no scope's name.
+    """
+    try:
+        return datetime.fromtimestamp(born_at(name) / 1000, UTC).date().isoformat()
+    except (OverflowError, OSError):
+        raise ValueError("no time") from None
+
+
 class Scopes:
     """One scope for each principal and session run; without a session one for each UTC day.
 

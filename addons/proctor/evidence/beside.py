@@ -1,5 +1,7 @@
-"""What lies beside the record and goes with an erasure: what held actions showed, messages about
-them that still wait, and the values behind surrogates.
+"""What lies beside the record and goes with an erasure.
+
+That is what held actions and grants showed, messages about them that still wait, and the values
+behind surrogates.
 """
 
 import asyncio

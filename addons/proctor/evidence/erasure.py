@@ -84,7 +84,7 @@ class Told:
         return name in self.scopes or born_at(name) < self._at
 
     def renews(self, name: str) -> bool:
-        """Whether a scope that something is still stored in is meant: one of the same moment, too."""
+        """Whether a scope that something is still stored in is meant: of the same moment, too."""
         return name in self.scopes or born_at(name) <= self._at
 
     @property
@@ -305,8 +305,8 @@ def parsed(said: Mapping[str, Any]) -> Order | None:
             return None
     except ValueError:
         return None
-    texts = {name: str(value) for name, value in texts.items()}
-    return Order(subject=Subject(principal=whose[0], session=whose[1]), **texts)
+    subject = Subject(principal=whose[0], session=whose[1])
+    return Order(subject=subject, **{name: str(value) for name, value in texts.items()})
 
 
 def _read(path: Path) -> Mapping[str, Any]:

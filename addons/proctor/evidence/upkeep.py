@@ -46,6 +46,7 @@ _FITS: Final = """($principal IS NULL OR principal = $principal)
     AND ($session IS NULL OR session_id = $session)"""
 _LETTERS: Final = string.ascii_lowercase + string.digits
 
+
 @dataclass(slots=True, kw_only=True)
 class Upkeep:
     """Looks after one record.
@@ -143,7 +144,7 @@ class Upkeep:
         found = days_of(self.store, writer)
         return any(day < cutoffs.newest for day in found)
 
-    async def _retain(  # noqa: PLR0913, PLR0917 - what was found out, and until when it holds
+    async def _retain(
         self,
         post: Post,
         cutoffs: Cutoffs,

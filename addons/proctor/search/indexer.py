@@ -10,7 +10,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -155,7 +156,7 @@ class Indexer:
                     done.append(place.day)
         return sorted(set(done))
 
-    def trim(self, kept: Mapping[str, Set[int]], before: date) -> None:
+    def trim(self, kept: Mapping[str, AbstractSet[int]], before: date) -> None:
         """Makes days anew without the texts of which a block goes, though others of its scope stay.
 
         To be called like `forget`.
@@ -176,7 +177,7 @@ class Indexer:
                         self._trim(reader, place, own, kept)
 
     def _trim(
-        self, reader: Reader, place: Place, own: Sequence[str], kept: Mapping[str, Set[int]]
+        self, reader: Reader, place: Place, own: Sequence[str], kept: Mapping[str, AbstractSet[int]]
     ) -> None:
         texts = self._with(place, lambda old: old.texts_of(own))
         seqs = sorted({each.seq for each in texts})
@@ -188,7 +189,7 @@ class Indexer:
                 stays[row["seq"]] = [
                     text
                     for text in (found.texts if found else ())
-                    if kept.get(text.ref.scope, set()).issuperset(numbers(text.ref.blocks))
+                    if set(numbers(text.ref.blocks)) <= kept.get(text.ref.scope, set())
                 ]
         gone = [each.id for each in texts if not each.is_one_of(stays.get(each.seq, ()))]
         if gone:
@@ -338,6 +339,8 @@ class Indexer:
         unlink(self.folder / draft.name)
         Partition.made(self.folder, draft).close()
         self._with(place, lambda old: old.copy(self.folder / draft.name))
+        if self._with(place, lambda old: old.resting):
+            self._with(draft, Partition.rest)
         made = replace(place, made=place.made + 1)
         (self.folder / draft.name).replace(self.folder / made.name)
         sync_folder(self.folder)

@@ -1,5 +1,6 @@
 """What is still to be sent."""
 
+import contextlib
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ import pytest
 
 from proctor.approval.notify import outbox as outboxes
 from proctor.approval.notify.message import Message
-from proctor.approval.notify.outbox import NAME, Letter, Outbox, read_status
+from proctor.approval.notify.outbox import NAME, Letter, Outbox, forget, read_status
 from proctor.errors import ConfigurationError
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -272,3 +273,24 @@ def test_a_file_of_another_version(folder: Path) -> None:
         Outbox(folder)
     with pytest.raises(ConfigurationError, match="cannot be used"):
         read_status(folder)
+
+
+def test_what_is_erased_is_not_sent_and_not_on_the_disk(folder: Path, outbox: Outbox) -> None:
+    put(outbox, replace(message(1), head="the secret"), message(2, about="ap_b"))
+    assert forget(folder, ["ap_a", "ap_none"])
+    assert claim(outbox) == "number 2"
+    assert b"the secret" not in b"".join(each.read_bytes() for each in folder.iterdir())
+
+
+def test_forgetting_where_nothing_was_ever_sent(folder: Path) -> None:
+    assert forget(folder, ["ap_a"])
+    assert not list(folder.iterdir())
+
+
+def test_forgetting_while_another_process_reads(folder: Path, outbox: Outbox) -> None:
+    put(outbox, message(1))
+    with contextlib.closing(sqlite3.connect(folder / NAME, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM outbox").fetchall()
+        assert not forget(folder, ["ap_a"])
+    assert forget(folder, [])

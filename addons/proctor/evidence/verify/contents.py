@@ -50,12 +50,12 @@ class Excuses:
     """Which content may be missing.
 
     Attributes:
-        scopes: Erased ones.
+        gone: Says of a scope whether something of it may: it was erased, or is old enough.
         ranges: Numbers of lines that went.
         any: Anything may.
     """
 
-    scopes: set[str] = field(default_factory=set)
+    gone: Callable[[str], bool]
     ranges: list[tuple[int, int]] = field(default_factory=list)
     any: bool = False
 
@@ -312,7 +312,7 @@ class ContentCheck:
         )
 
     def _may_miss(self, name: str) -> bool:
-        return self._excuses.any or name in self._excuses.scopes or bool(self._excuses.ranges)
+        return self._excuses.any or self._excuses.gone(name)
 
     def _place(self, number: int) -> str:
         if number in self._hot.blocks:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from proctor.errors import ClientError
 from proctor.evidence import copied
-from proctor.evidence.copied import CopyNote, origin_of_copies
+from proctor.evidence.copied import CopyNote, hash_of_files, origin_of_copies
 from proctor.evidence.statement import FIRST
 from proctor.evidence.verify.findings import Findings
 from proctor.evidence.verify.signed import moment
@@ -34,14 +34,14 @@ class _Wrong(Exception):  # noqa: N818 - goes no further than this file
 
 def as_of(
     shot: Snapshot, store_id: str, keys: tuple[TrustedKey, ...], now: datetime, findings: Findings
-) -> datetime:
-    """When promises of another checkpoint are judged: now, or when a copy was made.
+) -> datetime | None:
+    """When a copy was made, by the word of the record's key; None: this is none, or no such word.
 
     Args:
         shot: What is there.
         store_id: The record's name.
         keys: Who may sign.
-        now: UTC; what the verifier says, or the clock.
+        now: UTC.
         findings: Told of the moment.
 
     Raises:
@@ -51,7 +51,7 @@ def as_of(
     said = _read(shot.path / name)
     note = _read(shot.path / copied.NAME)
     if said is None and note is None:
-        return now
+        return None
     if note is None:
         say = findings.notice if shot.bundle is None else findings.problem
         say(
@@ -61,7 +61,7 @@ def as_of(
             file=name,
             expected=f"{copied.NAME}, or --as-of, if you know when it was made",
         )
-        return now
+        return None
     try:
         found = _signed(shot, note, said, store_id, keys)
         _past(found.time, now)
@@ -73,14 +73,14 @@ def as_of(
             found=str(wrong),
             expected="a note by the record's key, over this copy",
         )
-        return now
+        return None
     findings.notice(
         "copy",
         "This is a copy of that time; whether the record went on is not asked",
         time=moment(found.time),
         file=name,
     )
-    return min(found.time, now)
+    return found.time
 
 
 def _signed(
@@ -104,11 +104,18 @@ def _signed(
         raise _Wrong("no signature by a key of the record that was in force then")
     if said is None or sha256(said).digest() != found.of:
         raise _Wrong("another account of what it holds")
-    newest = {name: _newest(writer) for name, writer in shot.writers.items()}
-    for name in sorted(newest.keys() | found.writers.keys()):
-        if newest.get(name) != found.writers.get(name):
-            raise _Wrong(f"another newest checkpoint of {name}")
+    stands = {
+        name: (_newest(writer), hash_of_files(writer.ledger, _journals(writer)))
+        for name, writer in shot.writers.items()
+    }
+    for name in sorted(stands.keys() | found.writers.keys()):
+        if stands.get(name) != found.writers.get(name):
+            raise _Wrong(f"another newest checkpoint, ledger or journals of {name}")
     return found
+
+
+def _journals(writer: WriterFiles) -> list[bytes]:
+    return [writer.journals[name] for name in sorted(writer.journals)]
 
 
 def _past(time: datetime, now: datetime) -> None:

@@ -18,11 +18,12 @@ from proctor.evidence.verify.copies import as_of
 from proctor.evidence.verify.files import Listed, check_files, read_ledger
 from proctor.evidence.verify.findings import Findings
 from proctor.evidence.verify.held import check_holds
-from proctor.evidence.verify.hot import Hot, read_journals
+from proctor.evidence.verify.hot import read_journals
+from proctor.evidence.verify.said import Said
 from proctor.evidence.verify.signed import SLACK, Sealed, SealedLog, moment, read_log
 from proctor.evidence.verify.snapshot import SEED, Snapshot, take
 from proctor.evidence.verify.trust import TrustedKey, trusted
-from proctor.evidence.verify.writer import WriterCheck, WriterReport, details_of
+from proctor.evidence.verify.writer import WriterCheck, WriterReport
 from proctor.tlog.note import MAX_NOTE, VerifierKey, parse_note
 
 _TRIES = 2
@@ -142,6 +143,8 @@ class _Verifier:
                 for name, writer in shot.writers.items()
             }
             self._writers(shot, listed)
+            for name, of in listed.items():
+                self._not_signed(name, of, logs[name])
             cold = self._cold(shot, listed)
             ended = {name for name, log in logs.items() if log.last and log.last.due is None}
             if shot.bundle is None:
@@ -154,9 +157,10 @@ class _Verifier:
                 name: read_journals(writer, running=self._running(logs[name]), findings=findings)
                 for name, writer in shot.writers.items()
             }
-            parts = [*cold.values(), *hot.values()]
-            erased, resumed = _erased(parts), _resumed(parts)
-            check_holds((raw for part in parts for raw in part.events), findings)
+            events = [raw for each in cold.values() for raw in each.events]
+            events += [raw for each in hot.values() for raw in each.events]
+            said = Said.by(events)
+            check_holds(events, findings)
             for name, writer in shot.writers.items():
                 part = WriterCheck(
                     shot,
@@ -167,11 +171,9 @@ class _Verifier:
                     cold,
                     hot[name],
                     vouched,
-                    erased,
+                    said,
                     findings,
                     self._blocks,
-                    resumed=resumed.get(name, set()),
-                    running=self._running(logs[name]),
                     quick=asked.quick,
                 )
                 report.writers.append(part.run())
@@ -181,6 +183,17 @@ class _Verifier:
     def _blocks(self, count: int) -> None:
         self._counted += count
         self._progress("content", self._counted, self._counted)
+
+    def _not_signed(self, name: str, listed: Listed, log: SealedLog) -> None:
+        """What went just now counts as gone; the next checkpoint says so, or that is a problem."""
+        fresh = listed.unsigned_drops - listed.dropped
+        if fresh and self._running(log):
+            listed.dropped |= fresh
+            self._findings.notice(
+                "drops-not-covered",
+                f"What went of {len(fresh)} files is not under a checkpoint yet",
+                writer=name,
+            )
 
     def _running(self, log: SealedLog) -> bool:
         """Whether a gateway may be writing right now."""
@@ -320,25 +333,6 @@ class _Verifier:
             )
             return None
         return said
-
-
-def _erased(parts: Sequence[Cold | Hot]) -> set[str]:
-    """Scopes that the record says were erased, in whichever writer's."""
-    found = set[str]()
-    for part in parts:
-        for detail in details_of(part.events, "erasure"):
-            scopes = detail.get("scopes")
-            found.update(map(str, scopes) if isinstance(scopes, list) else ())
-    return found
-
-
-def _resumed(parts: Sequence[Cold | Hot]) -> dict[str, set[str]]:
-    """Since when a writer had been silent that another one looked after, by writer."""
-    found: dict[str, set[str]] = {}
-    for part in parts:
-        for detail in details_of(part.events, "record.resumed"):
-            found.setdefault(str(detail.get("writer")), set()).add(str(detail.get("since")))
-    return found
 
 
 def _notes(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from proctor.evidence.verify.copies import check_kept
 from proctor.evidence.verify.files import Listed
 from proctor.evidence.verify.findings import Findings
 from proctor.evidence.verify.hot import ENVELOPE, Hot, object_of
+from proctor.evidence.verify.said import Said, details_of
 from proctor.evidence.verify.signed import Sealed, SealedLog, moment
 from proctor.evidence.verify.snapshot import Snapshot, WriterFiles
 from proctor.evidence.verify.trees import Leaves, broken, check_tree, gather
@@ -66,17 +67,13 @@ class WriterCheck:
         cold: dict[str, Cold],
         hot: Hot,
         vouched: set[str],
-        erased: set[str],
+        said: Said,
         findings: Findings,
         tick: Callable[[int], None],
         *,
-        resumed: set[str],
-        running: bool,
         quick: bool,
     ) -> None:
-        self._resumed = resumed
-        self._running = running
-        self._erased = erased
+        self._said = said
         self._findings = findings
         self._tick = tick
         self._quick = quick
@@ -139,16 +136,7 @@ class WriterCheck:
     def _gaps(self, leaves: Leaves, size: int, report: WriterReport) -> None:
         """Records that are not there: rightly dropped, left out of a copy, or missing."""
         name = self._writer.name
-        signed, unsigned = self._listed.dropped, self._listed.unsigned_drops - self._listed.dropped
-        if unsigned and self._running:
-            # As records that came since: the next checkpoint covers them, or that is a problem.
-            signed = signed | unsigned
-            self._findings.notice(
-                "drops-not-covered",
-                f"What went of {len(unsigned)} files is not under a checkpoint yet",
-                writer=name,
-            )
-        dropped = [shown.span(each) for each in signed if each.startswith(SEGMENTS)]
+        dropped = [shown.span(each) for each in self._listed.dropped if each.startswith(SEGMENTS)]
         bundle = (self._shot.bundle or {}).get("records", {}).get(name)
         limit = leaves.size
         if isinstance(bundle, dict) or dropped:
@@ -280,7 +268,7 @@ class WriterCheck:
 
     def _time_gaps(self) -> None:
         own = {str(detail.get("since")) for detail in self._told("record.resumed")}
-        resumed = self._resumed | own
+        resumed = own | self._said.resumed.get(self._writer.name, set())
         for gap in self._log.gaps:
             since, until = moment(gap.before.time), moment(gap.after.time)
             say = self._findings.notice if since in resumed else self._findings.problem
@@ -303,7 +291,9 @@ class WriterCheck:
             for reference, number in each.references.items():
                 references.setdefault(reference, number)
         excuses = Excuses(
-            scopes=self._erased,
+            gone=lambda scope: (
+                scope in self._said.erased or self._said.may_miss(self._writer.name, scope)
+            ),
             ranges=[shown.span(name) for name in self._listed.dropped if name.startswith(CONTENT)],
             any=self._shot.bundle is not None,
         )
@@ -377,21 +367,6 @@ def _head(raw: bytes) -> tuple[str, str]:
     match = ENVELOPE.match(raw)
     flow = object_of(raw).get("flow_id") if raw else None
     return (flow if isinstance(flow, str) else "", match[5].decode() if match else "")
-
-
-def details_of(events: Sequence[bytes], kind: str) -> list[dict[str, Any]]:
-    """What events of a kind say; what only looks like one is none."""
-    found = []
-    for raw in events:
-        event = object_of(raw)
-        detail = event.get("detail")
-        if (
-            event.get("kind") == "event"
-            and event.get("event_kind") == kind
-            and isinstance(detail, dict)
-        ):
-            found.append(detail)
-    return found
 
 
 def _split(first: int, last: int, runs: Sequence[tuple[int, int]]) -> list[tuple[int, int, bool]]:

@@ -1,0 +1,56 @@
+"""What lies beside the record goes with an erasure."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from proctor.approval import lifecycle
+from proctor.approval.model import State
+from proctor.approval.notify.message import Message
+from proctor.approval.notify.outbox import Letter, Outbox
+from proctor.approval.sqlite import SqliteStore
+from proctor.evidence.beside import Beside, nothing
+from proctor.evidence.holds import Subject
+from tests.approval.samples import NOW, asking, pending
+
+SECRET = "the-very-secret-place"
+
+
+def test_cards_messages_and_values_go(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    store, outbox = SqliteStore(tmp_path / "approvals.db"), Outbox(tmp_path)
+    outbox.take(lambda: 0, lambda _: (0, []))
+    asked = asking(session="s1", target=SECRET)
+    for name, state in (("ap_done", State.DENIED), ("ap_waits", State.PENDING)):
+        store.add(replace(pending(), id=name, asking=asked, state=state))
+        told = Message(
+            id=f"{name}.1",
+            type="approval.pending",
+            about=name,
+            at=NOW,
+            ends=NOW + timedelta(hours=1),
+            head=SECRET,
+            link="https://proctor.example/",
+        )
+        outbox.take(lambda: 1, lambda _, told=told: (1, [Letter(notifier="ops", message=told)]))
+    forgotten: list[tuple[str, str]] = []
+    beside = Beside(
+        approvals=store,
+        state=tmp_path,
+        clock=lambda: NOW,
+        values=lambda principal, session: forgotten.append((principal, session)),
+    )
+    runs = [(asked.principal, "s1"), (asked.principal, "")]
+    assert asyncio.run(beside.erase(Subject(session="s1"), runs)) == (1, 1)
+    assert forgotten == runs
+    assert [each.queued for each in outbox.status()] == [1]  # of the one that waits
+    store.update("ap_waits", lambda item: lifecycle.cancelled(item, NOW, "", "proctor"))
+    assert asyncio.run(beside.erase(Subject(session="s1"), runs)) == (1, 0)
+    store.close()
+    outbox.close()
+    assert SECRET.encode() not in b"".join(each.read_bytes() for each in tmp_path.iterdir())
+
+
+def test_where_nothing_is_kept() -> None:
+    assert asyncio.run(nothing(Subject(session="s"), [])) == (0, 0)
