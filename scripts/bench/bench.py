@@ -36,6 +36,7 @@ import sql
 import stopped
 import streaming
 import toolcalls
+import verify
 from figures import Figure
 from lab import ROOT, Lab, lab
 from rich.console import Console
@@ -57,6 +58,8 @@ MEASURES: dict[str, Measure] = {
     "backtest": backtest.measure,
     "search": search.measure,
     "retention": retention.measure,
+    "verify": verify.measure,
+    "tampering": verify.tampering,
     "redaction": redacted.measure,
     "detection": detecting.measure,
     "quality": detecting.quality,

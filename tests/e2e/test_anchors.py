@@ -109,7 +109,8 @@ def test_a_record_that_is_rolled_back_is_noticed_outside(tmp_path: Path) -> None
             older.rename(recordings)
             shutil.rmtree(installed.folder / ".proctor" / "heads")
             with running(installed) as gateway:
-                until(gateway, f'proctor_anchor_alarm{{anchor="{url}"}} 1.0')
+                places = (url, installed.folder / "worm")
+                until(gateway, *(f'proctor_anchor_alarm{{anchor="{at}"}} 1.0' for at in places))
                 stop(gateway)
     events = installed.query("select detail from events where kind = 'anchor.alarm'")
     told = {json.loads(event["detail"])["anchor"] for event in events}

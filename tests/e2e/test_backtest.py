@@ -61,7 +61,7 @@ TIGHTENED = f"""\
 rules:
   - {{id: many-tokens, on: llm.request, when: llm.max_tokens > 1000, then: deny}}
   - {{id: status, on: llm.tool_use, match: "Bash(git status)", then: hold, approval: {{from: [ops]}}}}
-  - {{id: kind, on: http.request, when: 'has(http.headers["x-kind"]) && http.headers["x-kind"] == "a"',
+  - {{id: kind, on: http.request, when: '"x-kind" in http.headers && http.headers["x-kind"] == "a"',
      then: deny}}
   - {{id: page, on: http.request, when: 'has(http.query.page) && http.query.page == "2"', then: deny}}
   - {{id: large, on: http.request, when: 'has(http.json.amount) && http.json.amount > 500', then: deny}}
@@ -211,7 +211,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         )  # fmt: skip
         with outward(folder / "home", plan, "--dev") as out:
             world = World(out=out, standin=standin, web=web, tools=tools)
-            world.play()
+            t=time.time(); world.play(); print("PLAY", time.time()-t)
             yield world
 
 

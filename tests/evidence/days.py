@@ -45,10 +45,11 @@ async def writing(
     time: Time,
     settings: RetentionSettings | None = None,
     pace: Pace = BRISK,
+    idle: float = 60.0,
     **more: object,
 ) -> AsyncIterator[tuple[Recorder, Upkeep]]:
     """A recorder, and who looks after it."""
-    sealing = Sealing(state=path.parent / "state", every=Every(seconds=0.05, idle=60.0))
+    sealing = Sealing(state=path.parent / "state", every=Every(seconds=0.05, idle=idle))
     recorder = await Recorder.open(path, clock=time.seconds, pace=pace, sealing=sealing)
     given: dict[str, Any] = {"look": 0.02, "pace": pace, **more}
     upkeep = Upkeep(

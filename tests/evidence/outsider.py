@@ -157,7 +157,9 @@ class Verifier:
             last = [json.loads(each) for each in lines_of(folder / "checkpoints.jsonl")][-1:]
             head = sha256((last[0].rpartition("\n\n")[0] + "\n").encode()) if last else bytes(32)
             ledger = folder / "ledger.jsonl"
-            held = sha256(ledger.read_bytes() if ledger.exists() else b"")
+            files = [ledger.read_bytes() if ledger.exists() else b""]
+            files += [path.read_bytes() for path in sorted(folder.glob("[0-9]*.jsonl"))]
+            held = sha256(b"".join(map(sha256, files)))
             both = " ".join(base64.b64encode(each).decode() for each in (head, held))
             newest.append(f"{folder.name} {both}")
         self.check(writers == newest, "the copy has come further, or less far")

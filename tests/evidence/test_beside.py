@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from proctor.approval import lifecycle
@@ -15,6 +16,10 @@ from proctor.evidence.holds import Subject
 from tests.approval.samples import NOW, asking, pending
 
 SECRET = "the-very-secret-place"
+
+
+def _given(letters: list[Letter], _: int) -> tuple[int, list[Letter]]:
+    return 1, letters
 
 
 def test_cards_messages_and_values_go(tmp_path: Path) -> None:
@@ -33,7 +38,8 @@ def test_cards_messages_and_values_go(tmp_path: Path) -> None:
             head=SECRET,
             link="https://proctor.example/",
         )
-        outbox.take(lambda: 1, lambda _, told=told: (1, [Letter(notifier="ops", message=told)]))
+        letters = [Letter(notifier="ops", message=told)]
+        outbox.take(lambda: 1, partial(_given, letters))
     forgotten: list[tuple[str, str]] = []
     beside = Beside(
         approvals=store,

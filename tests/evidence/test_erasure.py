@@ -12,7 +12,11 @@ from proctor.evidence.erasure import DONE, Order, Part, Told, told
 from proctor.evidence.holds import Subject
 
 ORDER = Order(
-    id="er_abcdefgh12345678", subject=Subject(session="s"), reason="why", by="root", at="2026-01-01T00:00:00.000000Z"
+    id="er_abcdefgh12345678",
+    subject=Subject(session="s"),
+    reason="why",
+    by="root",
+    at="2026-01-01T00:00:00.000000Z",
 )
 PART = Part(scopes=("w0.1", "w0.2"), files=3, bytes=40, approvals=1)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from proctor.errors import InternalError
+from proctor.evidence.leaves import write_leaves
 from proctor.evidence.worm import FolderAnchor
 from proctor.tlog.checkpoint import Checkpoint
 from proctor.tlog.note import Note
@@ -14,8 +15,17 @@ from tests.support.logs import ORIGIN, Log
 LOG = Log().add(8)
 
 
+def at(folder: Path, log: Log = LOG) -> FolderAnchor:
+    """An anchor of a writer whose leaves are those of `log`."""
+    writers = folder.parent / f"{folder.name}-writers"
+    own = writers / log.origin.rpartition("/")[2]
+    own.mkdir(parents=True, exist_ok=True)
+    write_leaves(own, 0, log.array)
+    return FolderAnchor(folder, writers=writers)
+
+
 def take(folder: Path, *notes: Note, anchor: FolderAnchor | None = None) -> None:
-    place = anchor or FolderAnchor(folder)
+    place = anchor or at(folder)
     for note in notes:
         asyncio.run(place.take(note, Checkpoint.parse(note.text)))
 
@@ -62,7 +72,7 @@ def test_another_checkpoint_of_that_name_is_an_alarm(tmp_path: Path) -> None:
 
 def test_a_record_that_was_put_back_is_an_alarm(tmp_path: Path) -> None:
     take(tmp_path, LOG.note(8))
-    anchor = FolderAnchor(tmp_path)
+    anchor = at(tmp_path)
     for _ in range(2):
         with pytest.raises(InternalError) as caught:
             take(tmp_path, LOG.note(5), anchor=anchor)
@@ -71,6 +81,18 @@ def test_a_record_that_was_put_back_is_an_alarm(tmp_path: Path) -> None:
     other = Log(origin=f"{ORIGIN[:-1]}1").add(2)
     take(tmp_path, other.note())
     take(tmp_path, Log(origin=ORIGIN[:-1]).add(1).note())
+
+
+def test_another_history_is_an_alarm_for_as_long_as_it_goes_on(tmp_path: Path) -> None:
+    take(tmp_path, LOG.note(5))
+    fork = Log().add(4).add(6, "other")
+    anchor = at(tmp_path, fork)
+    for size in (5, 8, 10):
+        with pytest.raises(InternalError) as caught:
+            take(tmp_path, fork.note(size), anchor=anchor)
+        assert caught.value.code == "anchor-forked"
+    assert texts(tmp_path) == [str(LOG.note(5))]
+    take(tmp_path, LOG.note(8), anchor=at(tmp_path))
 
 
 def test_other_files_are_nobodys_business(tmp_path: Path) -> None:

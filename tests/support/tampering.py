@@ -9,17 +9,19 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from proctor.audit import keeper
-from proctor.audit.envelope import Chain
+from proctor.audit.envelope import Chain, timestamp
 from proctor.audit.keeper import Pace
 from proctor.audit.recorder import Recorder
 from proctor.audit.store import Store
+from proctor.evidence import copied
 from proctor.evidence.keeping import rotate
-from proctor.evidence.sealer import Every, Sealing
+from proctor.evidence.sealer import Every, Sealing, newest
 from proctor.evidence.statement import Statement
 from proctor.tlog.note import Signer, parse_note, signed
 from proctor.tlog.tree import leaf_hash, root_of
@@ -432,6 +434,91 @@ def pretend(path: Path, chance: random.Random) -> str:
     with ledger.open("ab") as target:
         target.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
     file.unlink()
+    return _name(file, path)
+
+
+@change("cut off the end of a record and say that it is a copy")
+def call_it_a_copy(path: Path, chance: random.Random) -> str:
+    """Of the time of the last checkpoint that is left; signed by another key, or by none."""
+    done = roll_back(path, chance)
+    stands = [newest(writer) for writer in sorted((path / "writers").iterdir())]
+    at = min(each.time for each in stands if each)
+    note = {"backup": 1, "store": Store.at(path).id(), "at": timestamp(at.timestamp())}
+    (path / "backup.json").write_text(json.dumps(note))
+    if chance.random() < 0.5:
+        copied.sign(path, "backup.json", Ed25519PrivateKey.generate(), at.timestamp())
+    return done
+
+
+@change("take out records and say that it is a bundle")
+def call_it_a_bundle(path: Path, chance: random.Random) -> str:
+    """In which what was taken out was left out."""
+    file = _pick(path, chance, "segments/w*-1-*.parquet")
+    file.unlink()
+    first, last = map(int, file.stem.split("-")[-2:])
+    sizes = {writer.name: newest(writer) for writer in sorted((path / "writers").iterdir())}
+    records: dict[str, Any] = {
+        name: {"size": last.size, "kept": [[0, last.size - 1]]}
+        for name, last in sizes.items()
+        if last
+    }
+    own = records[file.name.partition("-")[0]]
+    runs = [[0, first - 1], [last + 1, own["size"] - 1]]
+    own["kept"] = [run for run in runs if run[0] <= run[1]]
+    note = {"bundle": 1, "made": timestamp(1.7e9), "records": records}
+    (path / "bundle.json").write_text(json.dumps(note))
+    return _name(file, path)
+
+
+@change("exchange content between writers")
+def exchange(path: Path, chance: random.Random) -> str:
+    """What one keeps under the names of the other, numbers as they should be."""
+    one, other = (_pick(path, chance, f"content/{writer}-*.parquet") for writer in ("w0", "w1"))
+    first, last = other.stem.split("-")[-2:]
+    data = one.read_bytes()
+    other.write_bytes(data)
+    _remake(
+        other,
+        f"SELECT * REPLACE ('w1' AS writer, n + {int(first)} AS n) FROM {{rows}}"
+        f" WHERE n + {int(first)} <= {int(last)}",
+    )
+    return f"{_name(one, path)} as {_name(other, path)}"
+
+
+@change("put an old segment back")
+def put_back(path: Path, chance: random.Random) -> str:
+    """One that was merged away, as it was but for a word, or as it was."""
+    file = _pick(path, chance, "segments/w*-1-*.parquet")
+    writer = file.name.partition("-")[0]
+    lines = [json.loads(line) for line in _lines(path / "writers" / writer / "ledger.jsonl")]
+    gone = [each["file"] for each in lines if each["op"] == "gone" and "segments" in each["file"]]
+    target = path / chance.choice(gone)
+    first, last = map(int, target.stem.split("-")[-2:])
+    shutil.copy(chance.choice(sorted(file.parent.glob(f"{writer}-1-*"))), target)
+    changed = chance.choice(["'x' AS host", "0 AS tier"])
+    _remake(
+        target,
+        f"SELECT * REPLACE ({changed}) FROM {{rows}} WHERE seq BETWEEN {first} AND {last}",
+    )
+    return _name(target, path)
+
+
+@change("erase content and forge the event that says so")
+def forge_erasure(path: Path, chance: random.Random) -> str:
+    """At the end of a journal, where no checkpoint covers it."""
+    file = _pick(path, chance, "content/w*.parquet")
+    with duckdb.connect() as database:
+        rows = database.execute(f"SELECT DISTINCT \"scope\" FROM '{file}'").fetchall()
+    folder = path / "writers" / file.name.partition("-")[0]
+    journal = max(folder.glob("[0-9]*.jsonl"), key=lambda each: each.stat().st_size)
+    before = [line for line in _lines(journal) if line.startswith(b'{"v":1')][-1]
+    last = newest(folder)
+    assert last is not None
+    chain = Chain(folder.name, last.size, leaf_hash(before[:-1]).hex())
+    detail = {"id": "er_0000000000000000", "scopes": [row[0] for row in rows]}
+    with journal.open("ab") as target:
+        target.write(chain.seal("event", 1.7e9, {"event_kind": "erasure", "detail": detail}))
+    _remake(file, "SELECT * FROM {rows} WHERE false")
     return _name(file, path)
 
 

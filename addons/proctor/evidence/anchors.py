@@ -271,7 +271,7 @@ class Wired:
         self, settings: AnchorSettings, writers: Path, clock: Callable[[], datetime]
     ) -> Anchor:
         if settings.folder is not None:
-            return FolderAnchor(settings.folder)
+            return FolderAnchor(settings.folder, writers=writers)
         post = HttpPost(settings.ca)
         self._posts.append(post)
         return WitnessAnchor(

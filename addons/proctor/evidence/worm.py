@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from proctor.audit.store import sync_folder
-from proctor.errors import InternalError
+from proctor.errors import ClientError, InternalError
 from proctor.evidence.cosigned import text_hash
+from proctor.evidence.hot import all_leaves
 from proctor.tlog.checkpoint import Checkpoint
-from proctor.tlog.note import Note
+from proctor.tlog.note import MAX_NOTE, Note, parse_note
+from proctor.tlog.proof import grow
+from proctor.tlog.tree import Frontier
 
 SUFFIX: Final = ".note"
 _DIGITS = 19
@@ -25,14 +28,16 @@ _ODD = re.compile(r"[^A-Za-z0-9._-]")
 class FolderAnchor:
     """One folder, for one writer."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, writers: Path) -> None:
         """Nothing is looked at yet; the folder must exist when it is used.
 
         Args:
             folder: Where to.
+            writers: The folder of all writers of the record.
         """
         self.name = str(folder)
         self._folder = folder
+        self._writers = writers
         self._looked = False
 
     async def take(self, note: Note, checkpoint: Checkpoint) -> None:
@@ -75,23 +80,44 @@ class FolderAnchor:
         raise OSError(0, "cut short again and again")
 
     def _look(self, checkpoint: Checkpoint) -> None:
-        """What was anchored here before must not be more than there is now."""
-        begins = _begins(checkpoint.origin)
-        sizes = [
-            int(name[len(begins) : len(begins) + _DIGITS])
-            for name in os.listdir(self._folder)  # noqa: PTH208 - names are all it takes
-            if name.startswith(begins)
-            and name[len(begins) : len(begins) + _DIGITS].isdecimal()
-            and name.endswith(SUFFIX)
-        ]
-        if sizes and max(sizes) > checkpoint.size:
+        """What was anchored here before must be what this one grew from."""
+        before = self._newest(checkpoint.origin)
+        if before is None:
+            return
+        if before.size > checkpoint.size:
             raise InternalError(
                 "anchor-ahead",
                 "The folder has seen more of the record than there is",
-                got=f"{max(sizes)} records in {self.name}",
+                got=f"{before.size} records in {self.name}",
                 expected=f"at most {checkpoint.size}",
                 hint="The record was put back to an older state, or its key signs elsewhere.",
             )
+        tree = Frontier()
+        own = self._writers / checkpoint.origin.rpartition("/")[2]
+        grow(tree, all_leaves(own, checkpoint.size), before.size)
+        if tree.root() != before.root:
+            raise InternalError(
+                "anchor-forked",
+                "The folder has seen another history of the record",
+                got=f"another root at {before.size} records in {self.name}",
+                expected="that the record only grew since",
+                hint="`proctor verify --checkpoint FILE` with its newest file says more.",
+            )
+
+    def _newest(self, origin: str) -> Checkpoint | None:
+        """The largest that is whole."""
+        begins = _begins(origin)
+        names = [name for name in os.listdir(self._folder) if name.startswith(begins)]  # noqa: PTH208
+        for name in sorted(names, reverse=True):
+            with (self._folder / name).open("rb") as source:
+                data = source.read(MAX_NOTE)
+            try:
+                found = Checkpoint.parse(parse_note(data.decode()).text)
+            except (ClientError, UnicodeDecodeError):
+                continue
+            if found.origin == origin:
+                return found
+        return None
 
 
 def _begins(origin: str) -> str:

@@ -304,7 +304,6 @@ class Gateway:
             spawn(watch.run(), name="exceptions"),
             spawn(self._expire(), name="vault"),
             spawn(upkeep.run(), name="upkeep"),
-            spawn(anchored.anchors.run(), name="anchors"),
         ]
         if self._authority:
             self._tasks.append(spawn(self._authority.run(), name="authority"))
@@ -329,6 +328,9 @@ class Gateway:
         gc.collect()
         gc.freeze()
         self.suite.accepting = True
+        # Not before: mitmproxy ends when an error is logged while it starts, such as an alarm.
+        if self._anchored:
+            self._tasks.append(spawn(self._anchored.anchors.run(), name="anchors"))
         if self._replayer:
             self._replayer.places = places(self.config.listeners, addresses)
         logger.info(

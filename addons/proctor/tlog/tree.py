@@ -1,6 +1,6 @@
 """The Merkle tree of RFC 6962, section 2.1: hashes, roots, and a tree that only grows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -55,14 +55,28 @@ class Frontier:
 
     def extend(self, leaves: bytes) -> None:
         """Adds many, 32 bytes each; faster than one by one."""
-        at, end = 0, len(leaves)
-        while at < end:
-            left = (end - at) // HASH_SIZE
+        base = self.size
+
+        def subtree(start: int, width: int) -> bytes:
+            at = (start - base) * HASH_SIZE
+            return subtree_root(leaves[at : at + width * HASH_SIZE])
+
+        self.grow(base + len(leaves) // HASH_SIZE, subtree)
+
+    def grow(self, size: int, subtree: Callable[[int, int], bytes]) -> None:
+        """Adds what is between the tree's size and another one.
+
+        Args:
+            size: Leaves there are then.
+            subtree: Asked for the root of a subtree: its first leaf, and how many it has. That is a
+                power of two, and the first leaf a multiple of it.
+        """
+        while self.size < size:
+            left = size - self.size
             width = self.size & -self.size or 1 << left.bit_length() - 1
             while width > left:
                 width >>= 1
-            self._graft(subtree_root(leaves[at : at + width * HASH_SIZE]), width)
-            at += width * HASH_SIZE
+            self._graft(subtree(self.size, width), width)
 
     def _graft(self, root: bytes, width: int) -> None:
         """Adds a whole subtree of `width` leaves; `size` is a multiple of it."""

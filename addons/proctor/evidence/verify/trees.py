@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from proctor.evidence.verify.cold import Cold
+from proctor.evidence.verify.cold import NODE, Cold
 from proctor.evidence.verify.findings import Findings
 from proctor.evidence.verify.hot import ENVELOPE, Hot
 from proctor.evidence.verify.signed import Sealed, moment
-from proctor.tlog.tree import HASH_SIZE, Frontier
+from proctor.tlog.tree import HASH_SIZE, Frontier, subtree_root
 
 _NAMED: Final = 20
 """Records that are named one by one, of each kind."""
@@ -29,20 +29,28 @@ class Leaves:
         writer: Whose.
         array: 32 bytes each; zeros where `there` is not set.
         there: One byte each.
-        files: File that each run of records is in, by first and last number.
+        nodes: Roots of NODE leaves that are there, by their place among all such.
     """
 
     writer: str
     array: bytearray = field(default_factory=bytearray)
     there: bytearray = field(default_factory=bytearray)
+    nodes: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         """One more than the number of the last record."""
         return len(self.there)
 
-    def put(self, first: int, leaves: bytes, findings: Findings, file: str) -> None:
-        """Takes in a run of leaves; what is there already must be the same."""
+    def put(
+        self,
+        first: int,
+        leaves: bytes,
+        findings: Findings,
+        file: str,
+        nodes: Iterable[tuple[int, bytes]] = (),
+    ) -> None:
+        """Takes in a run of leaves, and nodes over them; what is there must be the same."""
         count = len(leaves) // HASH_SIZE
         self.grow(first + count)
         at, end = first * HASH_SIZE, (first + count) * HASH_SIZE
@@ -51,6 +59,18 @@ class Leaves:
             return
         self.array[at:end] = leaves
         self.there[first : first + count] = b"\x01" * count
+        for place, roots in nodes:
+            for number in range(len(roots) // HASH_SIZE):
+                root = roots[number * HASH_SIZE : (number + 1) * HASH_SIZE]
+                self.nodes[place + number] = root
+
+    def subtree(self, start: int, width: int) -> bytes:
+        """The root over so many leaves, from those that were made before where they are there."""
+        first = start // NODE
+        made = [self.nodes.get(first + place) for place in range(width // NODE)]
+        if made and None not in made:
+            return subtree_root(b"".join(each for each in made if each))
+        return subtree_root(bytes(self.array[start * HASH_SIZE : (start + width) * HASH_SIZE]))
 
     def grow(self, size: int) -> None:
         """Makes room."""
@@ -99,7 +119,7 @@ def gather(writer: str, cold: Sequence[Cold], hot: Hot, findings: Findings) -> L
     limit = sum(len(each.leaves) for each in cold) // HASH_SIZE + len(hot.leaves) + _FURTHEST
     for each in cold:
         if each.numbers is None:
-            leaves.put(each.first, each.leaves, findings, each.name)
+            leaves.put(each.first, each.leaves, findings, each.name, each.nodes)
             continue
         for place, number in enumerate(each.numbers):
             leaf = each.leaves[place * HASH_SIZE : (place + 1) * HASH_SIZE]
@@ -179,7 +199,7 @@ def check_tree(  # noqa: PLR0913 - what it takes, by name
 
     def grow(end: int) -> None:
         for stop in (mark, end) if tree.size < mark < end else (end,):
-            tree.extend(bytes(memoryview(array)[tree.size * HASH_SIZE : stop * HASH_SIZE]))
+            tree.grow(stop, leaves.subtree)
             if stop == mark:
                 checked.peaks = list(tree.peaks)
 

@@ -18,7 +18,7 @@ from proctor.evidence.verify.copies import as_of
 from proctor.evidence.verify.files import Listed, check_files, read_ledger
 from proctor.evidence.verify.findings import Findings
 from proctor.evidence.verify.held import check_holds
-from proctor.evidence.verify.hot import read_journals
+from proctor.evidence.verify.hot import ENVELOPE, read_journals
 from proctor.evidence.verify.said import Said
 from proctor.evidence.verify.signed import SLACK, Sealed, SealedLog, moment, read_log
 from proctor.evidence.verify.snapshot import SEED, Snapshot, take
@@ -115,6 +115,9 @@ class _Verifier:
         self._now = asked.now or datetime.now(UTC)
         self._findings = Findings()
         self._counted = 0
+        # Whether what no checkpoint covers may explain what else would look wrong: the words of a
+        # gateway that is running, or in a copy that was signed as a whole; not an unsigned copy's.
+        self._last_words = False
 
     def run(self) -> Report:
         """Everything, in order."""
@@ -124,7 +127,9 @@ class _Verifier:
             shot = take(asked.record, findings)
             store_id = str(shot.note.get("id", ""))
             keys = trusted(asked.record, store_id, asked.key, findings)
-            self._now = as_of(shot, store_id, keys, self._now, findings)
+            made = as_of(shot, store_id, keys, self._now, findings)
+            self._now = min(made or self._now, self._now)
+            self._last_words = made is not None or asked.now is None
             report = Report(store=store_id, keys=len(keys), quick=asked.quick, findings=findings)
             logs = {
                 name: read_log(
@@ -159,7 +164,7 @@ class _Verifier:
             }
             events = [raw for each in cold.values() for raw in each.events]
             events += [raw for each in hot.values() for raw in each.events]
-            said = Said.by(events)
+            said = Said.by(raw for raw in events if self._believed(raw, logs))
             check_holds(events, findings)
             for name, writer in shot.writers.items():
                 part = WriterCheck(
@@ -187,7 +192,7 @@ class _Verifier:
     def _not_signed(self, name: str, listed: Listed, log: SealedLog) -> None:
         """What went just now counts as gone; the next checkpoint says so, or that is a problem."""
         fresh = listed.unsigned_drops - listed.dropped
-        if fresh and self._running(log):
+        if fresh and self._last_words and self._running(log):
             listed.dropped |= fresh
             self._findings.notice(
                 "drops-not-covered",
@@ -195,13 +200,19 @@ class _Verifier:
                 writer=name,
             )
 
+    def _believed(self, raw: bytes, logs: dict[str, SealedLog]) -> bool:
+        """Whether an event may explain what is missing."""
+        match = ENVELOPE.match(raw)
+        log = logs.get(match[2].decode()) if match else None
+        covered = log.last.size if log and log.last else 0
+        return self._last_words or (match is not None and int(match[3]) < covered)
+
     def _running(self, log: SealedLog) -> bool:
         """Whether a gateway may be writing right now."""
         last = log.last
         return last is not None and last.due is not None and self._now <= last.due + SLACK
 
     def _cold(self, shot: Snapshot, listed: dict[str, Listed]) -> dict[str, Cold]:
-        seeded(shot.path, (f"{kind}/{SEED}" for kind in (SEGMENTS, CONTENT)), self._findings)
         wanted = [
             file.name
             for file in shot.files
@@ -215,7 +226,9 @@ class _Verifier:
             done += size
             self._progress("files", done, total)
 
-        found = {each.name: each for each in read_all(shot.path, shot.files, wanted, tick)}
+        reading = read_all(shot.path, shot.files, wanted, tick)
+        seeded(shot.path, (f"{kind}/{SEED}" for kind in (SEGMENTS, CONTENT)), self._findings)
+        found = {each.name: each for each in reading}
         for file in shot.files:
             if found[file.name].error:
                 self._findings.problem(
