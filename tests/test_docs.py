@@ -104,7 +104,7 @@ def test_every_key_of_the_configuration() -> None:
     parents = {key.rpartition(".")[0] for key in found}
     # Their keys are all in tables.
     lists = {"audit", "limits", "limits.disk", "console", "approvals", "notifications"}
-    lists |= {"audit.checkpoints"}
+    lists |= {"audit.checkpoints", "audit.anchors", "exports"}
     lists |= {key for key in parents if key.partition(".")[0] == "roles"}
     missing = found - documented - (parents & lists)
     assert not missing
@@ -146,8 +146,9 @@ def test_commands_that_are_shown_exist(page: Path) -> None:
         for name, command in generator().all_commands(generator().application())
     }
     text = page.read_text().replace("\\\n", "")
+    ends = {"|", "||", ">", "--"}
     shown = [
-        list(takewhile(lambda word: word not in {"|", "||", ">"}, shlex.split(line, comments=True)))
+        list(takewhile(lambda word: word not in ends, shlex.split(line, comments=True)))
         for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
         for line in re.findall(r"^proctor .*", block, re.MULTILINE)
     ]

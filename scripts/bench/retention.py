@@ -11,7 +11,8 @@ from lab import Lab
 
 from proctor.audit.keeper import Pace
 from proctor.audit.recorder import Recorder
-from proctor.evidence.dropping import Dropping
+from proctor.audit.segments import Workshop
+from proctor.evidence.dropping import Dropping, Plan, advance
 from proctor.evidence.retention import Cutoffs, RetentionSettings
 from proctor.model import Session
 
@@ -63,7 +64,7 @@ async def _dropped(lab: Lab, flows: int) -> tuple[list[float], list[float], int]
                 since=int(now.timestamp() * 1000),
             )
             started = time.perf_counter()
-            plan = await recorder.do(dropping.plan)
+            plan = await recorder.do(partial(_planned, dropping))
             plans.append(time.perf_counter() - started)
             started = time.perf_counter()
             for due in plan.files:
@@ -73,6 +74,13 @@ async def _dropped(lab: Lab, flows: int) -> tuple[list[float], list[float], int]
     finally:
         await recorder.close()
     return plans, drops, rows
+
+
+def _planned(dropping: Dropping, workshop: Workshop) -> Plan:
+    steps = dropping.plan(workshop)
+    while (plan := advance(steps)) is None:
+        pass
+    return plan
 
 
 def _merged(recorder: Recorder) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -202,7 +202,7 @@ def _asked(folder: Path, talk: _Talk, kept: Sequence[str]) -> Iterator[Figure]:
         return f'"{" ".join(words[at : at + length])}"'
 
     week = Filters(since=START + timedelta(days=DAYS - 7), until=START + timedelta(days=DAYS - 2))
-    kinds = {
+    kinds: dict[str, Callable[[], tuple[str, Filters]]] = {
         "a common word": lambda: (rank(0, 50), Filters()),
         "a rare word": lambda: (rank(30_000, _WORDS), Filters()),
         "two words": lambda: (f"{rank(0, 2000)} {rank(500, 20_000)}", Filters()),

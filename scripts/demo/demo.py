@@ -289,8 +289,8 @@ def decided(
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(run, prompt)
         name = held(waiting, house, bobs)
-        proctor("approvals", "list", "--format", "table", cwd=house, **bobs)
-        proctor("approvals", verb, name, *options, cwd=house, **bobs)
+        proctor("approvals", "list", "--format", "table", cwd=house, env=bobs)
+        proctor("approvals", verb, name, *options, cwd=house, env=bobs)
         lines = waiting.result(_PATIENCE)
     console.print()
     for who, text in lines:
@@ -325,7 +325,9 @@ def say(who: str, text: str) -> None:
         console.print(f"[{colour}]{'' if number else who:>8}[/]  {escape(line)}", soft_wrap=True)
 
 
-def proctor(*arguments: str, cwd: Path, status: int = 0, **env: str) -> None:
+def proctor(
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, status: int = 0
+) -> None:
     """Run a command and let the person see it; it has to end with this status."""
     console.print(
         f"\n[bold]$ proctor {escape(' '.join(map(_quoted, arguments)))}[/]", soft_wrap=True
@@ -333,7 +335,7 @@ def proctor(*arguments: str, cwd: Path, status: int = 0, **env: str) -> None:
     done = subprocess.run(
         [*gateway.COMMAND, *arguments],
         cwd=cwd,
-        env=gateway.environment(COLUMNS=str(console.width), **env),
+        env=gateway.environment(COLUMNS=str(console.width), **(env or {})),
         check=False,
         timeout=60,
     )

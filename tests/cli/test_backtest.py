@@ -60,6 +60,8 @@ def test_table_csv_and_markdown(config: Path) -> None:
     assert "Newly denied: 1 (1 person)." in table.stdout
     assert "Surprise: newly-denied: http.request GET evil.example" in table.stderr
     assert "\x1b[2" not in table.stdout
+    assert " bob " in table.stdout
+    assert "https://" not in table.stdout
     rows = run(config, "--format", "csv").stdout.splitlines()
     assert rows[0].startswith("change,kind,what,principal")
     assert len(rows) == 3
@@ -87,6 +89,9 @@ def test_a_page(config: Path, tmp_path: Path) -> None:
     text = page.read_text()
     assert "1 surprises" in text
     assert "newly denied" in text
+    assert page.stat().st_mode & 0o777 == 0o600
+    assert run(config, "--report", str(tmp_path / "none" / "x")).exit_code == 2
+    assert run(config, "--report", str(tmp_path)).exit_code == 2
 
 
 @pytest.mark.parametrize(

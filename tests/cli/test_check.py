@@ -45,6 +45,8 @@ def test_nothing_found(tmp_path: Path) -> None:
         (GOOD, "redaction: {ner: {model: no_such_model}}\n", 2, ["not installed no_such_model"]),
         (GOOD + "  - {id: b, on: [llm.request, http.request], then: deny, when: llm.stream}\n",
          "", 1, ["can never match any http.request"]),
+        (GOOD, "audit: {retention: {rules: {a: 3d}}}\n", 0, []),
+        (GOOD, "audit: {retention: {rules: {b: 3d}}}\n", 1, ["names a rule that there is not"]),
         (GOOD + "  - {id: b, on: llm.request, then: deny, when: llm.stream, mode: observe}\n",
          "", 0, ["only observes"]),
     ],

@@ -148,6 +148,7 @@ class Stand:
     signed_in: bool = True
     pins: Pins | None = None
     upkeep: Any = None
+    rules: Path | None = None
 
     async def still(self) -> bool:
         return self.signed_in
@@ -168,6 +169,7 @@ class Stand:
             lacking=lambda: (),
             pins=self.pins,
             upkeep=self.upkeep,
+            rules=self.rules,
         )
 
     def app(self) -> Starlette:

@@ -68,6 +68,15 @@ def test_beside_the_rules_in_force_and_instead_of_them(house: House) -> None:
     assert alone.report["changes"]["newly-denied"] == 1
 
 
+def test_in_place_of_one_of_the_files_in_force(house: House) -> None:
+    run = tried(house, THEN.replace("then: allow", "then: deny"), "for:rules.yaml")
+    assert run.report is not None
+    assert run.report["changes"]["newly-denied"] == 2
+    twice = tried(house, THEN)
+    assert twice.error is not None
+    assert "stands twice" in twice.error.message
+
+
 def test_wrong_rules_say_where(house: House) -> None:
     run = tried(house, "rules:\n  - {id: x}\n")
     assert run.error is not None
@@ -110,7 +119,7 @@ def test_a_process_that_ends_without_an_answer(
 @pytest.mark.parametrize(
     ("text", "place", "span"),
     [(" ", "beside", "7d"), ("x" * (MAX_RULES + 1), "beside", "7d"), ("x", "", "7d"),
-     ("x", "beside", "900d")],
+     ("x", "beside", "900d"), ("x", "for:none.yaml", "7d"), ("x", "for:../rules/rules.yaml", "7d")],
 )  # fmt: skip
 def test_what_cannot_be_tried(house: House, text: str, place: str, span: str) -> None:
     with pytest.raises(ClientError) as caught:
@@ -128,8 +137,23 @@ def test_the_page(tmp_path: Path) -> None:
     assert asked(stand, "/backtest/run", part=True).status == 200
 
 
+def test_the_page_begins_with_a_file(tmp_path: Path) -> None:
+    then = rules(tmp_path / "rules", THEN)
+    (then / "other.yaml").write_text("# <i>\n" + NEW)
+    stand = Stand(tmp_path, reviewer=AUDITOR, rules=then)
+    assert 'href="/backtest?from=other.yaml"' in asked(stand, "/backtest").text
+    shown = asked(stand, "/backtest?from=other.yaml").text
+    assert "# &lt;i&gt;" in shown
+    assert '<option value="for:other.yaml" selected>' in shown
+    for name in ("none.yaml", "../rules/rules.yaml", "%2Fetc%2Fpasswd", "a%00b"):
+        assert asked(stand, f"/backtest?from={name}").status == 400
+    (then / "other.yaml").write_text("#" * (MAX_RULES + 1))
+    assert asked(stand, "/backtest?from=other.yaml").status == 400
+
+
 def test_reviewers_do_not_see_whose_actions_these_were(tmp_path: Path) -> None:
     for path in ("/backtest", "/backtest/run"):
         assert asked(Stand(tmp_path), path).status == 403
+    assert asked(Stand(tmp_path), "/backtest?from=rules.yaml").status == 403
     assert asked(Stand(tmp_path), "/backtest", fields={"rules": "x"}).status == 403
     assert issubclass(ApprovalError, ClientError)

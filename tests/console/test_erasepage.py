@@ -23,7 +23,9 @@ class Kept:
 
     async def erase(self, subject: Subject, reason: str, by: str) -> tuple[Order, int]:
         self.asked.append(subject)
-        return Order(id="er_" + "a" * 16, subject=subject, reason=reason, by=by, at="2026"), 3
+        return Order(
+            id="er_" + "a" * 16, subject=subject, reason=reason, by=by, at="2026-01-01T00:00:00Z"
+        ), 3
 
 
 @pytest.fixture

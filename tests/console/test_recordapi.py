@@ -32,7 +32,9 @@ class Kept:
         self.asked.append((subject, reason, by))
         if subject.session == "held":
             raise ClientError("erasure-held", "A legal hold keeps this", got="case", status=409)
-        order = Order(id="er_" + "a" * 16, subject=subject, reason=reason, by=by, at="2026")
+        order = Order(
+            id="er_" + "a" * 16, subject=subject, reason=reason, by=by, at="2026-01-01T00:00:00Z"
+        )
         write_order(self.store, order)
         return order, 3
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import string
 import time
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ from playwright.sync_api import expect
 
 from proctor.identity import local
 from proctor.testing import gateway as program
-from proctor.testing.ports import free_ports
 from proctor.testing.http1 import Received
+from proctor.testing.ports import free_ports
 from proctor.testing.service import MODELS, Answer
 from proctor.testing.standin import KEY, StandIn, serving
 from tests.support.leaks import contents, found
@@ -60,13 +61,28 @@ rules:
 TIGHTENED = f"""\
 rules:
   - {{id: many-tokens, on: llm.request, when: llm.max_tokens > 1000, then: deny}}
-  - {{id: status, on: llm.tool_use, match: "Bash(git status)", then: hold, approval: {{from: [ops]}}}}
-  - {{id: kind, on: http.request, when: '"x-kind" in http.headers && http.headers["x-kind"] == "a"',
-     then: deny}}
-  - {{id: page, on: http.request, when: 'has(http.query.page) && http.query.page == "2"', then: deny}}
-  - {{id: large, on: http.request, when: 'has(http.json.amount) && http.json.amount > 500', then: deny}}
+  - id: status
+    on: llm.tool_use
+    match: Bash(git status)
+    then: hold
+    approval: {{from: [ops]}}
+  - id: kind
+    on: http.request
+    when: '"x-kind" in http.headers && http.headers["x-kind"] == "a"'
+    then: deny
+  - id: page
+    on: http.request
+    when: 'has(http.query.page) && http.query.page == "2"'
+    then: deny
+  - id: large
+    on: http.request
+    when: has(http.json.amount) && http.json.amount > 500
+    then: deny
   - {{id: sec, on: mcp.call, match: "mcp__desk__create(project:SEC*)", then: deny}}
-  - {{id: found, on: llm.request, when: 'findings.exists(f, f.type == "EMAIL_ADDRESS")', then: deny}}
+  - id: found
+    on: llm.request
+    when: findings.exists(f, f.type == "EMAIL_ADDRESS")
+    then: deny
   - {{id: other, on: llm.request, when: 'llm.model == "{MODELS[1]}"', then: deny}}
 """
 STOPPED = {
@@ -111,7 +127,7 @@ class World:
     tools: Web
     said: list[int] = field(default_factory=list[int])
 
-    def model(self, who: str, prompt: str, **more: Any) -> None:
+    def model(self, who: str, prompt: str, max_tokens: int = 99) -> None:
         """A turn of the SDK's."""
         with anthropic.Anthropic(
             base_url=self.out.gateway.url("claude"),
@@ -119,8 +135,12 @@ class World:
             max_retries=0,
             default_headers={"X-Claude-Code-Session-Id": f"run-of-{who}"},
         ) as client:
-            given = {"model": MODELS[0], "max_tokens": 99, "tools": TOOLS} | more
-            client.messages.create(messages=[{"role": "user", "content": prompt}], **given)
+            client.messages.create(
+                model=MODELS[0],
+                max_tokens=max_tokens,
+                tools=TOOLS,
+                messages=[{"role": "user", "content": prompt}],
+            )
 
     def api(self, who: str, method: str, path: str, **more: Any) -> None:
         """A request through the forward listener."""
@@ -159,7 +179,7 @@ class World:
         self.model("alice", "run: git status")
         self.model("alice", "run: wget x")
         self.model("alice", f"say: hello\nWrite to {MAIL}, the key is {planted['json']}.")
-        self.model("alice", f"call: Write {json.dumps({'file_path': '/w/a', 'content': MAIL})}")
+        self.model("alice", f"read: /w/{MAIL}")  # into which it is put back
         self.model("bob", "read: /w/notes", max_tokens=2000)
         self.api("alice", "GET", "/a", headers={"x-kind": "a", "x-own": planted["a header"]})
         self.api("alice", "POST", "/o", json={"amount": 900, planted["json"]: [MAIL]})
@@ -211,14 +231,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         )  # fmt: skip
         with outward(folder / "home", plan, "--dev") as out:
             world = World(out=out, standin=standin, web=web, tools=tools)
-            t=time.time(); world.play(); print("PLAY", time.time()-t)
+            world.play()
             yield world
 
 
 def test_rules_in_force_say_what_they_said(world: World) -> None:
     report = world.backtest(world.out.folder / "rules")
-    print(json.dumps(report,indent=1)); print(world.said)
-    assert report["changes"]["unchanged"] == report["actions"]
+    assert world.said.count(451) == 1
+    assert report["changes"]["unchanged"] == report["actions"] > 15
     assert report["kinds"].keys() == {"llm.request", "llm.tool_use", "http.request", "mcp.call"}
 
 
@@ -233,7 +253,6 @@ def test_tightened_rules_name_whom_they_would_have_stopped(world: World, tmp_pat
         (row["change"], row["kind"], row["rule"], row["principal"].rpartition("#")[2])
         for row in report["rows"]
     }
-    print(json.dumps(report,indent=1))
     assert got == STOPPED
     assert report["surprises"] == []
 
@@ -264,6 +283,11 @@ def test_an_auditor_sees_it_in_the_browser(world: World) -> None:
         expect(table.locator("tbody tr")).to_have_count(len(STOPPED))
         expect(table).to_contain_text("bob")
         person.keeps("backtest")
+        person.page.reload()  # what was tried is there to be changed
+        expect(person.page.get_by_label("Rules, as in a file")).to_have_value(
+            re.compile("many-tokens")
+        )
+        expect(person.page.get_by_role("button", name="Try them")).to_be_enabled()
         table.get_by_role("link").first.click()
-        expect(person.page).to_have_url(lambda url: "/sessions/one" in url)
+        expect(person.page).to_have_url(re.compile("/sessions/one"))
         assert wrong == []

@@ -181,6 +181,8 @@ def junk(path: Path) -> None:
         ("writers/w0/ledger.jsonl", junk, "backup-unsettled"),
         ("writers/w0/0.jsonl", junk, "backup-unsettled"),
         ("writers/w0/checkpoints.jsonl", flip, "backup-wrong"),
+        ("writers/w0/checkpoints.jsonl", lambda path: flip(path, -2), "backup-wrong"),
+        ("writers/w0/checkpoints.jsonl", lambda path: flip(path, -4), "backup-wrong"),
         ("writers/w0/state.json", Path.unlink, "backup-wrong backup-unsettled"),
     ],
 )

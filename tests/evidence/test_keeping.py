@@ -1,5 +1,6 @@
 """The key in force, under rotation."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,12 @@ def test_a_folder_that_takes_no_key(store: Store, tmp_path: Path) -> None:
         Keeping(store, tmp_path / "state")
     assert caught.value.code == "record-key-unwritable"
     assert not list(store.path.glob("keys/*"))
+
+
+def test_two_that_rotate_at_once(store: Store, tmp_path: Path) -> None:
+    Keeping(store, tmp_path / "state")
+    with ThreadPoolExecutor(4) as pool:
+        steps = list(pool.map(lambda number: rotate(store, tmp_path / "state", number), range(8)))
+    assert sorted(step.number for step in steps) == list(range(2, 10))
+    assert len(read_trail(store.path, store.id())) == 9
+    Keeping(store, tmp_path / "state")  # the key in force is the last of the trail

@@ -37,8 +37,15 @@ def test_a_record_that_nobody_changed_is_whole(record: Path, *, quick: bool) -> 
 
 @pytest.mark.parametrize("kind", sorted(CHANGES))
 def test_every_kind_of_change_is_found(record: Path, tmp_path: Path, kind: str) -> None:
-    for trial in trials(record, tmp_path / "copy", 3, SEED, kinds=[kind]):
+    for trial in trials(record, tmp_path / "copy", 1, SEED, kinds=[kind]):
         assert look(tmp_path / "copy").findings.problems, trial
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quick", [False, True])
+def test_more_of_every_kind(record: Path, tmp_path: Path, *, quick: bool) -> None:
+    for trial in trials(record, tmp_path / "copy", 2 * len(CHANGES), SEED + 2):
+        assert look(tmp_path / "copy", quick=quick).findings.problems, trial
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from proctor.audit.keeper import Keeper
+from proctor.audit.segments import Workshop
 from proctor.audit.store import Store
 from proctor.errors import ClientError, InternalError
 from proctor.evidence import erasure, holds
@@ -84,11 +88,11 @@ def test_days_go_and_the_rest_stays_proved(tmp_path: Path) -> None:
     path, time = tmp_path / "recordings", Time()
 
     async def test() -> None:
-        await days(path, time, 10, lambda day: run(f"s{day}"))
+        await days(path, time, 5, lambda day: run(f"s{day}"))
         async with writing(path, time, TWO_DAYS) as (recorder, upkeep):
-            assert await upkeep.retain() == 8 * 4
-            assert flows(path) == ["f8-s8", "f9-s9"]
-            assert texts(path) == {"s8": says(8), "s9": says(9)}
+            assert await upkeep.retain() == 3 * 4
+            assert flows(path) == ["f3-s3", "f4-s4"]
+            assert texts(path) == {"s3": says(3), "s4": says(4)}
             assert await upkeep.retain() == 0
         async with writing(path, time, TWO_DAYS, QUICK) as (recorder, _):
             await settled(recorder)
@@ -96,17 +100,44 @@ def test_days_go_and_the_rest_stays_proved(tmp_path: Path) -> None:
             await until(lambda: not list(path.glob("content/w0-?-000000000000-*.parquet")))
         on_the_ledger(path)
         firsts = [int(name.split("-")[2]) for name in files(path)]
-        assert min(firsts) == 8 * 2
+        assert min(firsts) == 3 * 2
         (event,) = told(path, "retention")
-        assert event["rows"] == 8 * 4
+        assert event["rows"] == 3 * 4
         assert says(0).encode() not in bytes_of(path)
         proved(path)
         async with writing(path, time, TWO_DAYS) as (recorder, upkeep):  # it goes on after that
-            await one(recorder, 10, run("s10"))
+            await one(recorder, 5, run("s5"))
             await settled(recorder)
             assert await upkeep.retain() == 0
-        assert flows(path) == ["f8-s8", "f9-s9", "f10-s10"]
+        assert flows(path) == ["f3-s3", "f4-s4", "f5-s5"]
         proved(path)
+
+    asyncio.run(test())
+
+
+def test_what_goes_is_found_a_file_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, time = tmp_path / "recordings", Time()
+    jobs: list[object] = []
+    do = Keeper.do
+
+    def counted[T](keeper: Keeper, work: Callable[[Workshop], T]) -> Future[T]:
+        jobs.append(work)
+        return do(keeper, work)
+
+    async def test() -> None:
+        async with writing(path, time) as (recorder, upkeep):
+            for day in range(4):
+                await one(recorder, day, run(f"s{day}"))
+                await settled(recorder)
+                time.now += DAY
+            upkeep.settings = TWO_DAYS
+            monkeypatch.setattr(Keeper, "do", counted)
+            assert await upkeep.retain() == 2 * 2 + 2 * 2
+            # Between any two of these files the keeper has its turn.
+            assert len(jobs) > len([*path.glob("*/w0-0-*.parquet")])
+            assert texts(path) == {"s2": says(2), "s3": says(3)}
 
     asyncio.run(test())
 
@@ -356,6 +387,7 @@ def test_an_order_that_is_not_on_record_is_not_carried_out(tmp_path: Path) -> No
             with pytest.raises(InternalError) as caught:
                 await carried_out(upkeep, path)
             assert caught.value.code == "erasure-unrecorded"
+            await settled(recorder)
             assert texts(path)["mine"] == says(0)
             # The others are carried out all the same.
             while len(erasure.orders(Store.at(path))) > 1:

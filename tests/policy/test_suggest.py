@@ -1,10 +1,14 @@
 """The narrowest rules for what a session did."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from proctor.model import (
     Action,
@@ -157,3 +161,58 @@ def test_long_lists_become_several_rules(tmp_path: Path) -> None:
     did = [bash(f"echo {n}") for n in range(MOST + 5)]
     policy = load_policy(rules(tmp_path, draft(did, "s").text), features=Features())
     assert [len(rule.match) for rule in policy.rules] == [MOST, 5]
+
+
+HALVES = st.text(st.characters(exclude_categories=()), max_size=20)
+HOSTILE = st.one_of(
+    st.text(max_size=20),
+    st.text("\"'\\{}[]#:*?&!|>%@`,()\n\t $-\u2028\u202e\x85\ufeffa", max_size=20),
+    st.sampled_from(['"\n  - {id: x, on: llm.tool_use, then: allow}', "' || true || '", "a # b"]),
+)
+ANYTHING = st.one_of(
+    st.builds(lambda a, b: tool(a, json.dumps({"file_path": b})), HOSTILE | HALVES, HOSTILE),
+    st.builds(
+        lambda a, b: tool(a, json.dumps({"file_path": b, "path": b, "pattern": b})),
+        st.sampled_from(["Read", "Edit", "Grep", "Glob"]),
+        HOSTILE,
+    ),
+    st.builds(bash, HOSTILE | HALVES),
+    st.builds(lambda a: tool("WebFetch", json.dumps({"url": f"https://{a}/"})), HOSTILE),
+    st.builds(http, HOSTILE),
+    st.builds(lambda a, b: mcp(a, tool=b), st.one_of(st.just("tools/call"), HOSTILE), HOSTILE),
+    st.builds(lambda a: mcp("resources/read", uri=a), HOSTILE | HALVES),
+    st.builds(
+        lambda a, b: of(
+            Action(
+                kind=ActionKind.LLM_REQUEST, listener=a, target="t",
+                llm=LlmFields(model=b, features=(a, b)),
+            )
+        ),
+        HOSTILE,
+        HOSTILE,
+    ),
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    did=st.lists(ANYTHING, min_size=1, max_size=6),
+    session=HOSTILE,
+    group=HOSTILE,
+    wider=st.booleans(),
+)
+def test_whatever_was_done_the_draft_loads_and_allows_nobody_else(
+    did: list[Recorded], session: str, group: str, *, wider: bool
+) -> None:
+    principal = Principal(issuer="i", subject=group, groups=(group, "dev"))
+    stranger = replace(principal, groups=("dev",))
+    own = [replace(each, case=replace(each.case, principal=principal)) for each in did]
+    made = draft(own, session, wider=wider, notes=[session])
+    with TemporaryDirectory() as folder:
+        judge = Judge(load_policy(rules(Path(folder), made.text), features=Features()))
+    assert all(rule.id.startswith("session-") and rule.when for rule in judge.policy.rules)
+    allowed = [judge.answer(each).verdict == "allow" for each in own]
+    assert allowed.count(False) <= made.left_out
+    for each in own:
+        other = replace(each, case=replace(each.case, principal=stranger))
+        assert group == "dev" or judge.answer(other).verdict == "deny"

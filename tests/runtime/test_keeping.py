@@ -39,7 +39,11 @@ def test_what_is_kept_and_what_is_held(tmp_path: Path) -> None:
     made = Hold(name="case", subject=Subject(), reason="", by="root", at="2026")
     holds.write(path, [made])
     order = Order(
-        id="er_" + "a" * 16, subject=Subject(session="s"), reason="", by="root", at="2026-01-02T"
+        id="er_" + "a" * 16,
+        subject=Subject(session="s"),
+        reason="",
+        by="root",
+        at="2026-01-02T00:00:00Z",
     )
     erasure.write_order(Store.at(path), order)
     one, two, three = keeping_findings(config)

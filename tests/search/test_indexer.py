@@ -280,7 +280,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from proctor.search import indexer
-from proctor.search.partition import Adding
+from proctor.search.adding import Adding
 indexer.BATCH, left, text = 3, int(sys.argv[2]), Adding.text
 def killed(*given):
     global left

@@ -174,10 +174,10 @@ def test_at_rest_unless_somebody_looks(tmp_path: Path, partition: Partition) -> 
     looking = other.find('"x"')
     next(looking)
     partition.finish()
-    assert not partition.resting
+    resting = [partition.resting]
     assert len(list(looking)) == 1
     other.close()
     partition.rest()
-    assert partition.resting
+    assert [*resting, partition.resting] == [False, True]
     partition.close()
     assert {path.name for path in tmp_path.iterdir()} == {PLACE.name}

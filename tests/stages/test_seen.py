@@ -100,3 +100,20 @@ def test_another_request_holds_no_value(tmp_path: Path, *, denied: bool) -> None
     assert case["headers"]["x-kind"] == "plain"
     assert case["cut"] == 1
     assert case["type"] == "application/json"
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_what_is_called_like_a_credential_is_not_kept(tmp_path: Path, *, looked: bool) -> None:
+    names = ("x-session", "x-our-token", "mcp-session-id", "sec-websocket-protocol", "if-key")
+    more = "".join(f"{name}: tulip\r\n" for name in names).encode() + b"accept: a\r\nx-kind: b\r\n"
+    with Origin(OK) as origin:
+        if looked:
+            with screened(tmp_path, origin) as (this, proxy, _seen):
+                proxy.request("api", post(b"{}", "/v1/a", more=more))
+        else:
+            this = house(listener(origin.port))
+            with running(this) as proxy:
+                proxy.request("claude", post(more=more))
+        (headers, *_) = [case["headers"] for case in kept(this) if "headers" in case]
+    assert {name: headers[name] for name in names} == dict.fromkeys(names)
+    assert headers["x-kind" if looked else "accept"] == ("b" if looked else "a")

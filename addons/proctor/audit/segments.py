@@ -7,7 +7,7 @@ so a range that has a file is done, whatever happened before.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ _NAME = re.compile(r"(w\d{1,6})-(\d)-(\d{12,})-(\d{12,})\.parquet")
 # Small row groups: a query for one session reads few rows, and a merge holds one in memory.
 _ROWS = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 4096, ROW_GROUP_SIZE_BYTES '8MB'"
 _EMPTY = "seed.parquet"
+_AT_ONCE = 2048
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -171,6 +172,16 @@ class Workshop:
             duckdb.Error: It cannot be done.
         """
         return self._db.execute(sql, list(parameters)).fetchall()
+
+    def each(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Any]:
+        """The first column of a statement's rows, few of them in memory at once.
+
+        Raises:
+            duckdb.Error: It cannot be done.
+        """
+        rows = self._db.execute(sql, list(parameters))
+        while some := rows.fetchmany(_AT_ONCE):
+            yield from (row[0] for row in some)
 
     def names(self, table: str, column: str, values: Iterable[str]) -> None:
         """Keeps values in a table of its own memory, for others to be compared with.

@@ -82,7 +82,7 @@ class Store:
         for folder in (self.segments, self.content, self.writers):
             folder.mkdir(mode=0o700, exist_ok=True)
             private(folder)
-        with self._alone():
+        with self.alone():
             self._name()
         sync_folder(self.path)
 
@@ -158,7 +158,7 @@ class Store:
             replace(self._note, json.dumps(said).encode() + b"\n", self.path)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
         """While no other process makes or names it."""
         handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

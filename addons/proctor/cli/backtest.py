@@ -1,6 +1,7 @@
 """`proctor backtest`: what other rules would have done with what is on record."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from proctor.config import load
 from proctor.policy.backtestreport import Report
 from proctor.policy.backtestrun import WORKERS, Job
 from proctor.policy.backtestrun import backtest as run
-from proctor.policy.backtestshown import COLUMNS, markdown, rows_of, summary
+from proctor.policy.backtestshown import COLUMNS, TABLE, markdown, rows_of, summary
 from proctor.policy.expected import CHANGES, Expected, fail_on, read_expected
 from proctor.runtime.features import features_of
 from proctor.settings import Config
@@ -85,6 +86,8 @@ def backtest(  # noqa: PLR0913 - its options
     expected = _expected(expect, fail)
     now = datetime.now(UTC)
     start, end = _moment(since, "--since"), _moment(until, "--until") if until else now
+    if report and not os.access(report.parent, os.W_OK):
+        raise _unwritable("there is no such folder, or nobody may write there")
     if start >= end:
         raise typer.BadParameter("the span is empty", param_hint="--since, --until")
     with folder_of(rules) as folder, _steps("deciding anew") as step:
@@ -192,7 +195,20 @@ def _steps(what: str) -> Iterator[Callable[[int, int], None]]:
 def _write(path: Path, found: Report, surprises: list[str]) -> None:
     from proctor.console.backtestpage import standalone  # noqa: PLC0415 - only where asked for
 
-    path.write_text(standalone(found, surprises), encoding="utf-8", errors="backslashreplace")
+    made = standalone(found, surprises).encode("utf-8", "backslashreplace")
+    try:
+        with open(path, "wb", opener=_private) as file:
+            file.write(made)
+    except OSError as error:
+        raise _unwritable(error.strerror or type(error).__name__) from None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # it says what people did
+
+
+def _unwritable(why: str) -> typer.BadParameter:
+    return typer.BadParameter(f"it cannot be written: {why}", param_hint="--report")
 
 
 def _show(
@@ -208,7 +224,7 @@ def _show(
         return
     aside = output is BacktestFormat.CSV
     if found.rows or aside:
-        render(rows_of(found), COLUMNS, OutputFormat(output.value))
+        render(rows_of(found), COLUMNS if aside else TABLE, OutputFormat(output.value))
     for line in summary(found):
         typer.echo(visible(line), err=aside)
     for line in surprises:

@@ -84,6 +84,11 @@ def restore(
     typer.echo(
         f"{made.records} records in {visible(str(made.path))}, from {visible(str(made.source))}."
     )
+    typer.echo(
+        "What was recorded after that copy is missing, and stays visible as missing: `proctor"
+        " verify` and `proctor doctor` say so from now on. Keep a note of this restore.",
+        err=True,
+    )
 
 
 def _put_on_record(settings: Config, detail: dict[str, object]) -> None:

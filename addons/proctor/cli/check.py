@@ -9,6 +9,7 @@ from proctor.cli.common import CONFIG, ConfigOption, FormatOption, OutputFormat,
 from proctor.config import Config, load
 from proctor.egress.targets import targets_of
 from proctor.errors import ConfigurationError
+from proctor.fields import nearest
 from proctor.model import ActionKind
 from proctor.policy.engine import read_folder, rule_files
 from proctor.policy.review import review
@@ -61,6 +62,7 @@ def _findings(config: Path) -> tuple[list[Row], str]:
             {"severity": remark.severity, "where": remark.where, "message": remark.message}
             for remark in review(rules, _kinds(settings), observe=settings.observe)
         ]
+        rows += _retention(config, settings, [rule.id for rule in rules])
     return (
         rows,
         f"{config}, and {len(rules)} rules in {_count_files(settings.rules)} in {settings.rules}",
@@ -72,6 +74,22 @@ def _kinds(settings: Config) -> frozenset[ActionKind]:
     return frozenset(
         _KINDS[target.speaks] for listener in settings.listeners for target in targets_of(listener)
     )
+
+
+def _retention(config: Path, settings: Config, known: list[str]) -> list[Row]:
+    """Ages of rules that there are not; the record may still hold what they decided once."""
+    return [
+        {
+            "severity": "warning",
+            "where": str(config),
+            "message": "`audit.retention.rules` names a rule that there is not",
+            "got": name,
+            "expected": "the id of a rule, or of one that was there and left records",
+            "hint": nearest(name, known),
+        }
+        for name in settings.audit.retention.rules
+        if name not in known
+    ]
 
 
 def _count_files(path: Path) -> str:

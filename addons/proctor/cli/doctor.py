@@ -27,6 +27,9 @@ from proctor.runtime.reach import look_around
 # What a gateway that was killed leaves behind, or one that has not run yet.
 _UNENDED = frozenset({"ended-unannounced", "not-signed", "key-trail-missing"})
 
+# What a record is that is older than what was signed.
+_OLDER = frozenset({"truncated", "rolled-back", "writer-retired"})
+
 COLUMNS = ("state", "check", "what", "mend")
 
 
@@ -85,7 +88,12 @@ def record(config: Config) -> Finding:
             check="record",
             state=State.FAIL,
             what=f"The record is not whole: {wrong.what}: {where or wrong.file}",
-            mend="Keep the folder as evidence; `proctor verify` says more, and docs/evidence.md"
+            mend=(
+                "If you restored a backup, it must be so, and stays so: docs/backup.md. Else: "
+                if wrong.code in _OLDER
+                else ""
+            )
+            + "Keep the folder as evidence; `proctor verify` says more, and docs/evidence.md"
             " what to do.",
         )
     if problems:

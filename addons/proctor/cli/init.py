@@ -260,7 +260,7 @@ What Claude calls, from git to MCP servers, goes through proctor, too, once you 
 says why.
 
 The first start makes a key that signs the record. `proctor verify --print-key` shows its public
-half: keep that away from this machine, so that you can tell later whether the record was changed.""")
+half: keep that away from this machine, to tell later whether the record was changed.""")
 
 
 def _review(config: Config) -> str:

@@ -223,7 +223,8 @@ def _show(report: Report, output: OutputFormat | None, *, strict: bool) -> None:
     if findings.problems:
         typer.echo(f"NOT whole: {said}")
     else:
-        noted = f", {findings.notices} notices" if findings.notices else ""
+        notices = "1 notice" if findings.notices == 1 else f"{findings.notices} notices"
+        noted = f", {notices}" if findings.notices else ""
         typer.echo(("whole" if whole else "NOT whole") + noted)
 
 

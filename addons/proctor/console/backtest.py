@@ -1,4 +1,7 @@
-"""Trying rules over the record: one at a time, in a process of its own, for two minutes at most."""
+"""Trying rules over the record: one at a time, in a process of its own, for two minutes at most.
+
+What is typed stands beside the rules in force, in place of one of their files, or alone.
+"""
 
 import asyncio
 import contextlib
@@ -21,7 +24,7 @@ from proctor.approval.model import ApprovalError, Reviewer, Role
 from proctor.console.backtestpage import shown
 from proctor.console.house import House
 from proctor.console.rendering import form, fragment, page, person
-from proctor.errors import ClientError
+from proctor.errors import ClientError, ConfigurationError
 from proctor.policy.backtestjob import order
 from proctor.policy.backtestrun import Job
 from proctor.policy.engine import rule_files
@@ -39,6 +42,9 @@ MAX_RULES: Final = 24_000
 
 _MAY: Final = frozenset({Role.AUDITOR, Role.ADMIN})
 _FILE: Final = "tried-in-the-console.yaml"
+_FOR: Final = "for:"
+"""How a place begins that is a file's, whose name follows."""
+
 _MAX_LINE: Final = 16 * 1024 * 1024
 _GRACE: Final = 10.0
 # What a Python needs to start; no secret of the gateway's is among it.
@@ -53,6 +59,8 @@ class Run:
         by: Who wanted it.
         span: How far back.
         begun: When.
+        text: The rules.
+        place: Where they stand.
         done: Parts of the record that are read.
         of: How many there are; 0 as long as that is not known.
         running: It goes on.
@@ -63,6 +71,8 @@ class Run:
     by: str
     span: str
     begun: datetime
+    text: str = field(default="", repr=False)
+    place: str = ""
     done: int = 0
     of: int = 0
     running: bool = True
@@ -95,10 +105,11 @@ class Tries:
             raise ClientError(
                 code="form-invalid", message="These are no rules", expected="1 to 24,000 characters"
             )
-        if span not in SPANS or place not in dict(PLACES):
+        if span not in SPANS or place not in dict(self.places()):
             raise ClientError(code="form-invalid", message="How far back, and where?")
         now = self._house.clock()
-        self.run = Run(by=reviewer.name or reviewer.subject, span=span, begun=now)
+        by = reviewer.name or reviewer.subject
+        self.run = Run(by=by, span=span, begun=now, text=text, place=place)
         since = now - timedelta(seconds=parse_duration(span))
         return spawn(self._work(self.run, text, place, since, now), name="backtest")
 
@@ -128,11 +139,25 @@ class Tries:
         finally:
             run.running = False
 
+    def files(self) -> dict[str, Path]:
+        """The files of the rules in force, by name; none where they cannot be listed."""
+        if self._house.rules is None:
+            return {}
+        try:
+            return {file.name: file for file in rule_files(self._house.rules)}
+        except ConfigurationError:
+            return {}
+
+    def places(self) -> list[tuple[str, str]]:
+        """Where rules can stand, and how that is called."""
+        return [*PLACES, *((_FOR + name, f"in place of {name}") for name in self.files())]
+
     def _write(self, folder: Path, text: str, place: str) -> None:
-        if place == "beside" and self._house.rules:
+        if place != "instead" and self._house.rules:
             for file in rule_files(self._house.rules):
                 copyfile(file, folder / file.name)
-        (folder / _FILE).write_text(text, encoding="utf-8", errors="replace")
+        name = place.removeprefix(_FOR) if place.startswith(_FOR) else _FILE
+        (folder / name).write_text(text, encoding="utf-8", errors="replace")
 
     async def _ask(self, run: Run, job: Job) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -184,7 +209,8 @@ def routes(house: House) -> list[BaseRoute]:
         given = {
             **_state(tries),
             "typed": typed,
-            "places": PLACES,
+            "places": tries.places(),
+            "files": list(tries.files()),
             "spans": SPANS,
             "error": error,
         }
@@ -193,7 +219,12 @@ def routes(house: House) -> list[BaseRoute]:
 
     async def listed(request: Request) -> Response:
         _permitted(request)
-        return await drawn(request, {})
+        name = request.query_params.get("from", "")
+        if name:
+            return await drawn(request, {"rules": _text(tries, name), "place": _FOR + name})
+        run = tries.run
+        last = {"rules": run.text, "place": run.place, "span": run.span} if run else {}
+        return await drawn(request, last)
 
     async def start(request: Request) -> Response:
         reviewer = _permitted(request)
@@ -220,6 +251,25 @@ def _state(tries: Tries) -> dict[str, object]:
     run = tries.run
     found = shown(run.report, run.report["words"]) if run and run.report else None
     return {"run": run, "shown": found}
+
+
+def _text(tries: Tries, name: str) -> str:
+    """A file of the rules in force.
+
+    Raises:
+        ClientError: `form-invalid`: there is none of this name, or it is too long for a form.
+    """
+    file = tries.files().get(name)
+    with contextlib.suppress(OSError, ValueError):
+        text = file.read_text(encoding="utf-8") if file else ""
+        if 0 < len(text) <= MAX_RULES:
+            return text
+    raise ClientError(
+        code="form-invalid",
+        message="There is no such file of rules, or it is too long for a form",
+        got=name[:80],
+        hint="`proctor backtest` takes files and folders of any size.",
+    )
 
 
 def _permitted(request: Request) -> Reviewer:

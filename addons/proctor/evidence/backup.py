@@ -137,7 +137,7 @@ def check(root: Path, taken: list[Taken]) -> None:
     """Refuses a copy that is not what its newest checkpoints say.
 
     Raises:
-        ClientError: Code `backup-wrong`, or those of notes and checkpoints.
+        ClientError: Codes `backup-wrong`, `key-trail-broken`.
         OSError: It cannot be read.
     """
     store = Store.at(root)
@@ -146,11 +146,14 @@ def check(root: Path, taken: list[Taken]) -> None:
         if each.rests:
             continue
         folder = store.writers / each.writer
-        last = sealer.newest(folder)
-        if last is None:
-            continue
+        try:
+            last = sealer.newest(folder)
+            if last is None:
+                continue
+            note = parse_note(json.loads((folder / sealer.NAME).read_bytes().splitlines()[-1]))
+        except (ClientError, ValueError):
+            raise _wrong(each, "a checkpoint that cannot be read") from None
         origin = keys.origin_of(store.id(), each.writer)
-        note = parse_note(json.loads((folder / sealer.NAME).read_bytes().splitlines()[-1]))
         if last.origin != origin or not any(
             note.signed_by(VerifierKey(origin, step.public)) for step in steps
         ):

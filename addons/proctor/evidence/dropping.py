@@ -6,8 +6,9 @@ any more. Runs in the keeper's thread, a file at a time.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import batched
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from proctor.model import ContentRef
 
 # Events without which the rest could not be understood, or that say why something is not there.
 KEPT_EVENTS: Final = ("erasure", "erasure.done", RETENTION, "hold.added", "hold.released")
+_AT_ONCE: Final = 10_000
 _LAST: Final = LEVELS - 1
 _LATER: Final = "~"  # after every day
 _SCOPE: Final = r'"scope":"(w[0-9]+\.[0-9a-f]+)"'
@@ -73,6 +75,19 @@ class Plan:
         return sum(due.rows for due in self.files if due.counts)
 
 
+type Steps = Generator[None, None, Plan]
+
+
+def advance(steps: Steps) -> Plan | None:
+    """Takes one step; the plan, once it is made."""
+    try:
+        next(steps)
+    except StopIteration as over:
+        plan: Plan = over.value
+        return plan
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropping:
     """What may go, and what not.
@@ -93,8 +108,8 @@ class Dropping:
     since: int
     seen: dict[str, tuple[object, ...]] = field(default_factory=dict[str, tuple[object, ...]])
 
-    def plan(self, workshop: Workshop) -> Plan:
-        """Finds what goes.
+    def plan(self, workshop: Workshop) -> Steps:
+        """Finds what goes, a file at a time: between two steps the keeper may do its own work.
 
         Raises:
             duckdb.Error, OSError: The files cannot be read.
@@ -102,14 +117,12 @@ class Dropping:
         if not self.cutoffs.newest or any(hold.subject == Subject() for hold in self.holds):
             return Plan()
         going = f"coalesce({self._goes()}, false)"
-        files = [
-            due
-            for path in self._files(
-                SEGMENTS, self.keeper.state.segments, before=self.cutoffs.newest
-            )
-            if (due := self._due(workshop, path, f"NOT {going}"))
-        ]
-        content = self._blocks(workshop, going)
+        bounds, files = self.keeper.state.segments, []
+        for path in self._fresh(SEGMENTS, bounds, before=self.cutoffs.newest):
+            if due := self._due(workshop, path, f"NOT {going}"):
+                files.append(due)
+            yield
+        content = yield from self._blocks(workshop, going)
         return replace(content, files=(*files, *content.files))
 
     def drop(self, workshop: Workshop, due: Due) -> int:
@@ -142,6 +155,17 @@ class Dropping:
                 continue
             if said["day"] < before:
                 yield root / folder / segment.name
+
+    def _fresh(self, folder: str, bounds: Bounds, *, before: str = _LATER) -> Iterator[Path]:
+        """As `_files`; those that come of a merge between two steps, too."""
+        done: set[str] = set()
+        while True:
+            files = self._files(folder, bounds, before=before)
+            path = next((path for path in files if path.name not in done), None)
+            if path is None:
+                return
+            done.add(path.name)
+            yield path
 
     def _due(self, workshop: Workshop, path: Path, keep: str) -> Due | None:
         name = path.relative_to(self.keeper.store.path).as_posix()
@@ -192,7 +216,7 @@ class Dropping:
             AND NOT coalesce(event_kind IN ({kept}) OR starts_with(event_kind, 'record.'), false)
             {held})"""
 
-    def _blocks(self, workshop: Workshop, going: str) -> Plan:
+    def _blocks(self, workshop: Workshop, going: str) -> Steps:
         """Content to which nothing refers that is kept."""
         bounds = self.keeper.state.content
         until = max(*(self.cutoffs.views.get(view, NEVER) for view in TEXT_VIEWS), NEVER)
@@ -208,19 +232,23 @@ class Dropping:
         if not scopes:
             return Plan()
         workshop.names("due", '"scope"', sorted(scopes))
-        wanted = self._wanted(workshop, going)
+        wanted = yield from self._wanted(workshop, going)
         workshop.ask('CREATE OR REPLACE TEMP TABLE wanted ("scope" VARCHAR, "no" BIGINT)')
-        pairs = [(name, number) for name, found in wanted.items() for number in sorted(found)]
-        workshop.ask(
-            "INSERT INTO wanted SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[])",
-            [[name for name, _ in pairs], [number for _, number in pairs]],
-        )
+        pairs = ((name, number) for name, found in wanted.items() for number in sorted(found))
+        for some in batched(pairs, _AT_ONCE):
+            workshop.ask(
+                "INSERT INTO wanted SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[])",
+                [[name for name, _ in some], [number for _, number in some]],
+            )
+        yield
         keep = """(c."scope" NOT IN (SELECT "scope" FROM due)
             OR (c."no" IS NULL AND c."scope" IN (SELECT "scope" FROM wanted))
             OR (c."scope", c."no") IN (SELECT ("scope", "no") FROM wanted))"""
-        dues = [
-            due for path in self._files(CONTENT, bounds) if (due := self._due(workshop, path, keep))
-        ]
+        dues = []
+        for path in self._fresh(CONTENT, bounds):
+            if due := self._due(workshop, path, keep):
+                dues.append(due)
+            yield
         if not dues:
             self.seen[CONTENT] = looked
             return Plan()
@@ -245,33 +273,32 @@ class Dropping:
             if name in free and not any(h.subject.fits(principal, session) for h in self.holds)
         )
 
-    def _wanted(self, workshop: Workshop, going: str) -> dict[str, set[int]]:
+    def _wanted(self, workshop: Workshop, going: str) -> Generator[None, None, dict[str, set[int]]]:
         """Blocks of what is due that something refers to which stays, by scope."""
-        files = [str(path) for path in self._files(SEGMENTS, self.keeper.state.segments)]
-        columns = (
-            "ts, kind, rule_id, event_kind, principal, session_id, request, response, turn, tools,"
-            " results, raw"
-        )
-        journals = [*self._journals(), str(self.keeper.folder / "open.jsonl")]
-        hot = f"SELECT {columns} FROM ({views.envelopes(journals)})"
-        cold = f"SELECT {columns} FROM read_parquet(?)"
-        every = f"{hot} UNION ALL {cold}" if files else hot
         places = ["request.scope", "response.scope", "turn.prompt.scope", "turn.output.scope"]
         places.append(
             f"""CASE WHEN kind = 'statement' OR tools <> '[]' OR results <> '[]'
             THEN regexp_extract(raw, {views.quote(_SCOPE)}, 1) END"""
         )
         among = " OR ".join(f'({place}) IN (SELECT "scope" FROM due)' for place in places)
-        rows = workshop.ask(
-            f"SELECT raw FROM ({every}) e WHERE NOT {going} AND ({among})", [files] if files else []
-        )
         wanted: dict[str, set[int]] = {}
-        for (raw,) in rows:
-            envelope = json.loads(raw)
-            for view, ref in references(envelope):
-                if envelope["ts"][:10] >= self.cutoffs.of(view, envelope.get("rule_id")):
-                    wanted.setdefault(ref.scope, set()).update(numbers(ref.blocks))
+        # Journals first: what is in them moves to files. What comes later refers to none of it.
+        hot = views.envelopes([*self._journals(), str(self.keeper.folder / "open.jsonl")])
+        for raw in workshop.each(f"SELECT raw FROM ({hot}) e WHERE NOT {going} AND ({among})"):
+            self._want(wanted, raw)
+        yield
+        cold = f"SELECT raw FROM read_parquet(?) e WHERE NOT {going} AND ({among})"
+        for path in self._fresh(SEGMENTS, self.keeper.state.segments):
+            for raw in workshop.each(cold, [str(path)]):
+                self._want(wanted, raw)
+            yield
         return wanted
+
+    def _want(self, wanted: dict[str, set[int]], raw: str) -> None:
+        envelope = json.loads(raw)
+        for view, ref in references(envelope):
+            if envelope["ts"][:10] >= self.cutoffs.of(view, envelope.get("rule_id")):
+                wanted.setdefault(ref.scope, set()).update(numbers(ref.blocks))
 
     def _journals(self) -> list[str]:
         return [str(self.keeper.folder / "[0-9]*.jsonl")]

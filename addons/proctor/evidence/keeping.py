@@ -105,8 +105,9 @@ def rotate(store: Store, state: Path, now: float) -> Step:
     """
     path = state / KEY_FILE
     draft = _draft(path)
-    old = Keeping(store, state).signer("").key
-    new = make_key(draft)
-    step = hand_over(store.path, store.id(), old, new, now)
-    draft.replace(path)
+    with store.alone():  # two at once would both be the next key, and one be lost
+        old = Keeping(store, state).signer("").key
+        new = make_key(draft)
+        step = hand_over(store.path, store.id(), old, new, now)
+        draft.replace(path)
     return step

@@ -93,7 +93,8 @@ async def vacant(
     finally:
         await asyncio.to_thread(keeper.stop)  # so that the last checkpoint covers all it did
         if opened.sealer:
-            await asyncio.to_thread(opened.sealer.seal, final=True)
+            if not opened.sealer.ended():
+                await asyncio.to_thread(opened.sealer.seal, final=True)
             opened.sealer.close()
         await asyncio.to_thread(keeper.close)
         opened.journal.close()

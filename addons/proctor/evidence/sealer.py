@@ -165,6 +165,15 @@ class Sealer:
             return False
         return True
 
+    def ended(self) -> bool:
+        """Whether the newest checkpoint is a last one, and nothing was done since."""
+        last = self.last
+        return (
+            last is not None
+            and last.due is None
+            and (last.size, last.ledger) == (self.tree.size, self._ledger.stand)
+        )
+
     def close(self) -> None:
         """Closes the file."""
         os.close(self._handle)
@@ -223,5 +232,5 @@ def newest(folder: Path) -> Statement | None:
     except RecursionError:
         note = None
     if not isinstance(note, str):
-        raise ValueError("a line of checkpoints is a JSON string")
+        raise ValueError("a line of checkpoints is a JSON string")  # noqa: TRY004 - of the file
     return Statement.parse(parse_note(note).text)

@@ -25,9 +25,10 @@ from proctor.audit.store import Store
 from proctor.errors import ClientError, InternalError
 from proctor.evidence import erasure, holds
 from proctor.evidence.beside import Erase, nothing
-from proctor.evidence.dropping import Dropping, Plan
+from proctor.evidence.dropping import Dropping, Plan, advance
 from proctor.evidence.erasure import Order, Part, Told
 from proctor.evidence.holds import ADDED, RELEASED, Hold, Subject
+from proctor.evidence.leaps import Leaps
 from proctor.evidence.posts import Post, vacant
 from proctor.evidence.retention import Cutoffs, RetentionSettings, floor_of
 from proctor.evidence.rewriting import ERASURE, RETENTION
@@ -87,11 +88,12 @@ class Upkeep:
     async def run(self) -> None:
         """Does what is due, for ever. What fails is said, and tried again."""
         due = monotonic()
+        leaps = Leaps(clock=self.clock)
         while True:
             self._woken.clear()
             try:
                 await self.carry_out()
-                if monotonic() >= due:
+                if leaps.believed() and monotonic() >= due:
                     await self.retain()
                     due = monotonic() + self.every
                     self._told = None
@@ -160,7 +162,7 @@ class Upkeep:
             alive=post.alive(),
             seen=self._seen.setdefault(post.keeper.state.writer, {}),
         )
-        plan = await post.do(dropping.plan)
+        plan = await self._plan(post, dropping)
         if not plan.files:
             return 0
         await self.recorder.event(
@@ -182,11 +184,18 @@ class Upkeep:
                     return plan.rows
                 await post.do(partial(dropping.drop, due=due))
             # What was merged meanwhile holds the same rows, which are told already.
-            more = await post.do(dropping.plan)
+            more = await self._plan(post, dropping)
             if not more.files:
                 break
         await asyncio.to_thread(self._forget, plan, cutoffs)
         return plan.rows
+
+    async def _plan(self, post: Post, dropping: Dropping) -> Plan:
+        steps = await post.do(dropping.plan)
+        while True:
+            plan = await post.do(lambda _: advance(steps))
+            if plan is not None:
+                return plan
 
     def _forget(self, plan: Plan, cutoffs: Cutoffs) -> None:
         """Takes what goes, or went, out of the index."""

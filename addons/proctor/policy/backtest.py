@@ -47,6 +47,9 @@ MAX_KNOWN: Final = 100_000
 MAX_GROUPS: Final = 5_000
 """Rows of the report; what comes beyond is counted together."""
 MAX_ASKS: Final = 200_000
+MAX_WHAT: Final = 200
+"""Characters of what an action was done with: others chose them."""
+
 EXAMPLES: Final = 5
 SAMPLE: Final = 100
 """Cases by which the rules' own time is measured, in each part of the record."""
@@ -504,6 +507,10 @@ def _seconds(policy: Policy, sample: Sequence[Case]) -> float:
 
 def what(action: Action) -> str:
     """What an action is done with, in short: a tool and program, a host, a model."""
+    return _what(action)[:MAX_WHAT]
+
+
+def _what(action: Action) -> str:
     call = call_of(action)
     if call is not None:
         if call.name != "Bash":
@@ -514,4 +521,4 @@ def what(action: Action) -> str:
         return " ".join(filter(None, (action.mcp.server, action.mcp.method)))
     if action.llm and action.llm.model:
         return action.llm.model
-    return f"{action.http.method} {action.http.host}" if action.http else action.target[:80]
+    return f"{action.http.method} {action.http.host}" if action.http else action.target

@@ -8,10 +8,9 @@ only its shape, with `x` for letters and `9` for digits.
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
-from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any, Final
@@ -20,6 +19,7 @@ import orjson
 
 from proctor.audit.inquiry import open_record
 from proctor.errors import ProctorError
+from proctor.policy.backtestworkers import processes
 from proctor.policy.recordedrows import MAX_TEXT, Ref, Stretch, plain_time, stretches, texts_of
 from proctor.redaction.assembly import COMPILED, load_detector
 from proctor.redaction.filescan import FileScanner, Hit
@@ -239,17 +239,19 @@ def find(
 
     Raises:
         ConfigurationError: The record or a recognizer cannot be read.
+        InternalError: `backtest-failed`.
     """
     begun = monotonic()
     with open_record(search.recordings, memory=_MEMORY, threads=1) as connection:
         parts = stretches(connection, search.since, search.until, ROWS)[::-1]
     found, done = Found(), 0
-    for each in _looked(search, parts, workers):
-        found.merge(each)
-        done += 1
-        progress(done, len(parts))
-        if found.size >= size or monotonic() - begun > seconds:
-            break
+    with closing(_looked(search, parts, workers)) as looked:
+        for each in looked:
+            found.merge(each)
+            done += 1
+            progress(done, len(parts))
+            if found.size >= size or monotonic() - begun > seconds:
+                break
     return _said(found, done, len(parts))
 
 
@@ -258,18 +260,13 @@ def _looked(search: Search, parts: Sequence[Stretch], workers: int) -> Generator
         looker = _Looker(search)
         yield from map(looker.look, parts)
         return
-    pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(search,)
-    )
-    try:
+    with processes(workers, _begin, search) as pool:
         # Not all at once: what is limited ends with the parts that are under way.
         waiting = [pool.submit(_work, part) for part in parts[:workers]]
         for index in range(len(parts)):
             yield waiting[index].result()
             if index + workers < len(parts):
                 waiting.append(pool.submit(_work, parts[index + workers]))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _said(found: Found, done: int, of: int) -> dict[str, Any]:

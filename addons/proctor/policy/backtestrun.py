@@ -2,14 +2,12 @@
 
 import gc
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
@@ -18,6 +16,7 @@ from proctor.errors import ClientError, ConfigurationError
 from proctor.model import ActionKind
 from proctor.policy.backtest import Judge, Tally, run_over
 from proctor.policy.backtestreport import Report, report_of
+from proctor.policy.backtestworkers import processes
 from proctor.policy.engine import Policy, load_policy
 from proctor.policy.features import Features
 from proctor.policy.recorded import Line
@@ -128,6 +127,7 @@ def backtest(
     Raises:
         ConfigurationError: The new rules are wrong, or the record cannot be read.
         ClientError: `backtest-too-long`.
+        InternalError: `backtest-failed`.
     """
     begun = monotonic()
     policy = load_policy(job.rules, features=job.features)
@@ -173,15 +173,10 @@ def _alone(job: Job, parts: list[Stretch]) -> Generator[Tally]:
 
 
 def _shared(job: Job, parts: list[Stretch], workers: int) -> Generator[Tally]:
-    pool: Any = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(job,)
-    )
-    try:
-        waiting: list[Future[Tally]] = [pool.submit(_work, part) for part in parts]
+    with processes(workers, _begin, job) as pool:
+        waiting = [pool.submit(_work, part) for part in parts]
         for future in waiting:
             yield future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _too_long(seconds: float) -> ClientError:

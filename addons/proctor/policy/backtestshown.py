@@ -13,6 +13,9 @@ COLUMNS: Final = (
     "examples",
 )  # fmt: skip
 
+TABLE: Final = ("change", "what", "who", "before", "rule", "count")
+"""Of these, what has room in a terminal; `who` is the principal without its issuer."""
+
 _FOUND: Final = 20
 ROWS: Final = 50
 """Rows that Markdown shows; a comment on GitHub has at most 65,536 characters."""
@@ -35,6 +38,7 @@ def rows_of(report: Report) -> Iterator[Mapping[str, object]]:
             "kind": row.kind,
             "what": row.what,
             "principal": row.principal,
+            "who": row.principal.rpartition("#")[2],
             "groups": ", ".join(row.groups),
             "before": row.before,
             "rule": row.rule,

@@ -40,7 +40,8 @@ class Draft:
 
     Attributes:
         text: A rule file.
-        left_out: Actions that no rule could be written for, since the record does not hold them.
+        left_out: Actions that no rule could be written for: the record does not hold them, or there
+            is half of a surrogate pair in them.
         actions: For how many it is written.
     """
 
@@ -64,7 +65,7 @@ def draft(
     hard: Counter[str] = Counter()
     left_out = 0
     for each in found:
-        keys = _keys(each)
+        keys = _sayable(each)
         left_out += keys is None
         counted.update(keys or ())
         if each.verdict != "allow":
@@ -81,11 +82,23 @@ def draft(
             " allow, so what it says stands until it is changed itself."
         )
     if left_out:
-        lines.append(f"# {left_out} actions are not covered: the record does not hold them.")
+        why = "the record does not hold them, or no rule could"
+        lines.append(f"# {left_out} actions are not covered: {why}.")
     lines.append("rules:" if counted else "rules: []")
     for number, group in enumerate(_grouped(counted), 1):
         lines += _rule(f"session-{name}-{number}", group, who)
     return Draft(text="\n".join(lines) + "\n", left_out=left_out, actions=len(found) - left_out)
+
+
+def _sayable(found: Recorded) -> list[Key] | None:
+    """What allows an action; None where no rule can say that."""
+    try:
+        keys = _keys(found)
+        for _, _, text in keys or ():
+            text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which neither YAML nor CEL can hold
+        return None
+    return keys
 
 
 def _keys(found: Recorded) -> list[Key] | None:
@@ -238,7 +251,12 @@ def _times(count: int) -> str:
 
 
 def _text(text: str) -> str:
-    """A string in CEL, and in YAML between double quotes."""
+    """A string in CEL, and in YAML between double quotes.
+
+    Raises:
+        UnicodeEncodeError: It holds half of a surrogate pair.
+    """
+    text.encode()
     return "".join(
         char if char.isprintable() else f"\\U{ord(char):08x}"
         for char in json.dumps(text, ensure_ascii=False)

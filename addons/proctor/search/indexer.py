@@ -26,8 +26,9 @@ from proctor.audit.reader import Content, Reader, numbers
 from proctor.audit.store import private, sync_folder
 from proctor.errors import ConfigurationError, InternalError
 from proctor.model import ContentRef
+from proctor.search.adding import Adding
 from proctor.search.documents import Exchange, Text, read
-from proctor.search.partition import Adding, Mark, Partition, damaged
+from proctor.search.partition import Mark, Partition, damaged
 from proctor.search.places import DRAFT, Place, places, superseded, unlink
 from proctor.search.texts import MAX_TEXT
 

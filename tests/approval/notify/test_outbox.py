@@ -287,7 +287,10 @@ def test_forgetting_where_nothing_was_ever_sent(folder: Path) -> None:
     assert not list(folder.iterdir())
 
 
-def test_forgetting_while_another_process_reads(folder: Path, outbox: Outbox) -> None:
+def test_forgetting_while_another_process_reads(
+    folder: Path, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "_WAIT", 0.05)
     put(outbox, message(1))
     with contextlib.closing(sqlite3.connect(folder / NAME, isolation_level=None)) as reader:
         reader.execute("BEGIN")

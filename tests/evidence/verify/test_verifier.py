@@ -14,9 +14,11 @@ from proctor.audit.keeper import Pace
 from proctor.audit.recorder import Recorder
 from proctor.evidence import heads
 from proctor.evidence.sealer import Every, Sealing
+from proctor.evidence.statement import Statement
 from proctor.evidence.verify import signed
 from proctor.evidence.verify.findings import Finding, Level
 from proctor.evidence.verify.verifier import Asked, Report, verify
+from proctor.tlog.note import parse_note
 from tests.support.envelopes import QUICK, STILL
 
 LATE = datetime.now(UTC) + timedelta(days=1)
@@ -169,3 +171,46 @@ def test_heads_that_were_kept_agree(record: Path) -> None:
     kept = heads.kept(record.parent / "state", origin.partition("\n")[0])
     assert kept is not None
     assert look(record, kept=(("head", kept),)).findings.codes() == set()
+
+
+def test_the_last_words_of_a_copy_that_nobody_signed_explain_nothing(copy: Path) -> None:
+    """Whoever says --as-of does not thereby believe what no checkpoint covers."""
+    log = copy / "writers/w0/checkpoints.jsonl"
+    edit(log, lambda lines: lines[:-1])  # as if it were still running
+    time = moment_of(json.loads(log.read_bytes().splitlines()[-1]))
+    assert "record-missing" not in look(copy, now=time).findings.codes()
+    segment = min(copy.glob("segments/w0-1-*.parquet"))
+    ledger = copy / "writers/w0/ledger.jsonl"
+    said = {"i": len(ledger.read_bytes().splitlines()), "ts": "t", "op": "gone"}
+    said |= {"file": f"segments/{segment.name}", "why": "retention"}
+    with ledger.open("ab") as target:
+        target.write(json.dumps(said, separators=(",", ":")).encode() + b"\n")
+    segment.unlink()
+    assert "record-missing" in look(copy, now=time).findings.codes()
+
+
+def moment_of(note: str) -> datetime:
+    return Statement.parse(parse_note(note).text).time
+
+
+def test_two_histories_that_the_true_key_signed(record: Path) -> None:
+    """Each is whole by itself; who has kept a checkpoint of the other sees it."""
+    other = shutil.copytree(record, record.parent / "other")
+    state = shutil.copytree(record.parent / "state", record.parent / "state2")
+    shutil.rmtree(state / heads.FOLDER)
+
+    async def more(path: Path, folder: Path, what: str) -> str:
+        recorder = await Recorder.open(path, pace=STILL, sealing=Sealing(state=folder))
+        await recorder.event("x", {"what": what})
+        await recorder.close()
+        return str(
+            json.loads((path / "writers/w0/checkpoints.jsonl").read_bytes().splitlines()[-1])
+        )
+
+    one = asyncio.run(more(record, record.parent / "state", "one"))
+    two = asyncio.run(more(other, state, "two"))
+    for path, own, foreign in ((record, one, two), (other, two, one)):
+        assert look(path).findings.codes() == set()
+        assert look(path, kept=(("kept", own),)).findings.codes() == set()
+        found = look(path, kept=(("kept", foreign),)).findings.codes()
+        assert found & {"forked", "rolled-back"}, found

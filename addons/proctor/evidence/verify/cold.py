@@ -142,7 +142,7 @@ def read_all(
     )
     stack = ExitStack()
     if sum(sizes) < _MANY or workers <= 1:
-        pieces = map(_read, jobs)
+        pieces: Iterator[_Piece] = map(_read, jobs)
     else:
         pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
         pieces = stack.enter_context(pool).map(_read, jobs)
