@@ -1,5 +1,7 @@
 """A record of several days, made in a moment, and what is left of it."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,17 +15,20 @@ import duckdb
 from proctor.audit.keeper import Pace
 from proctor.audit.recorder import Recorder
 from proctor.audit.store import Store
+from proctor.evidence import erasure
+from proctor.evidence.hot import all_leaves
 from proctor.evidence.ledger import lines
 from proctor.evidence.retention import RetentionSettings
-from proctor.evidence.sealer import Every, Sealing
+from proctor.evidence.sealer import Every, Sealing, newest
 from proctor.evidence.upkeep import Upkeep
 from proctor.model import Session
-from tests.support.envelopes import ALICE, QUICK, begin, end, turn, until
+from proctor.tlog.tree import root_of
+from tests.support.envelopes import ALICE, QUICK, ask, begin, end, turn, until
 
 FIRST = datetime(2026, 1, 1, 9, 0, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-# Nothing rotates by itself, and nobody reads meanwhile.
-BRISK = replace(QUICK, journal_age=3600.0, unlink=60.0)
+# Nothing rotates by itself; just time enough for what upkeep itself reads meanwhile.
+BRISK = replace(QUICK, journal_age=3600.0, settle=0.05, reuse=0.5, unlink=60.0)
 # Time for a reader to list files, read bounds and journals, and for any query to end.
 GENTLE = replace(QUICK, journal_age=3600.0, settle=0.3, reuse=1.0, unlink=60.0)
 
@@ -153,3 +158,37 @@ def on_the_ledger(path: Path, writer: str = "w0") -> None:
 def bytes_of(path: Path) -> bytes:
     """Every byte of every file under a folder."""
     return b"".join(each.read_bytes() for each in sorted(path.rglob("*")) if each.is_file())
+
+
+TWO_DAYS = RetentionSettings(default=2 * 86400.0)
+ADMIN = "https://idp#root"
+
+
+def flows(path: Path) -> list[str]:
+    return [name for (name,) in ask(path, "SELECT flow_id FROM flows ORDER BY ts, flow_id")]
+
+
+def texts(path: Path) -> dict[str, str | None]:
+    return dict(ask(path, "SELECT session_id, prompt FROM turns"))
+
+
+def told(path: Path, kind: str) -> list[dict[str, object]]:
+    rows = ask(path, f"SELECT detail FROM events WHERE kind = '{kind}' ORDER BY seq")  # noqa: S608
+    return [json.loads(detail) for (detail,) in rows]
+
+
+async def carried_out(upkeep: Upkeep, path: Path) -> None:
+    """Until no order is left."""
+    async with asyncio.timeout(20):
+        while erasure.orders(Store.at(path)):
+            await upkeep.carry_out()
+            await asyncio.sleep(0.01)
+
+
+def proved(path: Path, writer: str = "w0") -> None:
+    """What was signed still follows from the leaves."""
+    folder = path / "writers" / writer
+    last = newest(folder)
+    assert last is not None
+    assert last.size
+    assert root_of(all_leaves(folder, last.size)(0, last.size)) == last.root

@@ -179,7 +179,7 @@ ANYTHING = st.one_of(
     st.builds(bash, HOSTILE | HALVES),
     st.builds(lambda a: tool("WebFetch", json.dumps({"url": f"https://{a}/"})), HOSTILE),
     st.builds(http, HOSTILE),
-    st.builds(lambda a, b: mcp(a, tool=b), st.one_of(st.just("tools/call"), HOSTILE), HOSTILE),
+    st.builds(lambda a, b: mcp(a, tool=b or "x"), st.just("tools/call") | HOSTILE, HOSTILE),
     st.builds(lambda a: mcp("resources/read", uri=a), HOSTILE | HALVES),
     st.builds(
         lambda a, b: of(

@@ -492,7 +492,8 @@ def put_back(path: Path, chance: random.Random) -> str:
     writer = file.name.partition("-")[0]
     lines = [json.loads(line) for line in _lines(path / "writers" / writer / "ledger.jsonl")]
     gone = [each["file"] for each in lines if each["op"] == "gone" and "segments" in each["file"]]
-    target = path / chance.choice(gone)
+    own = _name(file, path).replace("-1-", "-0-", 1)  # where what was merged has not gone yet
+    target = path / chance.choice(gone or [own])
     first, last = map(int, target.stem.split("-")[-2:])
     shutil.copy(chance.choice(sorted(file.parent.glob(f"{writer}-1-*"))), target)
     changed = chance.choice(["'x' AS host", "0 AS tier"])

@@ -234,8 +234,7 @@ class Upkeep:
             at = timestamp(self.clock().timestamp())
             order = Order(id=name, subject=subject, reason=reason, by=by, at=at)
             await self._say(order, None, found)
-            self._told = None
-            await asyncio.to_thread(self._orders)
+            await asyncio.to_thread(erasure.write_order, self.store, order)
         self._woken.set()
         return order, len(found)
 
@@ -275,17 +274,18 @@ class Upkeep:
         Sees to it that each has a note.
         """
         noted = {order.id: order for order in erasure.orders(self.store)}
-        if self._told is None or not noted.keys() <= self._told.keys():
-            self._told = erasure.told(self._events(ERASURE, erasure.DONE))
-            for told in self._told.values():
+        known = self._told  # somebody who orders now has it read again, at the next look
+        if known is None or not noted.keys() <= known.keys():
+            self._told = known = erasure.told(self._events(ERASURE, erasure.DONE))
+            for told in known.values():
                 if not told.done and told.order.id not in noted:
                     erasure.write_order(self.store, told.order)
                     noted[told.order.id] = told.order
         for name, order in noted.items():
-            if name in self._told and self._told[name].done:
+            if name in known and known[name].done:
                 erasure.forget_order(self.store, order)
-        orders = [told for name, told in self._told.items() if name in noted and not told.done]
-        return orders, noted.keys() - self._told.keys()
+        orders = [told for name, told in known.items() if name in noted and not told.done]
+        return orders, noted.keys() - known.keys()
 
     async def _erase(self, post: Post, told: Told, over: Callable[[], bool]) -> None:
         """Does what can be done now of one writer's part, until it is over."""

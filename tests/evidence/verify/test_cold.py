@@ -118,7 +118,7 @@ def test_cut_or_changed_anywhere(tmp_path: Path) -> None:
     path = tmp_path / made.name
     data = path.read_bytes()
     whole = read(tmp_path, made)[0]
-    for at in range(len(data)):
+    for at in range(0, len(data), 4):
         path.write_bytes(data[:at])
         assert read(tmp_path, made)[0].error
         path.write_bytes(data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :])

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from proctor.audit.keeper import Pace
 from proctor.audit.recorder import Recorder
+from proctor.errors import ClientError
 from proctor.evidence import heads
 from proctor.evidence.sealer import Every, Sealing
 from proctor.evidence.statement import Statement
-from proctor.evidence.verify import signed
+from proctor.evidence.verify import signed, verifier
 from proctor.evidence.verify.findings import Finding, Level
 from proctor.evidence.verify.verifier import Asked, Report, verify
 from proctor.tlog.note import parse_note
@@ -214,3 +215,20 @@ def test_two_histories_that_the_true_key_signed(record: Path) -> None:
         assert look(path, kept=(("kept", own),)).findings.codes() == set()
         found = look(path, kept=(("kept", foreign),)).findings.codes()
         assert found & {"forked", "rolled-back"}, found
+
+
+def test_files_that_go_before_they_are_read(record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked again; at last that is said, and no trace shown."""
+    left = [5]
+
+    def gone(*_: object) -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise FileNotFoundError
+
+    monkeypatch.setattr(verifier, "seeded", gone)
+    assert look(record).findings.codes() == set()
+    left[0] = 10**6
+    with pytest.raises(ClientError) as caught:
+        look(record)
+    assert caught.value.code == "verify-unsettled"

@@ -41,6 +41,8 @@ def check_columns(
             "autoload_known_extensions": False,
         }
     ) as database:
+        # DuckDB takes some processes without a terminal for a person's, and draws on their output.
+        database.execute("SET enable_progress_bar = false")
         for file in files:
             try:
                 _check(database, root, file, findings, tick)

@@ -26,7 +26,9 @@ from proctor.evidence.verify.trust import TrustedKey, trusted
 from proctor.evidence.verify.writer import WriterCheck, WriterReport
 from proctor.tlog.note import MAX_NOTE, VerifierKey, parse_note
 
-_TRIES = 2
+# While a gateway is at work a file may go before it is read, and a problem may be none.
+_TRIES = 20
+_AGAIN = 2
 
 type Progress = Callable[[str, int, int], None]
 """Told what is being done, how far it is, and how far it goes."""
@@ -80,17 +82,24 @@ def verify(asked: Asked, progress: Progress = _quiet) -> Report:
 
     Raises:
         ConfigurationError: Code `store-missing`.
+        ClientError: Code `verify-unsettled`.
         OSError: A file is there and the disk does not give it.
     """
-    for _ in range(_TRIES):
+    for number in range(_TRIES):
         before = _look(asked.record)
         try:
             report = _Verifier(asked, progress).run()
         except FileNotFoundError:  # merged or dropped while we looked
             continue
-        if not report.findings.problems or _look(asked.record) == before:
+        again = number < _AGAIN and _look(asked.record) != before
+        if not report.findings.problems or not again:
             return report
-    return _Verifier(asked, progress).run()
+    raise ClientError(
+        "verify-unsettled",
+        "Files of the record come and go faster than they can be read",
+        got=f"{_TRIES} attempts",
+        hint="Verify a copy, made with `proctor record backup`.",
+    )
 
 
 def _look(path: Path) -> list[tuple[str, int, int]]:
