@@ -80,6 +80,15 @@ def test_a_folder_that_takes_no_key(store: Store, tmp_path: Path) -> None:
     assert not list(store.path.glob("keys/*"))
 
 
+def test_many_that_begin_at_once(store: Store, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: Keeping(store, state), range(8)))
+    publics = {each.signer("x").public for each in made}
+    assert len(publics) == 1
+    assert len(read_trail(store.path, store.id())) == 1
+
+
 def test_two_that_rotate_at_once(store: Store, tmp_path: Path) -> None:
     Keeping(store, tmp_path / "state")
     with ThreadPoolExecutor(4) as pool:

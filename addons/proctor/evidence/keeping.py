@@ -38,20 +38,9 @@ class Keeping:
         self._path = state / KEY_FILE
         self._print: tuple[int, int, int] | None = None
         self._key: Ed25519PrivateKey | None = None
-        self.steps: list[Step] = read_trail(store.path, store.id())
-        if not self.steps:
-            key = read_key(self._path) if self._path.exists() else _first_key(self._path)
-            self.steps = [begin_trail(store.path, store.id(), key, time.time())]
-        _finish(self._path, self.steps[-1])
-        if not self._path.exists() or self._public() != self.steps[-1].public:
-            raise ConfigurationError(
-                "record-key-missing",
-                "The key that signs this record is not here",
-                got="another key" if self._path.exists() else "no key",
-                expected=f"the key number {self.steps[-1].number} of the record's trail",
-                hint="Restore it from a copy, or begin a new record: another `audit.path`.",
-                where=str(self._path),
-            )
+        # Two that start at once would make two first keys, and one would be lost.
+        with store.alone():
+            self.steps: list[Step] = _settled(store, self._path)
 
     def signer(self, name: str) -> Signer:
         """The key in force, under a name.
@@ -61,15 +50,31 @@ class Keeping:
         """
         return Signer(name, self._current())
 
-    def _public(self) -> bytes:
-        return self._current().public_key().public_bytes_raw()
-
     def _current(self) -> Ed25519PrivateKey:
         found = self._path.stat()
         seen = (found.st_ino, found.st_mtime_ns, found.st_size)
         if self._key is None or seen != self._print:
             self._key, self._print = read_key(self._path), seen
         return self._key
+
+
+def _settled(store: Store, path: Path) -> list[Step]:
+    """The trail, begun if it was not, and ending with the key that is at `path`."""
+    steps = read_trail(store.path, store.id())
+    if not steps:
+        key = read_key(path) if path.exists() else _first_key(path)
+        steps = [begin_trail(store.path, store.id(), key, time.time())]
+    _finish(path, steps[-1])
+    if not path.exists() or read_key(path).public_key().public_bytes_raw() != steps[-1].public:
+        raise ConfigurationError(
+            "record-key-missing",
+            "The key that signs this record is not here",
+            got="another key" if path.exists() else "no key",
+            expected=f"the key number {steps[-1].number} of the record's trail",
+            hint="Restore it from a copy, or begin a new record: another `audit.path`.",
+            where=str(path),
+        )
+    return steps
 
 
 def _first_key(path: Path) -> Ed25519PrivateKey:
@@ -106,7 +111,8 @@ def rotate(store: Store, state: Path, now: float) -> Step:
     path = state / KEY_FILE
     draft = _draft(path)
     with store.alone():  # two at once would both be the next key, and one be lost
-        old = Keeping(store, state).signer("").key
+        _settled(store, path)
+        old = read_key(path)
         new = make_key(draft)
         step = hand_over(store.path, store.id(), old, new, now)
         draft.replace(path)
