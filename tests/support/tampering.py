@@ -143,6 +143,18 @@ def _number(line: bytes) -> tuple[str, int]:
     return ("seq", said["seq"]) if "seq" in said else ("n", said["n"])
 
 
+def _needed(file: Path) -> bool:
+    """Whether something is in this file alone: a journal's lines may all be in Parquet by now.
+
+    The gateway itself then takes the journal away some time later, so that changes nothing.
+    """
+    if not file.stem.isdecimal() or file.suffix != ".jsonl":
+        return True
+    last = json.loads((file.parent / "state.json").read_bytes())["levels"]
+    ends = {"seq": last["segments"][0], "n": last["content"][0]}
+    return any(number > ends[kind] for kind, number in map(_number, _lines(file)))
+
+
 def _records(lines: list[bytes]) -> list[int]:
     return [at for at, line in enumerate(lines) if line.startswith(b'{"v":1')]
 
@@ -236,7 +248,7 @@ def reorder(path: Path, chance: random.Random) -> str:
 @change("cut a file short")
 def truncate(path: Path, chance: random.Random) -> str:
     """Any file that bears evidence."""
-    file = chance.choice(evidence(path))
+    file = chance.choice([file for file in evidence(path) if _needed(file)])
     size = chance.randrange(file.stat().st_size)
     with file.open("r+b") as target:
         target.truncate(size)
@@ -303,7 +315,8 @@ def fork(path: Path, chance: random.Random) -> str:
 def remove(path: Path, chance: random.Random) -> str:
     """One file, or a whole writer."""
     writers = sorted((path / "writers").iterdir())
-    files = [file for file in evidence(path) if file.name not in {"open.jsonl", "store.json"}]
+    others = {"open.jsonl", "store.json"}
+    files = [file for file in evidence(path) if file.name not in others and _needed(file)]
     file = chance.choice([*files, *writers])
     shutil.rmtree(file) if file.is_dir() else file.unlink()
     return _name(file, path)
