@@ -110,7 +110,7 @@ def test_an_empty_list(stand: ConsoleStandIn) -> None:
 @pytest.mark.usefixtures("stand")
 def test_show() -> None:
     done = run("show", "a")
-    assert re.match(r"ap_a{16}  pending  2\d min ", done.stdout)
+    assert re.match(r"ap_a{16}  pending  \d+ min ", done.stdout)
     done = run("show", "ap_" + "a" * 16, "--format", "json")
     assert json.loads(done.stdout) == found("a")
     assert run("show", "a", "--format", "csv").exit_code == 2

@@ -310,6 +310,7 @@ def test_300_at_once_and_a_log_without_secrets(installed: Installation) -> None:
         assert KEY.encode() not in data, path
 
 
+@pytest.mark.alone
 def test_memory_stays_flat(installed: Installation) -> None:
     """3,000 requests; the benchmark has the long run.
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from proctor.approval.model import Kill, KillScope, State
+from proctor.mcp import judging
 from proctor.model import Allow, Decision, Deny, Hold
 from proctor.protocols.mcp.messages import dumped
 from tests.support.desks import NOW, terms
@@ -92,7 +93,9 @@ def test_a_list_that_is_none_ends_the_answer(tools: Any) -> None:
         assert "cannot be read" in this.endings[0]["error"]
 
 
-def test_a_long_list_is_judged() -> None:
+def test_a_long_list_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    # However busy the machine is: what there was no time for would be listed next time.
+    monkeypatch.setattr(judging, "STUDY", 30.0)
     many = [tool(f"tool_{number}") for number in range(2_000)]
     with Origin(listing(*many)) as origin, wire(origin) as this:
         this.rules["tool_7"] = NO

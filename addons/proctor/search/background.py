@@ -10,7 +10,7 @@ from proctor.search.indexer import Indexer
 
 log = logging.getLogger(__name__)
 
-PAUSE = 20.0
+PAUSE = 60.0
 """Seconds between looking for what is new."""
 _NICE = 10
 _PATIENCE = 5.0
