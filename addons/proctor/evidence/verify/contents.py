@@ -123,7 +123,7 @@ class ContentCheck:
         for reference, number in self._references.items():
             match = REFERENCE.fullmatch(reference)
             if match:
-                wanted.setdefault(match[1].decode(), []).append((reference, number))
+                wanted.setdefault(match[1].decode("utf-8", "replace"), []).append((reference, number))
         for batch in self._batches(only) if only is None or only else ():
             for name, scope in self._load(batch).items():
                 tick(len(scope.blocks))
@@ -138,7 +138,7 @@ class ContentCheck:
         found = {str(block.get("scope")) for block in self._hot.blocks.values()}
         for reference in self._references:
             match = REFERENCE.fullmatch(reference)
-            found |= {match[1].decode()} if match else set()
+            found |= {match[1].decode("utf-8", "replace")} if match else set()
         for file in self._files:
             if file.name not in believed:
                 for columns in self._columns(file, ["scope"], None):
