@@ -28,7 +28,7 @@ from tests.support.envelopes import ALICE, QUICK, ask, begin, end, turn, until
 FIRST = datetime(2026, 1, 1, 9, 0, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 # Nothing rotates by itself; just time enough for what upkeep itself reads meanwhile.
-BRISK = replace(QUICK, journal_age=3600.0, settle=0.05, reuse=0.5, unlink=60.0)
+BRISK = replace(QUICK, journal_age=3600.0, reuse=0.5, unlink=60.0)
 # Time for a reader to list files, read bounds and journals, and for any query to end.
 GENTLE = replace(QUICK, journal_age=3600.0, settle=0.3, reuse=1.0, unlink=60.0)
 
