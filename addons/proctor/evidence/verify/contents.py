@@ -123,7 +123,8 @@ class ContentCheck:
         for reference, number in self._references.items():
             match = REFERENCE.fullmatch(reference)
             if match:
-                wanted.setdefault(match[1].decode("utf-8", "replace"), []).append((reference, number))
+                scope = match[1].decode("utf-8", "replace")
+                wanted.setdefault(scope, []).append((reference, number))
         for batch in self._batches(only) if only is None or only else ():
             for name, scope in self._load(batch).items():
                 tick(len(scope.blocks))
