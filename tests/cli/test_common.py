@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proctor.cli.common import OutputFormat, render, user, visible
+from proctor.cli.common import OutputFormat, moment, render, user, visible
 
 ROWS = [
     {"name": "a", "count": 3, "when": datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC), "note": None},
@@ -98,3 +99,15 @@ def test_who_runs_this(monkeypatch: pytest.MonkeyPatch) -> None:
     assert user() == pwd.getpwuid(os.getuid()).pw_name
     monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)  # nobody's, as in a container
     assert user() == f"uid {2**31 - 7}"
+
+
+def test_a_moment_is_a_time_or_how_long_ago_it_was() -> None:
+    assert moment(None, "--since") is None
+    assert moment("2026-01-31T08:00", "--since") == datetime(2026, 1, 31, 8, tzinfo=UTC)
+    assert moment("2026-01-31T08:00+02:00", "--since") == datetime(2026, 1, 31, 6, tzinfo=UTC)
+    ago = moment("7d", "--since")
+    assert ago
+    assert timedelta(days=7) <= datetime.now(UTC) - ago < timedelta(days=7, minutes=5)
+    for text in ("yesterday", "", "9" * 30 + "d"):
+        with pytest.raises(typer.BadParameter):
+            moment(text, "--since")

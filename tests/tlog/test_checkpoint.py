@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proctor.errors import ClientError
-from proctor.tlog.checkpoint import MAX_SIZE, Checkpoint
+from proctor.tlog.checkpoint import Checkpoint
+from proctor.tlog.text import MAX_SIZE
 from proctor.tlog.tree import EMPTY_ROOT
 
 TEXT = "proctor/ab/w0\n12\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\ntime now\n"

@@ -175,9 +175,7 @@ class Journal:
         if self.slot.size and (self.slot.size + len(data) > self._limit or self.slot.day != today):
             self.rotate()
         self._torn = True
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._handle, rest) :]
+        write_all(self._handle, data)
         datasync(self._handle)
         self._torn = False
         slot = self.slot
@@ -211,9 +209,7 @@ class Journal:
         """
         self.mend()
         self._torn = True
-        rest = memoryview(b" " * (size - 1) + b"\n")
-        while rest:
-            rest = rest[os.write(self._handle, rest) :]
+        write_all(self._handle, b" " * (size - 1) + b"\n")
         datasync(self._handle)
         self.mend()
 
@@ -251,6 +247,17 @@ class Journal:
                 self._free.put(slot)
             raise
         return slot, handle
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Writes all of it, however little the system takes at once.
+
+    Raises:
+        OSError: As usual; a part of it may be there.
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
 
 
 def open_journal(path: Path) -> int:

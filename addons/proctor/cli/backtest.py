@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from shutil import copyfile
@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from proctor.cli.common import CONFIG, ConfigOption, OutputFormat, render, visible
+from proctor.cli.common import CONFIG, ConfigOption, OutputFormat, moment, render, visible
 from proctor.config import load
 from proctor.policy.backtestreport import Report
 from proctor.policy.backtestrun import WORKERS, Job
@@ -23,7 +23,6 @@ from proctor.policy.backtestshown import COLUMNS, TABLE, markdown, rows_of, summ
 from proctor.policy.expected import CHANGES, Expected, fail_on, read_expected
 from proctor.runtime.features import features_of
 from proctor.settings import Config
-from proctor.units import parse_duration
 from proctor.yamlfile import read
 
 _MAX_WORKERS = 16
@@ -85,7 +84,7 @@ def backtest(  # noqa: PLR0913 - its options
     changed = load(new_config) if new_config else settings
     expected = _expected(expect, fail)
     now = datetime.now(UTC)
-    start, end = _moment(since, "--since"), _moment(until, "--until") if until else now
+    start, end = moment(since, "--since") or now, moment(until or None, "--until") or now
     if report and not os.access(report.parent, os.W_OK):
         raise _unwritable("there is no such folder, or nobody may write there")
     if start >= end:
@@ -133,21 +132,6 @@ def _expected(file: Path | None, words: str | None) -> Expected | None:
         return fail_on(words.split(","))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--fail-on") from None
-
-
-def _moment(text: str, option: str) -> datetime:
-    """A time, or how long ago it was."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            return datetime.now(UTC) - timedelta(seconds=parse_duration(text))
-        except (ValueError, OverflowError):
-            raise typer.BadParameter(
-                "expected how long ago, such as 7d, or a time in UTC, such as 2026-01-31T08:00",
-                param_hint=option,
-            ) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _with_findings(

@@ -7,13 +7,15 @@ import pwd
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
+
+from proctor.units import parse_duration
 
 CONFIG = Path("proctor.yaml")
 
@@ -30,6 +32,32 @@ AuditOption = Annotated[
     ),
 ]
 """`audit: AuditOption = None`."""
+
+
+def moment(text: str | None, option: str) -> datetime | None:
+    """A date or time, which is UTC unless it says otherwise, or how long ago that was.
+
+    Args:
+        text: As given; None for none.
+        option: The option, for what is said of a text that is neither.
+
+    Raises:
+        typer.BadParameter: It is neither.
+    """
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return datetime.now(UTC) - timedelta(seconds=parse_duration(text))
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            "expected how long ago, such as 7d or 24h, or a time in UTC, such as 2026-01-31T08:00",
+            param_hint=option,
+        ) from None
 
 
 class OutputFormat(StrEnum):

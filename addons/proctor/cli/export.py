@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from tempfile import mkdtemp
@@ -16,7 +16,7 @@ import typer
 from proctor.audit.reader import Reader
 from proctor.audit.recorder import Recorder
 from proctor.audit.store import Store, sync_folder
-from proctor.cli.common import CONFIG, ConfigOption, user, visible
+from proctor.cli.common import CONFIG, ConfigOption, moment, user, visible
 from proctor.config import load
 from proctor.errors import ClientError
 from proctor.evidence.copied import key_at_hand
@@ -28,7 +28,6 @@ from proctor.export.oneoff import Form, Profile, Work, chosen, named
 from proctor.export.records import Choice, plan, reading
 from proctor.record import timestamp
 from proctor.settings import Config
-from proctor.units import parse_duration
 
 
 class ViewName(StrEnum):
@@ -115,8 +114,8 @@ def export(  # noqa: PLR0913 - one for each option
     choice = Choice(
         session=session,
         principal=principal,
-        since=_moment(since, "--since"),
-        until=_moment(until, "--until"),
+        since=moment(since, "--since"),
+        until=moment(until, "--until"),
     )
     if bundle is not None:
         if form is not Form.NDJSON or output != "-" or view or content or force:
@@ -279,23 +278,6 @@ def _views(form: Form, given: list[ViewName]) -> list[str]:
             param_hint="--view",
         )
     return [name for name in known if name in asked]
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    """So long ago (`7d`), or a date or time, which is UTC unless it says otherwise."""
-    if text is None:
-        return None
-    try:
-        return datetime.now(UTC) - timedelta(seconds=parse_duration(text))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(
-            "expected 7d, 24h, 2026-11-22 or 2026-11-22T14:00:00Z", param_hint=option
-        ) from None
 
 
 @contextmanager

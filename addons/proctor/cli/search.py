@@ -4,7 +4,6 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from proctor.audit.find import empty
-from proctor.cli.common import CONFIG, ConfigOption, FormatOption, OutputFormat, render
+from proctor.cli.common import CONFIG, ConfigOption, FormatOption, OutputFormat, moment, render
 from proctor.cli.screen import plain, put, readable, screen
 from proctor.config import load
 from proctor.search.documents import Part
@@ -21,7 +20,6 @@ from proctor.search.finding import MAX_LIMIT, Filters, Result
 from proctor.search.finding import search as look
 from proctor.search.indexer import Indexer, Progress
 from proctor.search.query import parse
-from proctor.units import parse_duration
 
 COLUMNS = (
     "ts", "subject", "principal", "session_id", "flow_id", "part", "tool", "verdict", "entities",
@@ -88,8 +86,8 @@ def search(  # noqa: PLR0913 - one for each option
         tool=tool,
         verdict=_verdict(verdict),
         entity=entity,
-        since=_moment(since, "--since"),
-        until=_moment(until, "--until"),
+        since=moment(since, "--since"),
+        until=moment(until, "--until"),
     )
     recordings = load(config).audit.path
     if not (recordings / "store.json").exists():
@@ -155,23 +153,6 @@ def _verdict(text: str | None) -> str | None:
     if text is not None and text not in {"allow", "hold", "deny"}:
         raise typer.BadParameter("expected allow, hold or deny", param_hint="--verdict")
     return text
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    """A time, or how long ago it was."""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            return datetime.now(UTC) - timedelta(seconds=parse_duration(text))
-        except (ValueError, OverflowError):
-            raise typer.BadParameter(
-                "expected how long ago, such as 24h, or a time in UTC, such as 2026-01-31T08:00",
-                param_hint=option,
-            ) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _row(result: Result) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from proctor.audit.journal import write_all
 from proctor.audit.recovery import parse
 from proctor.audit.segments import Segment, segments
 from proctor.audit.state import Bounds, State
@@ -237,9 +238,7 @@ def write(target: Path, data: bytes) -> None:
     """
     target.unlink(missing_ok=True)
     with _created(target) as handle:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
+        write_all(handle, data)
 
 
 def copy_lines(source: Path, target: Path) -> int:
@@ -273,9 +272,7 @@ def copy(source: Path, target: Path) -> tuple[str, int]:
         while chunk := data.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[os.write(handle, rest) :]
+            write_all(handle, chunk)
     return digest.hexdigest(), size
 
 

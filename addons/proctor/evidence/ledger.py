@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Any, Final
 
 from proctor.audit.envelope import timestamp
-from proctor.audit.journal import datasync, open_journal
+from proctor.audit.journal import datasync, open_journal, write_all
 from proctor.errors import ConfigurationError
 from proctor.tlog.tree import HASH_SIZE
 
@@ -127,9 +127,7 @@ class Ledger:
             said = {"i": self._stand.count, "ts": timestamp(self._clock()), "op": op, **fields}
             line = json.dumps(said, separators=(",", ":")).encode()
             try:
-                rest = memoryview(line + b"\n")
-                while rest:
-                    rest = rest[os.write(self._handle, rest) :]
+                write_all(self._handle, line + b"\n")
                 datasync(self._handle)
             except OSError:
                 os.ftruncate(self._handle, self._size)

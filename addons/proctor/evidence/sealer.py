@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Final
 
-from proctor.audit.journal import datasync, open_journal
+from proctor.audit.journal import datasync, open_journal, write_all
 from proctor.errors import ClientError
 from proctor.evidence import heads
 from proctor.evidence.ledger import WRITER, Ledger
@@ -195,9 +195,7 @@ class Sealer:
         note = str(signed(str(statement), [self._signer()]))
         line = json.dumps(note).encode() + b"\n"
         try:
-            rest = memoryview(line)
-            while rest:
-                rest = rest[os.write(self._handle, rest) :]
+            write_all(self._handle, line)
             datasync(self._handle)
         except OSError:
             os.ftruncate(self._handle, self._size)

@@ -9,8 +9,7 @@
 checkpoint promises another one that never came was cut off, or its gateway was.
 """
 
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from base64 import b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -19,6 +18,7 @@ from typing import Final
 from proctor.errors import ClientError
 from proctor.evidence.ledger import Stand
 from proctor.tlog.checkpoint import Checkpoint
+from proctor.tlog.text import decimal_of, hash_of
 from proctor.tlog.tree import HASH_SIZE
 
 FIRST: Final = bytes(HASH_SIZE)
@@ -80,8 +80,8 @@ class Statement:
                 root=checkpoint.root,
                 time=datetime.fromisoformat(_member(time, "time")),
                 due=None if until == _NEVER else datetime.fromisoformat(until),
-                after=_hash(_member(after, "after")),
-                ledger=Stand(_count(count), _hash(head)),
+                after=_known(hash_of(_member(after, "after"))),
+                ledger=Stand(_known(decimal_of(count)), _known(hash_of(head))),
             )
             if str(statement) == text:
                 return statement
@@ -100,20 +100,10 @@ def _member(line: str, name: str) -> str:
     return line[len(name) + 1 :]
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError("count")
-    return int(text)
-
-
-def _hash(text: str) -> bytes:
-    try:
-        raw = b64decode(text, validate=True)
-    except Base64Error as error:
-        raise ValueError("base64") from error
-    if len(raw) != HASH_SIZE:
-        raise ValueError("hash")
-    return raw
+def _known[T](found: T | None) -> T:
+    if found is None:
+        raise ValueError("no count, or no hash")
+    return found
 
 
 def _moment(moment: datetime) -> str:

@@ -1,16 +1,10 @@
 """Checkpoints (C2SP tlog-checkpoint): how large a log is and what its root is, as a note's text."""
 
-import re
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from base64 import b64encode
 from dataclasses import dataclass
 
 from proctor.errors import ClientError
-from proctor.tlog.tree import HASH_SIZE
-
-# No sign, no leading zeros, at most what 63 bits hold.
-_SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
-MAX_SIZE = 2**63 - 1
+from proctor.tlog.text import decimal_of, hash_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +39,13 @@ class Checkpoint:
         if lines.pop() or len(lines) < 3 or not all(lines):  # noqa: PLR2004 - origin, size, root
             raise _malformed("fewer than three lines, an empty one, or one without an end")
         origin, size, root, *extensions = lines
-        if not _SIZE.fullmatch(size) or int(size) > MAX_SIZE:
+        number = decimal_of(size)
+        if number is None:
             raise _malformed("a size that is no number")
-        try:
-            raw = b64decode(root, validate=True)
-        except (Base64Error, ValueError):
-            raw = b""
-        if len(raw) != HASH_SIZE or b64encode(raw).decode() != root:
+        raw = hash_of(root)
+        if raw is None:
             raise _malformed("a root that is no hash")
-        return cls(origin, int(size), raw, tuple(extensions))
+        return cls(origin, number, raw, tuple(extensions))
 
 
 def _malformed(got: str) -> ClientError:

@@ -6,8 +6,7 @@ types are carried along and belong to nobody here.
 """
 
 import re
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from proctor.errors import ClientError
+from proctor.tlog.text import base64_bytes
 
 ED25519: Final = 1
 KEY_SIZE: Final = 32
@@ -117,7 +117,7 @@ class VerifierKey:
             ClientError: Code `vkey-malformed`.
         """
         match = _VKEY.fullmatch(vkey.strip())
-        raw = _base64(match[3]) if match else None
+        raw = base64_bytes(match[3]) if match else None
         if match and raw and raw[0] == ED25519 and len(raw) == 1 + KEY_SIZE:
             key = cls(match[1], raw[1:])
             if key.id.hex() == match[2]:
@@ -179,19 +179,10 @@ def parse_note(data: str) -> Note:
 
 def _signature(line: str) -> Signature:
     name, _, encoded = line.removeprefix(_DASH).partition(" ")
-    raw = _base64(encoded)
+    raw = base64_bytes(encoded)
     if not line.startswith(_DASH) or not _NAME.fullmatch(name) or not raw or len(raw) <= _ID:
         raise _malformed("a signature line that is none")
     return Signature(name, raw[:_ID], raw[_ID:])
-
-
-def _base64(text: str) -> bytes | None:
-    """Decodes base64 that is written as it should be (RFC 4648, 3.5)."""
-    try:
-        raw = b64decode(text, validate=True)
-    except (Base64Error, ValueError):
-        return None
-    return raw if b64encode(raw).decode() == text else None
 
 
 def _malformed(got: str) -> ClientError:
