@@ -24,6 +24,7 @@ _BLAME = {
     "AuthenticationError": "caller",
     "refuse": "caller",
     "RefusedError": "caller",
+    "SqlError": "caller",
     "UpstreamError": "upstream",
     "InternalError": "proctor",
 }
@@ -151,7 +152,8 @@ class _Module:
     def _wrapper(self, function: ast.FunctionDef) -> _Maker | None:
         """A function that hands its code or message on to one that makes an error."""
         arguments = function.args
-        names = [each.arg for each in arguments.args if each.arg != "self"]
+        placed = (*arguments.posonlyargs, *arguments.args)
+        names = [each.arg for each in placed if each.arg != "self"]
         defaults: list[ast.expr | None] = [None] * (len(names) - len(arguments.defaults))
         parameters = dict(zip(names, [*defaults, *arguments.defaults], strict=True))
         words = [each.arg for each in arguments.kwonlyargs]

@@ -3,10 +3,13 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from proctor.budgets.ledger import Budgets
+from proctor.budgets.settings import BudgetSettings
 from proctor.errors import InternalError
 from proctor.gate import Gate
 from proctor.model import (
@@ -17,6 +20,7 @@ from proctor.model import (
     Deny,
     Finding,
     Hold,
+    Principal,
     RecordMode,
     Verdict,
 )
@@ -321,3 +325,51 @@ def test_a_refused_exchange_keeps_its_findings(house: House) -> None:
     ((_, fields),) = house.store.appended
     assert [each["digest"] for each in fields["findings"]] == ["d1", ""]
     assert fields["receipt"]["response"]["failure"] == "redaction-budget"
+
+
+def test_budgets_speak_beside_the_rules(house: House, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    told: list[str] = []
+
+    async def run() -> None:
+        budgets = Budgets(
+            [
+                BudgetSettings(name="few", over="day", of="requests", limit=1),
+                BudgetSettings(name="talk", over="day", of="tokens", limit=100, then="notice"),
+            ],
+            path=tmp_path / "budgets.db",
+            clock=lambda: house.now[0],
+            report=lambda kind, _: told.append(kind),
+        )
+        gate = Gate(
+            authenticator=Tokens(),
+            policies=house.rules,
+            recorder=house.store,
+            clock=lambda: house.now[0],
+            budgets=budgets,
+        )
+        try:
+            first = gate.decide(ALICE, None, [action()])
+            assert isinstance(first.verdict, Allow)
+            assert first.actions[0].budget == {"few": 0.0, "talk": 0.0}
+            ticket = await gate.begin(opening(), ALICE, None, first)
+            reply = Reply(model="m", stop_reason=None, output="", input_tokens=60, output_tokens=20)
+            await gate.end(ticket, Closing(status=200, response_bytes=9, reply=reply))
+            second = gate.decide(ALICE, None, [action()])
+            assert isinstance(second.verdict, Deny)
+            assert second.verdict.rule_id == "budget:few"
+            assert second.actions[0].budget == {"few": 1.0, "talk": 0.8}
+            # It is another's that is used up, and no part of what an approval is bound to.
+            third = gate.decide(BOB, None, [action()])
+            assert isinstance(third.verdict, Allow)
+            assert first.digests == second.digests
+            assert gate.budgeted
+        finally:
+            await budgets.close()
+        # Where it cannot be read what is used up, nothing may leave.
+        failed = gate.decide(Principal(issuer="i", subject="new"), None, [action()])
+        assert isinstance(failed.verdict, Deny)
+        assert failed.verdict.rule_id == "budgets-unavailable"
+
+    asyncio.run(run())
+    assert told == ["budget.over", "budget.soft"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from proctor.credentials.settings import SINGLE, CredentialSettings, Kind
+from proctor.credentials.settings import SINGLE, CredentialSettings, Kind, is_basic_user, is_role
 from proctor.egress.settings import (
     CLIENT,
     STDIO,
@@ -18,8 +18,10 @@ from proctor.egress.settings import (
 )
 from proctor.egress.targets import Target, of_destination, of_route
 from proctor.errors import ConfigurationError
-from proctor.fields import SecretSource, Settings, nearest
+from proctor.fields import SecretSource, Settings, TlsSettings, nearest
+from proctor.postgres.settings import PostgresListener
 from proctor.redaction.fields import Fields
+from proctor.redaction.treatment import Treatments
 from proctor.scrub import scrub
 from proctor.settings import (
     SCHEMA_VERSION,
@@ -34,7 +36,6 @@ from proctor.settings import (
     Listener,
     ServerTlsSettings,
     Threshold,
-    TlsSettings,
 )
 from proctor.units import Address, Origin
 from proctor.yamlfile import Document, Key, read
@@ -63,7 +64,8 @@ __all__ = [
     "validated",
 ]
 
-type _Way = Listener | RouteSettings | DestinationSettings
+type _Web = Listener | RouteSettings | DestinationSettings
+type _Way = _Web | PostgresListener
 
 _SHOWN = 60
 _HIDDEN = {
@@ -103,6 +105,7 @@ def build(document: Document, base: Path) -> Config:
     _check_addresses(config, document)
     _check_redaction(config, document)
     _check_console(config, document)
+    _check_postgres(config, document)
     return config
 
 
@@ -151,7 +154,7 @@ def _check_version(document: Document) -> None:
 
 
 def _check_names(config: Config, document: Document) -> None:
-    _check_unique([listener.name for listener in config.listeners], "listeners", "name", document)
+    _check_unique([listener.name for listener in config.doors], "listeners", "name", document)
     _check_unique([item.name for item in config.credentials], "credentials", "name", document)
     _check_unique([item.name for item in config.stdio], "stdio", "name", document)
     issuers = [item.issuer for item in config.identity.issuers]
@@ -168,11 +171,9 @@ def _check_names(config: Config, document: Document) -> None:
     used = {name for item in config.stdio for name in item.credentials}
     for index, item in enumerate(config.stdio):
         _check_handed_out(item, config, ("stdio", index), document)
-    certificates = {item.name for item in config.credentials if item.kind is Kind.CERTIFICATE}
+    kinds = {item.name: item for item in config.credentials}
     for path, name, way in _named_credentials(config):
         used.add(name)
-        if name in certificates:
-            _check_certificate(way, path, name, document)
         if name not in known:
             raise ConfigurationError(
                 code="unknown-name",
@@ -180,6 +181,7 @@ def _check_names(config: Config, document: Document) -> None:
                 hint=nearest(name, known) or "Add it under `credentials`.",
                 where=document.where(*path, "credential"),
             )
+        _check_fits(kinds[name], way, path, document)
     for index, credential in enumerate(config.credentials):
         if credential.name not in used:
             raise ConfigurationError(
@@ -213,7 +215,32 @@ def _check_handed_out(
             )
 
 
-def _check_certificate(way: _Way, path: Sequence[Key], name: str, document: Document) -> None:
+def _check_fits(
+    item: CredentialSettings, way: _Way, path: Sequence[Key], document: Document
+) -> None:
+    """What is put in is what the way takes."""
+    if isinstance(way, PostgresListener):
+        if item.kind is not Kind.BASIC or not is_role(item.user or ""):
+            raise _wrong(
+                document,
+                (*path, "credential"),
+                f"PostgreSQL takes no credential such as {item.name!r}",
+                got=item.kind.value if item.kind is not Kind.BASIC else "another kind of name",
+                expected="`user`, a role's name of at most 63 bytes, and `password`",
+            )
+        return
+    if item.kind is Kind.BASIC and not is_basic_user(item.user or ""):
+        raise _wrong(
+            document,
+            (*path, "credential"),
+            f"The user of {item.name!r} cannot stand in HTTP's Basic",
+            expected="visible ASCII without a colon",  # RFC 7617, 2
+        )
+    if item.kind is Kind.CERTIFICATE:
+        _check_certificate(way, path, item.name, document)
+
+
+def _check_certificate(way: _Web, path: Sequence[Key], name: str, document: Document) -> None:
     """A certificate is shown in the handshake: there must be one, and no other to be shown."""
     if way.upstream_tls is not None and way.upstream_tls.cert is not None:
         raise _wrong(
@@ -231,7 +258,7 @@ def _check_certificate(way: _Way, path: Sequence[Key], name: str, document: Docu
         )
 
 
-def _over_tls(way: _Way) -> bool:
+def _over_tls(way: _Web) -> bool:
     match way:
         case DestinationSettings():
             return not way.plaintext
@@ -243,10 +270,14 @@ def _over_tls(way: _Way) -> bool:
 
 def _named_credentials(config: Config) -> Iterator[tuple[tuple[Key, ...], str, _Way]]:
     """Where credentials are named, which, and on which way."""
-    for index, listener in enumerate(config.listeners):
+    for index, listener in enumerate(config.doors):
         place: tuple[Key, ...] = ("listeners", index)
         if listener.credential is not None:
             yield place, listener.credential, listener
+        if isinstance(listener, PostgresListener):
+            for i, each in enumerate(listener.credentials):
+                yield (*place, "credentials", i), each.credential, listener
+            continue
         for i, route in enumerate(listener.routes):
             if route.credential is not None:
                 yield (*place, "routes", i), route.credential, route
@@ -258,7 +289,9 @@ def _named_credentials(config: Config) -> Iterator[tuple[tuple[Key, ...], str, _
 def _check_ways(config: Config, document: Document) -> None:
     """No two ways out of a listener are the same, and those that share a connection agree."""
     shown = {item.name for item in config.credentials if item.cert is not None}
-    for index, listener in enumerate(config.listeners):
+    for index, listener in enumerate(config.doors):
+        if isinstance(listener, PostgresListener):
+            continue
         place: tuple[Key, ...] = ("listeners", index)
         paths = [route.path for route in listener.routes]
         _check_unique(paths, (*place, "routes"), "path", document)
@@ -314,7 +347,7 @@ def _check_introspection(config: Config, document: Document) -> None:
 
 def _check_redaction(config: Config, document: Document) -> None:
     """What redaction names has to be there, and to mean something."""
-    known = [listener.name for listener in config.listeners]
+    known = [listener.name for listener in config.doors]
     if config.stdio:
         known.append(STDIO)
     for name in config.redaction.listeners:
@@ -354,9 +387,42 @@ def _check_console(config: Config, document: Document) -> None:
     names = [item.name for item in config.notifications]
     _check_unique(names, "notifications", "name", document)
     _check_unique([item.name for item in config.exports], "exports", "name", document)
+    _check_unique([item.name for item in config.budgets], "budgets", "name", document)
+    for index, budget in enumerate(config.budgets):
+        if budget.of == "cost" and not config.prices:
+            raise _wrong(
+                document,
+                ("budgets", index, "of"),
+                "What it costs is not known: `prices` is missing",
+                expected="prices: [{model: 'claude-*', input: 3, output: 15}]",
+            )
     # Two would put each other's file aside, and cut off each other's last line.
     files = [str(item.to) if isinstance(item.to, Path) else item.name for item in config.exports]
     _check_unique(files, "exports", "to", document)
+
+
+def _check_postgres(config: Config, document: Document) -> None:
+    """A client that asks where to get a token (RFC 7628, 3.2.2) is told of an issuer."""
+    away = any(item.issuer != "local" for item in config.identity.issuers)
+    for index, listener in enumerate(config.doors):
+        if isinstance(listener, PostgresListener):
+            if listener.sign_in == "oauthbearer" and not away:
+                raise _wrong(
+                    document,
+                    ("listeners", index, "sign_in"),
+                    "Clients would be told of no issuer: `local` gives out no tokens by itself",
+                    expected="password, or an issuer of one's own in identity.issuers",
+                )
+            if (
+                "content" in listener.tiers
+                and not Treatments(config.redaction).on(listener.name).types
+            ):
+                raise _wrong(
+                    document,
+                    ("listeners", index, "masking", "tier"),
+                    "`tier: content` is for what redaction finds, which is off for this listener",
+                    expected="a profile other than none in `redaction`",
+                )
 
 
 def _check_unique(
@@ -378,7 +444,7 @@ def _check_addresses(config: Config, document: Document) -> None:
     """Two on one port would fail only once the first listens."""
     places: list[tuple[tuple[Key, ...], Address]] = [
         (("listeners", index, "listen"), listener.listen)
-        for index, listener in enumerate(config.listeners)
+        for index, listener in enumerate(config.doors)
     ]
     places.append((("console", "listen"), config.console.listen))
     anywhere = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound

@@ -94,12 +94,10 @@ class Settings(BaseModel):
                     key=key,
                     hint="Take it out: nothing may look guarded that is not.",
                 )
-            if key not in cls.model_fields:
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            if key not in known:
                 raise problem(
-                    "unknown-key",
-                    f"Unknown key `{key}`",
-                    key=key,
-                    hint=nearest(key, cls.model_fields),
+                    "unknown-key", f"Unknown key `{key}`", key=key, hint=nearest(key, known)
                 )
         return data
 
@@ -245,4 +243,28 @@ class SecretSource(Settings):
             "secret-source",
             "A secret does not stand in this file; say where it comes from",
             expected="one of {env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT, …]}",
+        )
+
+
+class TlsSettings(Settings):
+    """A listener's own certificate. `client_ca` asks clients for theirs."""
+
+    cert: FilePath
+    key: FilePath
+    client_ca: FilePath | None = None
+
+
+def require_tls(listen: Address, *, has_tls: bool, plaintext: bool) -> None:
+    """Refuses an address that other machines reach in the clear, unless it was said."""
+    if has_tls and plaintext:
+        raise problem(
+            "wrong-value", "`tls` and `plaintext: true` exclude each other", key="plaintext"
+        )
+    if not (listen.loopback or has_tls or plaintext):
+        raise problem(
+            "plaintext-listener",
+            f"{listen} is reached by other machines, and tokens would travel in the clear",
+            key="listen",
+            expected="a loopback address, or tls: {cert: …, key: …}",
+            hint="Where something in front of it does TLS, say `plaintext: true`.",
         )

@@ -17,16 +17,21 @@ The order is the contract, and every door keeps it:
 """
 
 import hmac
+from asyncio import Future
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from proctor.approval.holder import Desk, Held, Holder, Waiting
 from proctor.approval.model import Approval, Kill
+from proctor.budgets.ledger import Budgets, people, said_to, shares
+from proctor.budgets.model import Spent, Standing
+from proctor.errors import InternalError
+from proctor.gateparts import Authenticator, Policy, PolicySource, Recorder
+from proctor.metfile import MetFile
 from proctor.model import (
-    GUESSED,
     Action,
     Allow,
     Case,
@@ -46,92 +51,16 @@ from proctor.record import (
     ContentStream,
     Opening,
     Ruling,
+    Said,
     Seen,
     Ticket,
     ToolCall,
     ToolResult,
     common,
     ended,
+    message_fields,
 )
-
-IDLE = timedelta(minutes=30)
-"""A session ends after this long without an exchange."""
-
-MAX_SESSIONS = 10_000
-"""Sessions remembered at once; the longest idle one is forgotten first."""
-
-MAX_CALLS = 50_000
-"""Tool calls of models remembered at once, so that what comes of them is put beside them."""
-
-
-class Authenticator(Protocol):
-    """Proves who is asking."""
-
-    def recall(self, token: str) -> Principal | None:
-        """The principal of a token that was proved before and still holds, or None."""
-        ...
-
-    async def authenticate(self, token: str) -> Principal:
-        """The principal of a token, or AuthenticationError, or UpstreamError."""
-        ...
-
-
-class Policy(Protocol):
-    """The rules in force, one immutable set."""
-
-    @property
-    def version(self) -> str:
-        """Digest of the rules."""
-        ...
-
-    def decide(self, case: Case) -> Decision:
-        """What the rules say of one action; never raises."""
-        ...
-
-    def may(self, case: Case) -> bool:
-        """Whether any such action could pass or be held."""
-        ...
-
-
-class PolicySource(Protocol):
-    """Where the rules in force are found; they change under way."""
-
-    @property
-    def current(self) -> Policy:
-        """The rules in force now."""
-        ...
-
-
-class Recorder[Scope](Protocol):
-    """The record: content first, then the envelope that refers to it.
-
-    A Scope is a keyed store for the content of one session; only the recorder looks inside.
-    """
-
-    def scope(self, principal: str, session: Session | None) -> Scope:
-        """The store for this session's content."""
-        ...
-
-    def put(self, scope: Scope, data: bytes, cuts: Sequence[int] = ()) -> ContentRef:
-        """Keep content, cut at these byte offsets so that what is sent again costs nothing."""
-        ...
-
-    def stream(self, scope: Scope) -> ContentStream:
-        """Keep content that arrives in pieces."""
-        ...
-
-    async def append(self, kind: str, fields: dict[str, object]) -> int:
-        """Write an envelope; returns its sequence number once it is durable, or InternalError."""
-        ...
-
-
-@dataclass(slots=True)
-class _Run:
-    session: Session
-    last_seen: datetime
-    turns: int = field(default=0)
-    folder: str = ""
-    """The agent's folder, as far as the record holds it."""
+from proctor.runs import Runs
 
 
 class Gate:
@@ -146,16 +75,19 @@ class Gate:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         digest_key: bytes = b"",
         desk: Desk | None = None,
+        budgets: Budgets | None = None,
+        met: MetFile | None = None,
     ) -> None:
         self._digest_key = digest_key
+        self._budgets = budgets
         self._desk = desk
         self._holder = Holder(desk, self._again, clock)
         self._authenticator = authenticator
         self._policies = policies
         self._recorder = recorder
         self._clock = clock
-        self._runs: dict[tuple[str, str], _Run] = {}
-        self._calls: dict[tuple[str, str], str] = {}
+        self._runs = Runs(clock, met)
+        self.on_event: list[Callable[[str, dict[str, object]], None]] = []
 
     async def admit(self, token: str) -> Principal:
         """Who is asking.
@@ -180,72 +112,30 @@ class Gate:
         repository: str = "",
         turn: bool = False,
     ) -> Session:
-        """The run that `principal` calls `name`; two principals never share one.
-
-        Args:
-            principal: Who asks.
-            name: The client's own name for the run; asserted, never trusted.
-            client: Product and version, as the client says.
-            correlated_by: How the name came.
-            repository: The folder the agent says it works in; "" keeps what it said before.
-            turn: This exchange is a request to the model, and counts.
-        """
-        key = (principal.key, name)
-        now = self._clock()
-        run = self._runs.pop(key, None)
-        if run is None or now - run.last_seen > IDLE:
-            first = Session(id=name, client=client, started=now, correlated_by=correlated_by)
-            run = _Run(session=first, last_seen=now)
-        seen = run.session
-        session = Session(
-            id=seen.id,
-            client=seen.client,
-            started=seen.started,
-            turns=run.turns,
-            repository=repository or seen.repository,
+        """The run that `principal` calls `name`: see `Runs.session`."""
+        return self._runs.session(
+            principal,
+            name,
+            client=client,
             correlated_by=correlated_by,
+            repository=repository,
+            turn=turn,
         )
-        if session.repository != seen.repository:
-            run.session = replace(seen, repository=session.repository)
-        run.turns += turn
-        run.last_seen = now
-        self._runs[key] = run  # the youngest stands last
-        if len(self._runs) > MAX_SESSIONS:
-            del self._runs[next(iter(self._runs))]
-        return session
+
+    @property
+    def runs(self) -> Runs:
+        """What is known of runs, and of what reached them."""
+        return self._runs
 
     def called(self, principal: Principal, session: Session | None, tool_use_id: str) -> None:
         """Remember in which run the model has called a tool."""
-        if session:
-            self._calls[principal.key, tool_use_id] = session.id
-            if len(self._calls) > MAX_CALLS:
-                del self._calls[next(iter(self._calls))]
+        self._runs.called(principal, session, tool_use_id)
 
     def joined(
         self, principal: Principal, tool_use_id: str = "", client: str = ""
     ) -> Session | None:
-        """The run that something is part of which does not name its own, as far as can be told.
-
-        Args:
-            principal: Who asks.
-            tool_use_id: The model's call that it came from, as the client says; "" for none.
-            client: Product and version, as the client says.
-
-        Returns:
-            The run of that call; else the only run that is under way; else None.
-        """
-        name = self._calls.get((principal.key, tool_use_id)) if tool_use_id else None
-        if name is not None:
-            return self.session(principal, name, client=client, correlated_by="tool_use")
-        now = self._clock()
-        open_ = [
-            run.session.id
-            for (key, _), run in self._runs.items()
-            if key == principal.key and now - run.last_seen <= IDLE
-        ]
-        if len(open_) != 1:
-            return None
-        return self.session(principal, open_[0], client=client, correlated_by=GUESSED)
+        """The run that something is part of which does not name its own: see `Runs.joined`."""
+        return self._runs.joined(principal, tool_use_id, client)
 
     def may(self, principal: Principal, session: Session | None, action: Action) -> bool:
         """Whether any such action could pass or be held, whatever its arguments."""
@@ -259,26 +149,17 @@ class Gate:
         actions: Sequence[Action],
         findings: tuple[Finding, ...] = (),
     ) -> Ruling:
-        """What the rules say: an exchange passes when all its actions pass."""
+        """What rules and budgets say: an exchange passes when all its actions pass."""
         policy = self._policies.current
-        now = self._clock()
-        decisions = tuple(
-            policy.decide(
-                Case(
-                    principal=principal,
-                    session=session,
-                    action=action,
-                    findings=findings,
-                    now=now,
-                )
-            )
-            for action in actions
-        )
+        decided = [
+            self._decided(policy, principal, session, action, findings) for action in actions
+        ]
+        decisions = tuple(decision for _, decision in decided)
         return Ruling(
             verdict=strongest(decisions),
             decisions=decisions,
             digests=tuple(action.digest(principal, self._digest_key) for action in actions),
-            actions=tuple(actions),
+            actions=tuple(action for action, _ in decided),
             record=(
                 RecordMode.METADATA
                 if decisions and all(d.record is RecordMode.METADATA for d in decisions)
@@ -287,6 +168,50 @@ class Gate:
             policy_version=policy.version,
             findings=findings,
         )
+
+    def _decided(
+        self,
+        policy: Policy,
+        principal: Principal,
+        session: Session | None,
+        action: Action,
+        findings: tuple[Finding, ...],
+    ) -> tuple[Action, Decision]:
+        """An action as rules see it, and what they and budgets say of it."""
+        standing: tuple[Standing, ...] = ()
+        try:
+            session = self._runs.told(principal, session)
+            if self._budgets:
+                standing = self._budgets.standing(*said_to(principal, session))
+                action = replace(action, budget=shares(standing))
+        except InternalError as error:
+            verdict = Deny(rule_id=error.code, reason=f"{error.message}.")
+            return action, Decision(verdict=verdict, policy_version=policy.version)
+        decision = policy.decide(
+            Case(
+                principal=principal,
+                session=session,
+                action=action,
+                findings=findings,
+                now=self._clock(),
+            )
+        )
+        if self._budgets:
+            decision = self._budgets.bounded(decision, action.kind, standing)
+        return action, decision
+
+    def standing(self, principal: Principal, session: Session | None) -> tuple[Standing, ...]:
+        """Where somebody stands with their budgets.
+
+        Raises:
+            InternalError: `budgets-unavailable`.
+        """
+        return self._budgets.standing(*said_to(principal, session)) if self._budgets else ()
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether the same question may get another answer once something is used up."""
+        return self._budgets is not None
 
     def killed(self, principal: Principal, session: Session | None) -> Kill | None:
         """The kill in force for this run of this principal, or None."""
@@ -314,15 +239,8 @@ class Gate:
 
     def _again(self, held: Held) -> Decision:
         """What the rules say now."""
-        return self._policies.current.decide(
-            Case(
-                principal=held.principal,
-                session=held.session,
-                action=held.action,
-                findings=held.findings,
-                now=self._clock(),
-            )
-        )
+        policy = self._policies.current
+        return self._decided(policy, held.principal, held.session, held.action, held.findings)[1]
 
     async def begin(
         self, opening: Opening, principal: Principal, session: Session | None, ruling: Ruling
@@ -332,6 +250,10 @@ class Gate:
         Raises:
             InternalError: It could not be written; then nothing may leave.
         """
+        if self._budgets:
+            sent, seen = len(opening.body or b""), opening.findings if opening.question else ()
+            spent = Spent(requests=1, sent=sent, people=people(seen))
+            self._budgets.spend(*said_to(principal, session), spent)
         scope = self._recorder.scope(principal.key, session)
         fields = common(opening, principal, session, ruling.verdict, ruling)
         turn = self._contents(scope, opening, ruling.record, fields)
@@ -358,6 +280,10 @@ class Gate:
         Raises:
             InternalError: It could not be written.
         """
+        if self._budgets:
+            model = str(ticket.turn["model"]) if ticket.turn else ""
+            spent = self._budgets.closed(model, closing)
+            self._budgets.spend(*said_to(ticket.principal, ticket.session), spent)
         fields = dict(ticket.fields)
         del fields["decisions"], fields["results"]  # they stand in flow.begin
         fields.pop("case", None)
@@ -397,8 +323,71 @@ class Gate:
         fields.update(response=None, tools=self._tools(scope, closing.tools, keep=keep))
         await self._recorder.append("flow.end", fields)
 
+    async def message(self, ticket: Ticket, said: Said) -> None:
+        """Make the record of one message of a conversation durable, before it is passed on.
+
+        Raises:
+            InternalError: It could not be written; then it may not be passed on.
+        """
+        record = said.ruling.record if said.ruling else RecordMode.FULL
+        content = None
+        if said.body and ticket.keep and record is RecordMode.FULL:
+            scope = self._recorder.scope(ticket.principal.key, ticket.session)
+            content = self._recorder.put(scope, said.body)
+        await self._recorder.append("message", message_fields(ticket, said, content, record))
+
+    def statement(
+        self, fields: dict[str, object] | bytes, *, ended: bool
+    ) -> tuple[int, Future[None]]:
+        """Put one SQL statement on record, or how it ended.
+
+        Args:
+            fields: What is said of it, or that as JSON; `begin_seq` in what ends it.
+            ended: Whether it is the end.
+
+        Returns:
+            The record's number, and what is done once it is durable: before that, nothing leaves.
+
+        Raises:
+            InternalError: It cannot be written; then nothing may leave.
+        """
+        kind = "statement.end" if ended else "statement"
+        return self._recorder.post(kind, fields, soon=not ended)
+
+    def spend(self, principal: Principal, session: Session | None, spent: Spent) -> None:
+        """Count what was used of somebody's budgets.
+
+        Raises:
+            InternalError: `budgets-unavailable`.
+        """
+        if self._budgets:
+            self._budgets.spend(*said_to(principal, session), spent)
+
+    def scope(self, principal: Principal, session: Session | None) -> Any:
+        """Where content of this run is kept; to be asked for anew now and then."""
+        return self._recorder.scope(principal.key, session)
+
+    def keep(self, scope: Any, data: bytes) -> ContentRef:
+        """Keep content; durable with the next record.
+
+        Raises:
+            InternalError: It cannot be written.
+        """
+        return self._recorder.put(scope, data)
+
+    def hasher(self, action: Action, principal: Principal) -> Any:
+        """An action's digest under this installation's key, to which content may be added."""
+        return action.hasher(principal, self._digest_key)
+
+    @property
+    def policy(self) -> Policy:
+        """The rules in force now."""
+        return self._policies.current
+
     async def event(self, kind: str, detail: dict[str, object]) -> None:
         """Record something that is no exchange: a start, a reload, an alarm."""
+        for hear in self.on_event:
+            hear(kind, detail)
         await self._recorder.append("event", {"event_kind": kind, "detail": detail})
 
     def _contents(
@@ -436,10 +425,11 @@ class Gate:
         fields: dict[str, object],
     ) -> None:
         """Keep what rules could see beyond what the record holds anyway, for `proctor backtest`."""
-        run = self._runs.get((principal.key, session.id)) if session else None
+        run = self._runs.get(principal, session) if session else None
         if run and seen and seen.folder:
             run.folder = seen.folder
-        case = casefile.write(principal, session, run.folder if run else "", seen, rulings)
+        told = self._runs.told(principal, session) if session else None
+        case = casefile.write(principal, told, run.folder if run else "", seen, rulings)
         if case:
             fields["case"] = self._recorder.put(scope, *case).as_json()
 

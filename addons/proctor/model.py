@@ -82,6 +82,8 @@ class Session:
         turns: Requests to the model before this one.
         repository: Where the agent works, empty if unknown.
         correlated_by: How the name came: `header`, `metadata`, `tool_use` or GUESSED.
+        exposed: Entity types of what reached the agent in this run, sorted.
+        suspicious: Best score of the signs of prompt injection that reached it, 0 to 1.
     """
 
     id: str
@@ -90,6 +92,8 @@ class Session:
     turns: int = 0
     repository: str = ""
     correlated_by: str = ""
+    exposed: tuple[str, ...] = ()
+    suspicious: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +161,81 @@ class McpFields:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SqlFields:
+    """`sql.*` in rules: one statement, its names as the server resolves them.
+
+    Attributes:
+        database: As the client named it.
+        verbs: In capitals, such as `SELECT`; several where one statement does several things.
+        tables: `schema.table`.
+        columns: `schema.table.column`.
+        functions: `schema.function`.
+        has_where: Whether it bounds what it touches.
+        read_only: Whether it changes nothing.
+        in_transaction: Whether a transaction block is open.
+        fingerprint: libpg_query's: the same for statements that differ in their constants alone.
+    """
+
+    database: str = ""
+    verbs: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    has_where: bool = False
+    read_only: bool = False
+    in_transaction: bool = False
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitFields:
+    """`git.*` in rules: one fetch or push, as its packets and its pack say.
+
+    Attributes:
+        repository: Host and path, without `.git`, such as `git.internal/team/app`.
+        service: `fetch`, `push` or `lfs`.
+        refs: Full names: those pushed to, or those asked for as far as they are known.
+        old: What each ref was, hex; zeros where it is new.
+        new: What each ref becomes, hex; zeros where it is deleted.
+        forced: Some ref moves to where it does not descend from, or nobody could tell.
+        deleted: Some ref is deleted.
+        authors: E-mail addresses of authors and committers of the commits in it.
+        paths: What changes, in any commit of it.
+        commits: How many commits.
+        bytes: Of its pack.
+        unknown: What it changes could not be told as a whole.
+    """
+
+    repository: str = ""
+    service: str = ""
+    refs: tuple[str, ...] = ()
+    old: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    forced: bool = False
+    deleted: bool = False
+    authors: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    commits: int = 0
+    bytes: int = 0
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WsFields:
+    """`ws.*` in rules: one message of a WebSocket.
+
+    Attributes:
+        direction: Who sends it: `client` or `server`.
+        type: `text` or `binary`.
+        json: The message, where it is JSON.
+    """
+
+    direction: str = ""
+    type: str = ""
+    json: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """One thing that someone is about to do.
 
@@ -167,10 +246,16 @@ class Action:
         content: What is done, canonical bytes in parts; hashed into the digest, never kept here.
         size: Bytes of the whole content as received.
         tainted: A value in it came from an untrusted response.
+        origins: Which, from where, as the record has it: no values.
         http: The exchange that carries it, where one does.
         llm: For `llm.request`.
         tool: For `llm.tool_use`.
         mcp: For `mcp.call`.
+        sql: For `sql.statement`.
+        git: For `git.fetch` and `git.push`.
+        ws: For `ws.message`.
+        novelty: What of it is new for this principal, `novelty.*` in rules.
+        budget: What is used up, `budget.*` in rules.
     """
 
     kind: ActionKind
@@ -179,10 +264,16 @@ class Action:
     content: Sequence[bytes | memoryview] = ()
     size: int = 0
     tainted: bool = False
+    origins: tuple[Mapping[str, Any], ...] = field(default=(), repr=False, compare=False)
     http: HttpFields | None = None
     llm: LlmFields | None = None
     tool: ToolFields | None = None
     mcp: McpFields | None = None
+    sql: SqlFields | None = None
+    git: GitFields | None = None
+    ws: WsFields | None = None
+    novelty: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    budget: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def digest(self, principal: Principal, key: bytes = b"") -> str:
         """Name of this action, the same for every retry of the same thing.
@@ -195,6 +286,11 @@ class Action:
             principal: Who acts.
             key: Of the installation; without it, plain SHA-256.
         """
+        found: str = self.hasher(principal, key).hexdigest()
+        return found
+
+    def hasher(self, principal: Principal, key: bytes = b"") -> Any:
+        """The digest as far as it is known: what else belongs to the content may be added."""
         state = hmac.new(key, digestmod=sha256) if key else sha256()
         state.update(b"proctor action v1\n")
         for part in (principal.key, self.kind.value, self.target):
@@ -203,7 +299,7 @@ class Action:
             state.update(raw)
         for chunk in self.content:
             state.update(chunk)
-        return state.hexdigest()
+        return state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,12 +371,14 @@ class Hold:
 class Deny:
     """It may not happen. `rule_id` is `default` where no rule allowed it.
 
-    `appeal` is what humans are asked where the rules let the denial be appealed, else empty.
+    `appeal` is what humans are asked where the rules let the denial be appealed, else empty;
+    `terminate` ends the connection, too, where it is one that goes on.
     """
 
     rule_id: str
     reason: str
     appeal: tuple[ApprovalTerms, ...] = ()
+    terminate: bool = False
 
 
 type Verdict = Allow | Hold | Deny

@@ -1,12 +1,13 @@
 """What is said of one exchange: what a door hands to the Gate, and what an envelope holds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from proctor.model import (
     Action,
+    ActionKind,
     ContentRef,
     CredentialSource,
     Decision,
@@ -63,22 +64,33 @@ class Ruling:
     def as_json(self) -> list[dict[str, object]]:
         """The decisions as they stand in an envelope."""
         return [
-            {
-                "action_kind": action.kind.value,
-                "action_digest": digest,
-                "verdict": verdict_name(decision.verdict),
-                "rule_id": decision.verdict.rule_id,
-                "reason": decision.verdict.reason,
-                "mode": decision.mode,
-                "observed": [
-                    {"rule_id": seen.rule_id, "verdict": seen.verdict, "reason": seen.reason}
-                    for seen in decision.observed
-                ],
-            }
+            decided(action.kind, digest, decision, action.origins)
             for action, digest, decision in zip(
                 self.actions, self.digests, self.decisions, strict=True
             )
         ]
+
+
+def decided(
+    kind: ActionKind,
+    digest: str,
+    decision: Decision,
+    origins: Sequence[Mapping[str, object]] = (),
+) -> dict[str, object]:
+    """One decision as it stands in an envelope; of its action, what came from elsewhere."""
+    return {
+        "action_kind": kind.value,
+        "action_digest": digest,
+        "verdict": verdict_name(decision.verdict),
+        "rule_id": decision.verdict.rule_id,
+        "reason": decision.verdict.reason,
+        "mode": decision.mode,
+        "observed": [
+            {"rule_id": seen.rule_id, "verdict": seen.verdict, "reason": seen.reason}
+            for seen in decision.observed
+        ],
+        **({"origins": list(origins)} if origins else {}),
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +263,37 @@ class Closing:
     results: tuple[ToolResult, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One message of a conversation, before it is passed on or instead of that.
+
+    Attributes:
+        number: Of all of its conversation, both ways, from 1.
+        direction: Who says it: `client` or `server`.
+        text: It is text, else binary.
+        size: Bytes as it came.
+        body: As it may be kept; None for nothing.
+        ruling: What the rules said; None where they were not asked.
+        verdict: What became of it.
+        findings: What was found in it.
+        receipt: How it was looked at; None where it was not.
+        approval_id: The approval that let it pass, or None.
+        error: Why it was not passed on, or None.
+    """
+
+    number: int
+    direction: str
+    text: bool
+    size: int
+    body: bytes | None = field(default=None, repr=False)
+    ruling: Ruling | None
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    receipt: Receipt | None = None
+    approval_id: str | None = None
+    error: str | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class Ticket:
     """What `begin` gives and `end` takes: an exchange that was let through.
@@ -307,15 +350,57 @@ def common(
         "policy_version": ruling.policy_version if ruling else "",
         "approval_id": opening.approval_id,
         "decisions": ruling.as_json() if ruling else [],
-        "findings": _findings(opening.findings),
+        "findings": finding_rows(opening.findings),
         "receipt": {"request": opening.receipt.as_json()} if opening.receipt else {},
+    }
+
+
+_WHO = (
+    *("flow_id", "session_id", "session_started", "principal", "subject", "groups", "listener"),
+    *("protocol", "method", "scheme", "host", "port", "path", "correlated_by", "client"),
+)
+
+
+def message_fields(
+    ticket: Ticket, said: Said, content: ContentRef | None, record: RecordMode
+) -> dict[str, object]:
+    """What the record of a message says.
+
+    Args:
+        ticket: Of its conversation.
+        said: The message.
+        content: Where it is kept; None where it is not.
+        record: How much is kept.
+    """
+    ruling, mine = said.ruling, said.direction == "client"
+    ref = content.as_json() if content else None
+    side = "request" if mine else "response"
+    return {
+        **{name: ticket.fields[name] for name in _WHO},
+        "begin_seq": ticket.begin_seq,
+        "n": said.number,
+        "direction": said.direction,
+        "type": "text" if said.text else "binary",
+        "bytes": said.size,
+        "request": ref if mine else None,
+        "response": None if mine else ref,
+        "verdict": verdict_name(said.verdict),
+        "rule_id": said.verdict.rule_id,
+        "reason": said.verdict.reason,
+        "record": record.value,
+        "policy_version": ruling.policy_version if ruling else "",
+        "approval_id": said.approval_id,
+        "decisions": ruling.as_json() if ruling else [],
+        "findings": finding_rows(said.findings),
+        "receipt": {side: said.receipt.as_json()} if said.receipt else {},
+        "error": said.error,
     }
 
 
 def ended(fields: dict[str, Any], closing: Closing, now: datetime) -> None:
     """Add how an exchange ended, and what was found in the response to what the request held."""
     if closing.findings:
-        fields["findings"] = [*fields["findings"], *_findings(closing.findings)]
+        fields["findings"] = [*fields["findings"], *finding_rows(closing.findings)]
     if closing.receipt:
         fields["receipt"] = {**fields["receipt"], "response": closing.receipt.as_json()}
     fields["status"] = closing.status
@@ -327,7 +412,8 @@ def ended(fields: dict[str, Any], closing: Closing, now: datetime) -> None:
     fields["coverage"] = closing.coverage
 
 
-def _findings(found: Sequence[Finding]) -> list[dict[str, object]]:
+def finding_rows(found: Sequence[Finding]) -> list[dict[str, object]]:
+    """Findings as they stand in an envelope."""
     return [
         {
             "direction": finding.direction,

@@ -1,21 +1,33 @@
 """What proctor.yaml may say, as frozen models; `config.load` reads a file into them."""
 
 import re
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from proctor.approval.settings import ApprovalSettings, NotifierSettings, RolesSettings
+from proctor.budgets.settings import BudgetSettings, PriceSettings
 from proctor.credentials.settings import CredentialSettings
 from proctor.egress.constraints import CaSettings
 from proctor.egress.settings import (
     DestinationSettings,
+    GitSettings,
     OpenApiSettings,
     RouteSettings,
     Speaks,
     StdioSettings,
     UpstreamTlsSettings,
     check_upstream,
+    git_on_git,
+    websocket_on_http,
 )
 from proctor.evidence.retention import RetentionSettings
 from proctor.evidence.settings import AnchorSettings, CheckpointSettings
@@ -32,9 +44,13 @@ from proctor.fields import (
     SecretSource,
     SecureUrl,
     Settings,
+    TlsSettings,
     UpstreamOrigin,
     problem,
+    require_tls,
 )
+from proctor.novelty.settings import NoveltySettings
+from proctor.postgres.settings import PostgresListener
 from proctor.redaction.settings import RedactionSettings
 from proctor.units import Address, parse_origin, parse_size
 
@@ -50,14 +66,6 @@ type Algorithm = Literal[
 """Signatures only: with a shared key (HS256 …) every verifier could also issue."""
 
 
-class TlsSettings(Settings):
-    """A listener's own certificate. `client_ca` asks clients for theirs."""
-
-    cert: FilePath
-    key: FilePath
-    client_ca: FilePath | None = None
-
-
 class ServerTlsSettings(Settings):
     """The console's own certificate."""
 
@@ -65,8 +73,14 @@ class ServerTlsSettings(Settings):
     key: FilePath
 
 
+def _kind(value: object) -> object:
+    if not isinstance(value, str) or value not in {"reverse", "forward"}:
+        raise ValueError("reverse, forward or postgres")
+    return value
+
+
 class Listener(Settings):
-    """One place where clients come in.
+    """One place where clients come in, over HTTP.
 
     Attributes:
         name: As rules, records and metrics call it.
@@ -84,16 +98,13 @@ class Listener(Settings):
         speaks: The protocol that is read.
         credential: Put in for the client, whose own is taken out.
         openapi: What the API says of itself.
+        websocket: WebSockets may be opened there; each message is then an action of its own.
+        git: What holds for a git server.
+        trusted: What comes from there is as good as the user's own words; None: all but MCP is.
     """
 
-    not_built: ClassVar = {
-        "kind": frozenset({"postgres"}),
-        "speaks": frozenset({"git"}),
-        "masking": None,
-    }
-
     name: Name
-    kind: Literal["reverse", "forward"]
+    kind: Annotated[Literal["reverse", "forward"], BeforeValidator(_kind)]
     listen: ListenAddress
     tls: TlsSettings | None = None
     plaintext: bool = False
@@ -106,6 +117,9 @@ class Listener(Settings):
     speaks: Speaks | None = None
     credential: Name | None = None
     openapi: OpenApiSettings | None = None
+    websocket: bool = False
+    git: GitSettings | None = None
+    trusted: bool | None = None
 
     @model_validator(mode="after")
     def _sides(self) -> Self:
@@ -117,7 +131,10 @@ class Listener(Settings):
         return self
 
     def _forward(self) -> None:
-        for key in ("upstream", "upstream_tls", "routes", "speaks", "credential", "openapi"):
+        for key in (
+            *("upstream", "upstream_tls", "routes", "speaks", "credential", "openapi"),
+            *("websocket", "git", "trusted"),
+        ):
             if getattr(self, key):
                 raise problem(
                     "wrong-value",
@@ -143,31 +160,34 @@ class Listener(Settings):
                 key="" if self.upstream is None else "routes",
             )
         if self.upstream is None:
-            for key in ("upstream_tls", "credential", "openapi"):
-                if getattr(self, key) is not None:
+            for key in ("upstream_tls", "credential", "openapi", "websocket", "git", "trusted"):
+                if getattr(self, key):
                     raise problem("wrong-value", f"Say `{key}` of each of the `routes`", key=key)
             if self.speaks is None and any(route.speaks is None for route in self.routes):
                 raise problem("missing-key", "`speaks` is missing")
+            for route in self.routes:
+                websocket_on_http(route.speaks or self.speaks, websocket=route.websocket)
+                git_on_git(route.speaks or self.speaks, route.git)
             return
         if self.speaks is None:
             raise problem("missing-key", "`speaks` is missing")
+        websocket_on_http(self.speaks, websocket=self.websocket)
+        git_on_git(self.speaks, self.git)
         check_upstream(self.upstream, self.upstream_tls, plaintext=self.upstream_plaintext)
 
 
-def require_tls(listen: Address, *, has_tls: bool, plaintext: bool) -> None:
-    """Refuses an address that other machines reach in the clear, unless it was said."""
-    if has_tls and plaintext:
-        raise problem(
-            "wrong-value", "`tls` and `plaintext: true` exclude each other", key="plaintext"
-        )
-    if not (listen.loopback or has_tls or plaintext):
-        raise problem(
-            "plaintext-listener",
-            f"{listen} is reached by other machines, and tokens would travel in the clear",
-            key="listen",
-            expected="a loopback address, or tls: {cert: …, key: …}",
-            hint="Where something in front of it does TLS, say `plaintext: true`.",
-        )
+def _listener(
+    value: object, _handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> Listener | PostgresListener:
+    """By its kind alone, so that what is wrong is said of that kind."""
+    if isinstance(value, Listener | PostgresListener):
+        return value
+    postgres = isinstance(value, dict) and value.get("kind") == "postgres"
+    model = PostgresListener if postgres else Listener
+    return model.model_validate(value, context=info.context)
+
+
+AnyListener = Annotated[Listener | PostgresListener, WrapValidator(_listener)]
 
 
 class Introspection(Settings):
@@ -307,6 +327,8 @@ class Limits(Settings):
         head: How long a client may take to send a request's head, seconds.
         idle: How long a client's connection may lie idle, seconds.
         connections: Clients connected at once, on one listener.
+        message: Largest message of a WebSocket, bytes; as much may wait for one that is judged.
+        pack: Largest pack of git, bytes, pushed or fetched.
         disk: When too little space is left for the record.
     """
 
@@ -315,6 +337,8 @@ class Limits(Settings):
     head: Seconds = 30.0
     idle: Seconds = 600.0
     connections: int = Field(default=4096, ge=1, le=1_000_000)
+    message: Annotated[Bytes, Field(ge=1)] = _MIB
+    pack: Annotated[Bytes, Field(ge=1)] = 2048 * _MIB
     disk: DiskSettings = DiskSettings()
 
 
@@ -384,7 +408,7 @@ class Config(Settings):
 
     Attributes:
         schema_version: Of the file.
-        listeners: Where clients come in.
+        doors: Where clients come in, in the order of the file; `listeners` there.
         stdio: MCP servers that `proctor mcp` runs.
         identity: Whose tokens are taken.
         credentials: What is put in for clients.
@@ -401,10 +425,13 @@ class Config(Settings):
         approvals: Where what is held is kept.
         notifications: Who is told of what is held.
         exports: Where the record goes, all the time.
+        novelty: How what is usual at databases is learned.
+        budgets: How much may be used.
+        prices: What models cost, for budgets of `cost`; of several that fit a name the first.
     """
 
     schema_version: int
-    listeners: Annotated[tuple[Listener, ...], AT_LEAST_ONE]
+    doors: Annotated[tuple[AnyListener, ...], AT_LEAST_ONE] = Field(alias="listeners")
     stdio: tuple[StdioSettings, ...] = ()
     identity: Identity
     credentials: tuple[CredentialSettings, ...] = ()
@@ -420,4 +447,17 @@ class Config(Settings):
     approvals: ApprovalSettings = Field(default={}, validate_default=True)
     notifications: tuple[NotifierSettings, ...] = ()
     exports: tuple[ExportSettings, ...] = ()
+    novelty: NoveltySettings = NoveltySettings()
+    budgets: tuple[BudgetSettings, ...] = ()
+    prices: tuple[PriceSettings, ...] = ()
     state: FilePath = Field(default=".proctor/", validate_default=True)
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """Those of `doors` that speak HTTP."""
+        return tuple(each for each in self.doors if isinstance(each, Listener))
+
+    @property
+    def postgres(self) -> tuple[PostgresListener, ...]:
+        """Those of `doors` that speak PostgreSQL's protocol."""
+        return tuple(each for each in self.doors if isinstance(each, PostgresListener))

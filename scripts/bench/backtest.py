@@ -17,7 +17,8 @@ from stretch import stretch
 
 from proctor.audit.recorder import Recorder
 from proctor.audit.store import Store
-from proctor.gate import Authenticator, Gate, Policy, PolicySource
+from proctor.gate import Gate
+from proctor.gateparts import Authenticator, Policy, PolicySource
 from proctor.model import Action, ActionKind, HttpFields, LlmFields, Principal
 from proctor.policy.backtestrun import Job, backtest
 from proctor.policy.engine import load_policy

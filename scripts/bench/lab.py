@@ -20,6 +20,8 @@ import psutil
 import wire
 from clients import Target
 
+from proctor.arriving.patterns import warm
+from proctor.redaction.compiled import usable
 from proctor.testing import gateway, tls
 from proctor.testing.ports import free_ports
 
@@ -281,11 +283,18 @@ class Lab:
         path = folder / f"proctor{len(list(folder.glob('proctor*.yaml'))) or ''}.yaml"
         known = {f"origin_{kind}": port for kind, port in self.origin.items()}
         made = listeners.format(files=self.files, **known, **ports)
+        more = more.replace("redaction: {", f"redaction: {{cache: {self.compiled()}, ", 1)
         text = _CONFIG.format(listeners=made, rules=rules, more=more)
         path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
         self._make_token(path)
         return path
+
+    def compiled(self) -> Path:
+        """What a gateway compiles at its first start, which is no work of any request's."""
+        folder = self.folder / "compiled"
+        warm(usable(folder))
+        return folder
 
     def _make_token(self, config: Path) -> None:
         done = gateway.command(

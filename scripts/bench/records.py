@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from proctor.audit.recorder import Recorder
-from proctor.gate import Authenticator, Gate, PolicySource
+from proctor.gate import Gate
+from proctor.gateparts import Authenticator, PolicySource
 from proctor.model import (
     Action,
     ActionKind,
@@ -53,6 +54,11 @@ class _Listener:
         del kind
         self.heard.append(dict(fields))
         return 0
+
+    def post(
+        self, kind: str, fields: Mapping[str, object] | bytes, *, soon: bool = True
+    ) -> tuple[int, asyncio.Future[None]]:
+        raise NotImplementedError
 
 
 async def envelopes() -> tuple[Fields, Fields]:

@@ -79,6 +79,7 @@ class Judge:
                     refuse=self._refuse,
                     gate=named,
                     specs={},
+                    screen=lambda _name: None,  # only the rules are asked here
                     resolver=SimpleNamespace(known=lambda *_: ("192.0.2.1",)),
                 ),
             )

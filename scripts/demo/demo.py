@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import clients
+import database
 import outside
 from rich.console import Console
 from rich.markup import escape
@@ -27,6 +28,7 @@ import evidence
 from proctor.testing import gateway, tls
 from proctor.testing.ports import free_ports
 from proctor.testing.standin import KEY, StandIn, serving
+from tests.postgres.server import Server
 
 CLIENTS: dict[str, Callable[..., clients.Outcome]] = {
     "sdk": clients.sdk,
@@ -88,7 +90,8 @@ def main() -> int:
         standin = stack.enter_context(serving(StandIn()))
         files = tls.make(folder / "tls")
         behind = stack.enter_context(outside.serving(files))
-        checks = _play(given.client, folder, standin, behind, files.ca)
+        shop = stack.enter_context(database.serving())
+        checks = _play(given.client, folder, standin, behind, files.ca, shop)
     console.rule("[bold]What was checked")
     for what, right in checks.items():
         console.print(f"  {'[green]yes[/]' if right else '[bold red]NO [/]'}  {what}")
@@ -97,8 +100,13 @@ def main() -> int:
     return 0 if all(checks.values()) else 1
 
 
-def _play(
-    client: str, folder: Path, standin: StandIn, behind: outside.Outside, ca: Path
+def _play(  # noqa: PLR0913, PLR0915, PLR0917 - the whole play
+    client: str,
+    folder: Path,
+    standin: StandIn,
+    behind: outside.Outside,
+    ca: Path,
+    shop: Server | None,
 ) -> dict[str, bool]:
     house = folder / "house"
     step("A stand-in for the Messages API", f"It streams and calls tools, at {standin.url}.")
@@ -106,6 +114,7 @@ def _play(
     proctor("init", str(house), "--yes", "--upstream", standin.url, "--listen", "127.0.0.1:0",
             "--console", "127.0.0.1:0", cwd=folder)  # fmt: skip
     lead_out(house / "proctor.yaml", behind, ca)
+    door = database.lead_in(house, shop) if shop else 0
     step(
         "proctor token --local",
         "Short-lived tokens: for alice's agent, and for bob at the console.",
@@ -119,7 +128,7 @@ def _play(
         "The key of the service is known to proctor alone. With --dev, tokens made on\n"
         "this machine decide; in earnest, people sign in at their identity provider.",
     )
-    keys = {"ANTHROPIC_API_KEY": KEY, "TICKETS_KEY": outside.KEY}
+    keys = {"ANTHROPIC_API_KEY": KEY, "TICKETS_KEY": outside.KEY, **database.environment()}
     with gateway.running(house / "proctor.yaml", env=keys, arguments=["--dev"]) as running:
         url = running.url("claude")
         console.print(f"  clients now use  [bold]ANTHROPIC_BASE_URL={url}[/]")
@@ -157,6 +166,8 @@ def _play(
             "somebody else's key, on the same host, is the classic way out of a company.",
         )
         went = goes_out(house, token, behind)
+
+        guarded = at_the_database(shop, door, token, house, bobs)
 
         step("The record", "Asked while the gateway runs.")
         proctor("sessions", "--format", "table", cwd=house)
@@ -216,6 +227,7 @@ def _play(
         ),
         "no credential of the client reached the upstream": standin.leaks == [],
         "the gateway ended cleanly": status == 0,
+        **guarded,
         **proved,
     }
 
@@ -229,6 +241,27 @@ def lead_out(config: Path, behind: outside.Outside, ca: Path) -> None:
     text = config.read_text()
     text = text.replace("\nidentity:", f"\n{egress}\nidentity:", 1)
     config.write_text(text.replace("\nrules: rules/", f"{KEY_OF_IT}\nrules: rules/", 1))
+
+
+def at_the_database(
+    shop: Server | None, port: int, token: str, house: Path, bobs: Mapping[str, str]
+) -> dict[str, bool]:
+    """With psql, if there is a database: what was checked."""
+    if shop is None:
+        step("At the database", "Skipped: PostgreSQL is not installed (scripts/setup-postgres).")
+        return {}
+    step(
+        "At the database",
+        "psql, with alice's token for a password. Addresses of customers are masked on the wire,\n"
+        "and a table is dropped once bob has seen what that would do.",
+    )
+
+    def approved(run: Callable[[str], clients.Lines], sql: str) -> str:
+        return decided(run, sql, house, bobs, "approve")
+
+    checked = database.visits(shop, (port, token), house, say, approved)
+    proctor("query", database.ON_RECORD, "--format", "table", cwd=house)
+    return checked
 
 
 def goes_out(house: Path, token: str, behind: outside.Outside) -> list[str]:

@@ -1,5 +1,6 @@
 """The demo's last part: what an outsider can check, and what a new rule would have done."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ rules:
     then: deny
     reason: The shell is for people.
 """
+
+# What was changed in a journal may lie in a file already, too: then the two do not agree.
+_CHANGED = frozenset({"record-changed", "copies-differ"})
 
 type Run = Callable[..., None]
 
@@ -44,8 +48,7 @@ def outsider(house: Path, folder: Path, run: Run) -> dict[str, bool]:
             gateway.command("verify", "recordings", "--key", str(key), cwd=house).returncode == 0
         ),
         "and finds the one byte that was changed in a copy": (
-            "record-changed"
-            in gateway.command("verify", str(copy), "--key", str(key), cwd=folder).stdout
+            not _CHANGED.isdisjoint(_found(copy, key))
         ),
     }
 
@@ -66,6 +69,14 @@ def in_hindsight(house: Path, run: Run) -> dict[str, bool]:
             gateway.command(*surprise, cwd=house).returncode == 1
         )
     }
+
+
+def _found(record: Path, key: Path) -> set[str]:
+    """Codes of what is wrong with a record."""
+    done = gateway.command(
+        "verify", str(record), "--key", str(key), "--format", "json", cwd=key.parent
+    )
+    return {each["code"] for each in json.loads(done.stdout)["findings"]}
 
 
 def _told(path: Path) -> bool:

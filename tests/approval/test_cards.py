@@ -11,12 +11,15 @@ from proctor.approval.cards import (
     UNKNOWN,
     http_card,
     seal,
+    sql_card,
     tool_card,
     unseal,
     unseen,
+    ws_card,
 )
+from proctor.approval.model import Part
 from proctor.errors import InternalError
-from proctor.model import Finding
+from proctor.model import Action, ActionKind, Finding, WsFields
 
 KEY = bytes(range(32))
 MASK = "<API_KEY>"
@@ -168,3 +171,43 @@ def test_damaged_seals_are_refused(damage: object) -> None:
         unseal(damage(seal({"a": "b"}, KEY)), KEY)
     with pytest.raises(InternalError):
         unseal(seal({"a": "b"}, KEY), bytes(32))
+
+
+def test_a_statement_is_summed_up_by_what_it_would_do() -> None:
+    action = Action(
+        kind=ActionKind.SQL_STATEMENT, listener="db", target="db/shop DELETE", content=()
+    )
+    said = "It would delete 12 of 4,031 rows of public.orders (0.3 %)."
+    evidence = (
+        Part(name="plan", kind="text", text="p"),
+        Part(name="rows", kind="text", text=f"{said}\nx"),
+    )
+    card, _ = sql_card(
+        action=action, sql="DELETE\nFROM t", real="", parameters="", evidence=evidence, findings=()
+    )
+    assert card.summary.removeprefix(said) == " DELETE FROM t"
+    assert card.parts[-2:] == evidence
+    card, _ = sql_card(
+        action=action, sql="DELETE FROM t", real="", parameters="", evidence=(), findings=()
+    )
+    assert card.summary == "DELETE FROM t"
+
+
+@pytest.mark.parametrize(("direction", "to"), [("client", "server"), ("server", "client")])
+def test_the_card_of_a_message(direction: str, to: str) -> None:
+    ws = WsFields(direction=direction, type="text")
+    action = Action(kind=ActionKind.WS_MESSAGE, listener="feed", target="CLIENT ws://x:80/", ws=ws)
+    card, values = ws_card(
+        action=action,
+        address="https://feed.internal:443/v1?room=1",
+        kept=b'{"key": "<API_KEY>"}',
+        real=b'{"key": "sk-1"}',
+        findings=[],
+    )
+    assert card.title == "WebSocket https://feed.internal:443/v1"
+    assert card.parts[0].text == f"text message to the {to}, https://feed.internal:443/v1?room=1"
+    assert card.parts[1] == Part(name="body", kind="json", text='{\n  "key": "<API_KEY>"\n}', cut=0)
+    assert [hidden.type for hidden in card.hidden] == ["API_KEY"]
+    assert list(values.values()) == ["sk-1"]
+    nothing, _ = ws_card(action=action, address="https://x/", kept=b"", real=b"", findings=[])
+    assert [part.name for part in nothing.parts] == ["target"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proctor.approval.grants import _glob, covers, suggest, too_wide_for
-from proctor.model import Action, ActionKind, HttpFields, McpFields
+from proctor.model import Action, ActionKind, HttpFields, McpFields, SqlFields
 from proctor.protocols.anthropic.tools import tool_action
 from tests.approval.samples import grant
 
@@ -150,8 +150,8 @@ def test_as_a_regular_expression_would(pattern: str, text: str) -> None:
             "PUT http://h.example:8080/u/0b8a2f9e-1c2d-4e5f-8a9b-0c1d2e3f4a5b/deadbeef",
         ),
         (request(f"{ORDERS}/*"), "POST api.internal /v1/orders/*", ""),
-        (request("db", ActionKind.SQL_STATEMENT), "db", ""),
-        (request("orders", ActionKind.SQL_STATEMENT), "orders", "orders"),
+        (request("db", ActionKind.GIT_FETCH), "db", ""),
+        (request("orders", ActionKind.GIT_FETCH), "orders", "orders"),
         (CREATE, "mcp__jira__create_issue", "mcp__jira__create_issue"),
         (
             mcp("resources/read", uri="file:///a?x=1"),
@@ -266,7 +266,7 @@ def test_too_wide(kind: ActionKind, pattern: str, shape: str) -> None:
         (TOOL, "WebFetch(domain:*.a.example)", ""),
         (TOOL, "mcp__db__drop", ""),
         (HTTP, f"{ORDERS}/*", "POST api.internal /v1/orders/*"),
-        (ActionKind.SQL_STATEMENT, "orders*", ""),
+        (ActionKind.GIT_FETCH, "orders*", ""),
         (MCP, "mcp__jira__create_issue(project:TEAM*)", "mcp__jira__create_issue"),
         (MCP, "jira resources/read file:///a/*", "jira resources/read file:///a/b"),
     ],
@@ -286,3 +286,126 @@ def test_a_command_that_takes_a_guard_away_is_another_one(
     action = tool_action("claude", "Bash", json.dumps({"command": "ls", **more}))
     assert covers(grant(pattern="Bash(ls)"), action) is covered
     assert bool(suggest(action)[1]) is covered
+
+
+SQL = ActionKind.SQL_STATEMENT
+
+
+def sql(*verbs: str, listener: str = "orders", **fields: Any) -> Action:
+    asked = SqlFields(**{"database": "shop", "tables": ("public.orders",), **fields}, verbs=verbs)
+    return Action(kind=SQL, listener=listener, target="orders/shop anything", sql=asked)
+
+
+DELETE = sql("DELETE")
+BOUNDED = sql("DELETE", has_where=True)
+WITH = sql("SELECT", "DELETE", tables=("public.lines", "public.orders"), has_where=True)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "action", "expected"),
+    [
+        ("orders/shop DELETE public.orders", DELETE, True),
+        ("orders/shop DELETE public.orders", BOUNDED, True),
+        ("orders/shop DELETE public.orders WHERE", BOUNDED, True),
+        ("orders/shop DELETE public.orders WHERE", DELETE, False),
+        ("orders/shop SELECT,DELETE public.lines,public.orders", WITH, True),
+        ("orders/shop DELETE,SELECT public.lines,public.orders", WITH, False),
+        ("orders/shop SELECT,DELETE public.orders", WITH, False),
+        ("orders/shop DELETE public.orders", WITH, False),
+        ("orders/shop DELETE public.orders", sql("UPDATE"), False),
+        ("orders/shop DELETE public.orders", sql("DELETE", tables=()), False),
+        ("orders/shop DELETE public.orders", sql("DELETE", tables=("app.orders",)), False),
+        ("orders/shop DELETE public.orders", sql("DELETE", database="test"), False),
+        ("orders/shop DELETE public.orders", sql("DELETE", listener="audit"), False),
+        ("orders/shop anything", DELETE, False),
+        ("orders/shop *", DELETE, False),
+        ("*", DELETE, False),
+        ("orders/shop DELETE public.*", DELETE, False),
+        # Functions that somebody has not looked at, and what does more than read and write.
+        ("orders/shop DELETE public.orders", sql("DELETE", functions=("pg_catalog.now",)), True),
+        ("orders/shop DELETE public.orders", sql("DELETE", functions=("public.now",)), False),
+        ("orders/shop SELECT public.orders",
+         sql("SELECT", functions=("pg_catalog.lower", "pg_catalog.pg_sleep")), False),
+        ("orders/shop DROP public.orders", sql("DROP"), False),
+        ("orders/shop CREATE,SELECT public.orders", sql("CREATE", "SELECT"), False),
+        ("orders/shop COPY public.orders", sql("COPY"), False),
+        ("orders/shop EXECUTE,DELETE public.orders", sql("EXECUTE", "DELETE"), False),
+        # Names that would read as something else.
+        ("orders/shop DELETE public.a,public.b", sql("DELETE", tables=("public.a,public.b",)),
+         False),
+        ("orders/shop DELETE public.a WHERE", sql("DELETE", tables=("public.a WHERE",)), False),
+        ("orders/shop SELECT a.b DELETE public.orders",
+         sql("DELETE", database="shop SELECT a.b"), False),
+        ("orders/shop DELETE public.*", sql("DELETE", tables=("public.*",)), False),
+        ("orders/shop DELETE public.orders",
+         Action(kind=SQL, listener="orders", target="orders/shop DELETE public.orders"), False),
+    ],
+)  # fmt: skip
+def test_what_passes_of_sql(pattern: str, action: Action, *, expected: bool) -> None:
+    assert covers(grant(kind=SQL, pattern=pattern), action) is expected
+
+
+@pytest.mark.parametrize(
+    ("action", "shape", "granted"),
+    [
+        (DELETE, "orders/shop DELETE public.orders", True),
+        (BOUNDED, "orders/shop DELETE public.orders WHERE", True),
+        (WITH, "orders/shop SELECT,DELETE public.lines,public.orders WHERE", True),
+        (sql("DROP"), "orders/shop DROP public.orders", False),
+        (sql("SELECT", tables=()), "orders/shop SELECT", False),
+        (sql("SELECT", functions=("public.f",)), "orders/shop SELECT public.orders", False),
+        (sql("DELETE", tables=("public.a b",)), "orders/shop DELETE public.a b", False),
+    ],
+)
+def test_what_is_suggested_of_sql(action: Action, shape: str, *, granted: bool) -> None:
+    found, pattern = suggest(action)
+    assert (found, pattern) == (shape, shape if granted else "")
+    assert covers(grant(kind=SQL, pattern=shape), action) is granted
+    assert suggest(action, hidden=True) == ("sql.statement", "")
+    if granted:
+        assert too_wide_for(SQL, pattern, shape) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "shape", "message"),
+    [
+        ("*", "", "does not say which statements"),
+        ("orders/shop *", "", "does not say which statements"),
+        ("orders/* DELETE public.orders", "", "does not say which statements"),
+        ("*/shop DELETE public.orders", "", "does not say which statements"),
+        ("orders/shop DELETE public.*", "", "does not say which statements"),
+        ("orders/shop DELETE orders", "", "does not say which statements"),
+        ("orders/shop DELETE", "", "does not say which statements"),
+        ("DELETE public.orders", "", "does not say which statements"),
+        ("orders/shop DROP public.orders", "", "no grants for such statements"),
+        ("orders/shop SELECT,GRANT public.orders", "", "no grants for such statements"),
+        ("orders/shop DELETE public.orders", "", ""),
+        ("orders/shop DELETE public.orders", "orders/shop DELETE public.orders", ""),
+        ("orders/shop DELETE public.orders WHERE", "orders/shop DELETE public.orders", ""),
+        ("orders/shop DELETE public.orders", "orders/shop DELETE public.orders WHERE",
+         "something else"),
+        ("orders/shop UPDATE public.orders", "orders/shop DELETE public.orders", "something else"),
+        ("orders/shop DELETE public.orders_old", "orders/shop DELETE public.orders",
+         "something else"),
+        ("orders/shop DELETE public.orders", "sql.statement", ""),
+    ],
+)  # fmt: skip
+def test_what_is_too_wide_of_sql(pattern: str, shape: str, message: str) -> None:
+    found = too_wide_for(SQL, pattern, shape)
+    assert (found.message if found else "").find(message) >= 0
+    assert bool(found) is bool(message)
+
+
+def test_a_long_list_of_tables_is_granted_whole() -> None:
+    tables = tuple(f"public.table_{number}" for number in range(40))
+    action = sql("DELETE", tables=tables, has_where=True)
+    shape, pattern = suggest(action)
+    assert len(shape) < len(pattern)
+    assert too_wide_for(SQL, pattern, shape) is None
+    assert covers(grant(kind=SQL, pattern=pattern), action)
+    assert not covers(grant(kind=SQL, pattern=pattern), sql("DELETE", tables=tables[:-1]))
+
+
+def test_reading_a_pattern_takes_no_long_time() -> None:
+    for text in ("a." * 990, "a.b," * 490, "a.b.c.d," * 240):
+        assert too_wide_for(SQL, f"orders/shop DELETE {text}*") is not None

@@ -38,7 +38,7 @@ VIEWS = {
     " prompt output request_body response_body",
     "tool_calls": "tool_use_id source name input verdict rule_id result is_error approval_id",
     "statements": "sql parameters fingerprint verbs tables verdict rule_id rows masked_columns"
-    " duration_ms error",
+    " duration_ms error result approval_id",
     "findings": "direction location entity_type detector action digest",
     "decisions": "action_kind action_digest verdict rule_id reason policy_version mode",
     "approvals": "approval_id action_digest state rule_id by reason expires_at",
@@ -109,6 +109,14 @@ async def _fill(path: Path) -> None:
     await recorder.append("statement", who | {
         "sql": sql, "parameters": None, "fingerprint": "f", "verbs": ["SELECT"], "tables": [],
         "rows": 1, "masked_columns": ["email"], "duration_ms": 1.5, "error": None})  # fmt: skip
+    rows = recorder.put(recorder.scope(ALICE, run()), b'{"columns":["a"],"rows":[["1"]]}').as_json()
+    begun = await recorder.append("statement", who | {
+        "sql": sql, "parameters": None, "fingerprint": "g", "verbs": ["UPDATE"],
+        "tables": ["public.t"], "verdict": "allow", "approval_id": "a1", "findings": [],
+        "decisions": []})  # fmt: skip
+    await recorder.append("statement.end", who | {
+        "begin_seq": begun, "rows": 3, "masked_columns": ["public.t.a"], "duration_ms": 2.5,
+        "error": None, "response": rows})  # fmt: skip
     await recorder.append("approval", who | {
         "approval_id": "a1", "action_digest": "d", "state": "pending", "by": None,
         "expires_at": MOMENT})  # fmt: skip
@@ -313,8 +321,15 @@ def test_decisions(database: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_what_comes_later(database: duckdb.DuckDBPyConnection) -> None:
-    found = rows(database, "SELECT sql, parameters, verbs, rows, masked_columns FROM statements")
-    assert found == [("SELECT 1", None, ["SELECT"], 1, ["email"])]
+    wanted = (
+        "SELECT sql, parameters, verbs, rows, masked_columns, duration_ms, result, approval_id"
+        " FROM statements ORDER BY seq"
+    )
+    assert rows(database, wanted) == [
+        ("SELECT 1", None, ["SELECT"], 1, ["email"], 1.5, None, None),
+        ("SELECT 1", None, ["UPDATE"], 3, ["public.t.a"], 2.5,
+         '{"columns":["a"],"rows":[["1"]]}', "a1"),
+    ]  # fmt: skip
     assert rows(database, "SELECT approval_id, state, rule_id FROM approvals") == [
         ("a1", "pending", "claude")
     ]

@@ -27,9 +27,13 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def all_of(answer: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    return answer.fetchall()
+
+
 def rows(path: Path, sql: str, **more: Any) -> list[tuple[Any, ...]]:
-    with open_record(path) as database, select(database, sql, **more) as answer:
-        return answer.fetchall()
+    with open_record(path) as database:
+        return select(database, sql, all_of, **more)
 
 
 @pytest.fixture(params=["in place", "copied"])
@@ -118,8 +122,8 @@ def test_it_cannot_be_loosened(either: Path) -> None:
             with pytest.raises(duckdb.Error):
                 database.execute(sql)
         for sql in ("CREATE TABLE x (i INT)", "SELECT * FROM read_text('/etc/passwd')"):
-            with pytest.raises(ClientError), select(database, sql):
-                pass
+            with pytest.raises(ClientError):
+                select(database, sql, all_of)
 
 
 def test_it_takes_no_longer_than_it_may(record: Path) -> None:
@@ -132,11 +136,9 @@ def test_it_takes_no_longer_than_it_may(record: Path) -> None:
 def test_nor_more_memory(record: Path) -> None:
     with open_record(record, memory="20MB") as database:
         with pytest.raises(ClientError) as caught:
-            with select(database, "SELECT list(i) FROM range(100000000) r(i)") as answer:
-                answer.fetchall()
+            select(database, "SELECT list(i) FROM range(100000000) r(i)", all_of)
         assert caught.value.code == "query-failed"
-        with select(database, "SELECT 1") as answer:  # and it can be asked again
-            assert answer.fetchall() == [(1,)]
+        assert select(database, "SELECT 1", all_of) == [(1,)]  # and it can be asked again
 
 
 def test_no_record(tmp_path: Path) -> None:

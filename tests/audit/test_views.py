@@ -20,7 +20,7 @@ def test_quote() -> None:
 def test_the_views_name_the_place(tmp_path: Path) -> None:
     found = "\n".join(views.statements(tmp_path / "o'clock"))
     assert "o''clock/segments" in found
-    assert found.count("CREATE OR REPLACE VIEW") == 13
+    assert found.count("CREATE OR REPLACE VIEW") == 14
 
 
 def test_lines_of_all_sorts(tmp_path: Path) -> None:

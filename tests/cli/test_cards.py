@@ -171,3 +171,24 @@ def test_a_console_that_says_little_is_survived() -> None:
     assert shown(cards.card({}, NOW))
     assert shown(cards.table([{}], NOW, 100))
     assert cards.row({})["id"] is None
+
+
+def test_a_statements_card_shows_all_of_its_parts() -> None:
+    kinds = {"statement": "sql", "parameters": "json"}
+    names = ("statement", "parameters", "tables", "plan", "rows", "novelty")
+    parts = tuple(
+        Part(name=name, kind=kinds.get(name, "text"), text=text)
+        for name, text in zip(
+            names,
+            ("DELETE FROM orders\nWHERE id < $1 -- \u202e", '["10",null]', "public.orders",
+             "Delete on orders", "It would delete 9 rows.", "First time here."),
+            strict=True,
+        )
+    )  # fmt: skip
+    asking = replace(full().asking, card=Card(title="orders/shop", summary="x", parts=parts))
+    text = shown(cards.card(approval_json(full(asking=asking), NOW), NOW))
+    lines = [line.strip() for line in text.splitlines()]
+    assert [line for line in lines if line in names] == list(names)
+    for expected in ("DELETE FROM orders", '"10",', "It would delete 9 rows.", "First time here."):
+        assert expected in lines
+    assert "\u202e" not in text

@@ -1,5 +1,6 @@
 """How commands show rows."""
 
+import csv
 import io
 import json
 import os
@@ -49,6 +50,21 @@ def test_csv() -> None:
     assert shown(ROWS, output=OutputFormat.CSV) == (
         'name,count,when,note\na,3,2026-11-22T01:02:03+00:00,\n"b, ""x""\ny",12,,\n'
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", '=HYPERLINK("http://e")'],
+)
+def test_no_cell_is_a_formula(text: str) -> None:
+    written = shown([{"name": text, "note": "a"}], ("name", "note"), OutputFormat.CSV)
+    _, (cell, note) = csv.reader(io.StringIO(written, newline=""))
+    assert (cell, note) == (f"'{text}", "a")
+
+
+def test_numbers_stay_numbers() -> None:
+    row = {"a": -1, "b": -1.5, "c": Decimal("-2.0"), "d": timedelta(seconds=-3), "e": "1-2"}
+    assert shown([row], tuple(row), OutputFormat.CSV).splitlines()[1] == "-1,-1.5,-2.0,-3.0,1-2"
 
 
 def test_table() -> None:

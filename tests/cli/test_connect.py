@@ -201,11 +201,10 @@ def test_json(config: Path) -> None:
     assert run(config, "claude", "--format", "json").stderr == ""
 
 
-def test_psql_is_told_the_truth(config: Path) -> None:
-    with pytest.raises(ClientError) as caught:
+def test_psql_where_there_is_no_database(config: Path) -> None:
+    with pytest.raises(ConfigurationError, match="kind: postgres") as caught:
         run(config, "psql")
-    assert caught.value.code == "client-unfit"
-    assert "later version" in caught.value.hint
+    assert caught.value.code == "listener-unfit"
 
 
 def test_nobody_else_is_known(config: Path) -> None:

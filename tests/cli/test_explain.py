@@ -110,3 +110,68 @@ def test_recorded(config: Path, tmp_path: Path) -> None:
     result = run(config, "--flow", "flow-00001", "--format", "json")
     assert json.loads(result.stdout)[0]["recorded"]["rule_id"] == "yes"
     assert isinstance(run(config, "--flow", "f2").exception, ClientError)
+
+
+SQL = """\
+rules:
+  - {id: reads, on: sql.statement, when: sql.read_only, then: allow}
+  - {id: whole, on: sql.statement, when: '"DELETE" in sql.verbs && !sql.has_where', then: deny}
+  - id: salaries
+    on: sql.statement
+    when: '"hr.salaries" in sql.tables && !("hr" in principal.groups)'
+    then: deny
+  - {id: mails, on: sql.statement, when: '"public.users.email" in sql.columns', then: deny}
+"""
+LISTENER = """\
+  - {name: orders, kind: postgres, listen: 127.0.0.1:0, upstream: 127.0.0.1:5432, credential: db}"""
+
+
+@pytest.fixture
+def databases(tmp_path: Path) -> Path:
+    config = house(tmp_path, SQL)
+    text = config.read_text().replace("identity:", f"{LISTENER}\nidentity:")
+    more = "credentials: [{name: db, user: app, password: {env: DB_PASSWORD}}]\n"
+    config.write_text(text + more)
+    return config
+
+
+def test_sql(databases: Path) -> None:
+    result = run(databases, "--sql", "BEGIN; DELETE FROM orders", "--format", "json")
+    assert result.exit_code == 1
+    first, second = json.loads(result.stdout)
+    assert (first["verdict"], first["rule_id"]) == ("allow", "reads")
+    assert (second["verdict"], second["rule_id"]) == ("deny", "whole")
+    # Which columns it reads only the server could tell.
+    assert first["open"] == ["mails"]
+
+
+@pytest.mark.parametrize(("group", "rule"), [("hr", "reads"), ("dev", "salaries")])
+def test_sql_of_somebody(databases: Path, group: str, rule: str) -> None:
+    result = run(
+        databases, "--sql", "SELECT 1 FROM hr.salaries", "--listener", "orders",
+        "--database", "shop", "--group", group, "--format", "json",
+    )  # fmt: skip
+    assert json.loads(result.stdout)[0]["rule_id"] == rule
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--sql", "SELECT 1", "--flow", "x"),
+        ("--sql", " "),
+        ("--sql", "SELECT 1", "--listener", "claude"),
+        ("--flow", "x", "--group", "dev"),
+    ],
+)
+def test_wrong_use_with_sql(databases: Path, arguments: tuple[str, ...]) -> None:
+    assert run(databases, *arguments).exit_code == 2
+
+
+def test_sql_where_no_listener_is_a_database(config: Path) -> None:
+    assert run(config, "--sql", "SELECT 1").exit_code == 2
+
+
+def test_what_is_no_sql(databases: Path) -> None:
+    with pytest.raises(ClientError) as caught:
+        raise run(databases, "--sql", "SELEC 1").exception or AssertionError
+    assert caught.value.code == "sql-unparsable"

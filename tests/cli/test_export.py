@@ -191,3 +191,38 @@ def test_bytes_do_not_go_to_a_terminal(config: Path) -> None:
         os.read(own, 1)
     os.close(own)
     assert (done.returncode, b"--output" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        (("--session", "nosuch"), "session-unknown"),
+        (("--principal", "nobody"), "principal-unknown"),
+    ],
+)
+@pytest.mark.parametrize("form", ["ndjson", "parquet", "har", "bundle"])
+def test_a_name_that_is_not_on_record(
+    config: Path, tmp_path: Path, asked: tuple[str, ...], code: str, form: str
+) -> None:
+    target = tmp_path / "out"
+    how = ("--bundle", str(target)) if form == "bundle" else ("--format", form, "--output",
+                                                             str(target))  # fmt: skip
+    error = run(config, *how, *asked).exception
+    assert isinstance(error, ClientError)
+    assert error.code == code
+    assert not target.exists()
+    assert told(config) == []
+
+
+def session_of(config: Path) -> str:
+    with open_record(load(config).audit.path) as database:
+        row = database.execute("SELECT max(session_id) FROM flows").fetchone()
+        assert row is not None
+        return str(row[0])
+
+
+def test_one_that_is_but_not_then_is_an_empty_file(config: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    result = run(config, "--session", session_of(config), "--since", "2199-01-01", "--output",
+                 str(target))  # fmt: skip
+    assert (result.exit_code, target.read_bytes()) == (0, b"")

@@ -1,5 +1,6 @@
 """`proctor init`."""
 
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -75,21 +76,25 @@ def test_the_shipped_rules_are_copied(tmp_path: Path) -> None:
 
 
 def test_what_is_commented_out_is_right(tmp_path: Path) -> None:
-    """The forward listener, the MCP servers and their credentials."""
+    """The forward listener, the database, the MCP servers and their credentials."""
     run(str(tmp_path), "--yes")
     file = tmp_path / "proctor.yaml"
     text = file.read_text()
-    for first in ("- name: egress", "- name: tools", "- {name: tickets"):
+    for first in ("- name: egress", "- name: orders", "- name: tools", "- {name: tickets"):
         head, _, rest = text.partition(f"  # {first}")
         block, gap, tail = rest.partition("\n\n")
         text = head + f"  {first}" + block.replace("\n  # ", "\n  ") + gap + tail
     file.write_text(text)
     config = load(file)
     assert [listener.name for listener in config.listeners] == ["claude", "egress", "tools"]
-    assert len(config.listeners[1].destinations) == 4
-    assert [item.name for item in config.credentials] == ["anthropic", "tickets", "jira"]
+    assert len(config.listeners[1].destinations) == 5
+    assert [listener.name for listener in config.postgres] == ["orders"]
+    named = [item.name for item in config.credentials]
+    assert named == ["anthropic", "tickets", "jira", "forge", "orders-db"]
     status = CliRunner().invoke(make_app(only="check"), ["check", "--config", str(file)])
-    assert (status.exit_code, status.stdout) == (0, "[]\n")
+    # What may run in a database is nothing that others could say.
+    (remark,) = json.loads(status.stdout)
+    assert remark["message"] == "No rule allows any sql.statement: all are denied."
 
 
 def test_answers_by_option(tmp_path: Path) -> None:

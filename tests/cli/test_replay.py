@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
@@ -92,6 +93,9 @@ def test_for_asciinema(config: Path, tmp_path: Path) -> None:
         ("--turns", "1"),
         ("--send", "--to", "claude", "--turns", "x"),
         ("--send", "--to", "claude", "--serve"),
+        ("--from", "tickets"),
+        ("--credential", "key"),
+        ("--ca", "x.pem"),
     ],
 )
 def test_wrong_use(config: Path, args: tuple[str, ...]) -> None:
@@ -148,3 +152,30 @@ def test_until_it_is_interrupted(config: Path) -> None:
     assert '- recorded: {"content":[{"text":"How many files' in said
     assert "1 diverged, first request 1 in message 1 (turn 1)" in said
     assert "\x1b" not in said
+
+
+def test_what_is_asked_of_the_console(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def send(_api: object, body: dict[str, object], _output: object) -> bool:
+        asked.append(body)
+        return True
+
+    module = sys.modules[replay.__module__]
+    monkeypatch.setattr(module, "send", send)
+    monkeypatch.setattr(module, "console_at", lambda *_: nullcontext())
+    url, ca = "https://api.example/v2", tmp_path / "ca.pem"
+    ca.write_text("-----BEGIN CERTIFICATE-----\n")
+    how = ("--send", "--to", url, "--ca", str(ca), "--credential", "key", "--from", "tickets",
+           "--turns", "3-7")  # fmt: skip
+    assert run(config, SESSION, *how).exit_code == 0
+    assert asked == [{
+        "session": SESSION, "principal": None, "to": url, "from": "tickets", "first": 3, "last": 7,
+        "betas": "", "reason": "", "credential": "key", "ca": ca.read_text(),
+    }]  # fmt: skip
+    for wrong in ("-----BEGIN PRIVATE KEY-----", "ä", "x" * 40_000):
+        ca.write_text(wrong)
+        assert run(config, SESSION, *how).exit_code == 2
+    assert len(asked) == 1

@@ -18,7 +18,8 @@ from tests.support.recorded import START
 
 TOTALS = Totals(
     session_id=None, principal=None, subject=None, groups=(), client="", started_at=START,
-    ended_at=START, runs=1, exchanges=1, turns=1, outside=0, tool_calls=0, refused=0,
+    ended_at=START, runs=1, exchanges=1, turns=1, outside=0, statements=0,
+    tool_calls=0, refused=0,
     input_tokens=0, output_tokens=0, cache_read_tokens=0, cache_write_tokens=0,
 )  # fmt: skip
 EXCHANGE = Exchange(

@@ -7,13 +7,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
 
 from proctor.audit.store import Store
 from proctor.cli import make_app
 from proctor.errors import ProctorError
+from proctor.evidence import cosigned, sealer
 from proctor.evidence.keys import origin_of_keys, read_trail
-from proctor.tlog.note import VerifierKey
+from proctor.evidence.statement import Statement
+from proctor.tlog.cosignature import Cosigner
+from proctor.tlog.note import VerifierKey, parse_note
 from tests.support.tampering import make
 
 
@@ -39,8 +43,8 @@ def test_a_whole_record(record: Path, key: str, tmp_path: Path) -> None:
     for given in (key, tmp_path / "key"):
         done = run(record, "--key", given, "--strict", "--format", "table")
         assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "whole")
-    said = json.loads(run(record, "--key", key, "--quick").stdout)
-    assert (said["whole"], said["quick"], said["findings"]) == (True, True, [])
+    said = json.loads(run(record, "--key", key, "--full").stdout)
+    assert (said["whole"], said["full"], said["findings"]) == (True, True, [])
     rows = list(csv.DictReader(io.StringIO(run(record, "--format", "csv").stdout)))
     assert [row["writer"] for row in rows] == ["w0", "w1"]
 
@@ -98,3 +102,39 @@ def test_wrong_use(record: Path, key: str, tmp_path: Path, arguments: list[str],
 
 def test_help_has_an_example() -> None:
     assert "proctor verify recordings --key record-key.vkey" in run("--help").output
+
+
+def test_cosignatures_that_are_missing_are_a_problem(
+    record: Path, key: str, tmp_path: Path
+) -> None:
+    witness = Cosigner("witness.example/w1", Ed25519PrivateKey.from_private_bytes(b"w" * 32))
+    vkey = tmp_path / "witness.vkey"
+    vkey.write_text(f"{witness.public}\n")
+    done = run(record, "--key", key, "--cosigned", "1", "--witness-key", vkey, "--format", "table")
+    assert done.exit_code == 1
+    assert "[cosignatures-missing]" in done.stdout
+    assert "expected: 1 of witness.example/w1, of" in done.stdout
+    assert "found: none; enough of the first 0" in done.stdout
+    copy = tmp_path / "copy"
+    shutil.copytree(record, copy)
+    for folder in copy.glob("writers/w*"):
+        note = parse_note(json.loads((folder / sealer.NAME).read_bytes().split(b"\n")[-2]))
+        said = Statement.parse(note.text)
+        found = cosigned.Cosigned(
+            checkpoint=cosigned.text_hash(note.text), origin=said.origin, size=said.size,
+            at="2026-11-22T14:00:00Z", line=witness.sign(note.text, 1).line(),
+        )  # fmt: skip
+        cosigned.keep(folder, found)
+    assert run(copy, "--key", key, "--cosigned", "1", "--witness-key", vkey).exit_code == 0
+
+
+@pytest.mark.parametrize("given", [("--cosigned", "1"), ("--cosigned", "2", "KEY"), ("KEY",)])
+def test_witnesses_that_could_never_be_enough(
+    record: Path, tmp_path: Path, given: tuple[str, ...]
+) -> None:
+    witness = Cosigner("witness.example/w1", Ed25519PrivateKey.generate())
+    vkey = tmp_path / "witness.vkey"
+    vkey.write_text(str(witness.public))
+    asked = [each for word in given for each in
+             (["--witness-key", str(vkey)] if word == "KEY" else [word])]  # fmt: skip
+    assert run(record, *asked).exit_code == 2

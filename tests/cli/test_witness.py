@@ -14,6 +14,7 @@ from proctor.cli import make_app
 from proctor.errors import ClientError, ConfigurationError
 from proctor.tlog.cosignature import CosignerKey, parse_lines
 from proctor.witness.settings import load
+from tests.support.held import eventually
 from tests.support.logs import ORIGIN, Log
 
 APP = make_app(only="witness")
@@ -89,7 +90,6 @@ def test_a_key_that_is_not_there(config: Path) -> None:
 
 
 def test_a_process_that_answers_until_it_is_told_to_end(config: Path) -> None:
-    run("log", "add", str(LOG.key), "--config", str(config))
     command = [sys.executable, "-c", MAIN, "witness", "run", "--config", str(config)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ, text=True
@@ -97,7 +97,14 @@ def test_a_process_that_answers_until_it_is_told_to_end(config: Path) -> None:
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("Listening on ").strip()
         request = LOG.request(0, None, "time 2026-11-22T14:00:00Z")
-        answer = httpx.post(f"{url}/add-checkpoint", content=str(request), trust_env=False)
+
+        def ask() -> httpx.Response:
+            return httpx.post(f"{url}/add-checkpoint", content=str(request), trust_env=False)
+
+        assert ask().status_code == 404
+        # It is told of a log while it runs.
+        run("log", "add", str(LOG.key), "--config", str(config))
+        answer = eventually(lambda: found if (found := ask()).status_code != 404 else None)
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=20)
     assert process.returncode == 0, said

@@ -6,7 +6,7 @@ import functools
 import html
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from proctor.approval.model import (
     Reviewer,
 )
 from proctor.approval.settings import RolesSettings
+from proctor.budgets.settings import BudgetSettings
 from proctor.console.house import House
 from proctor.console.pages import routes
 from proctor.console.rendering import page
@@ -149,6 +150,7 @@ class Stand:
     pins: Pins | None = None
     upkeep: Any = None
     rules: Path | None = None
+    budgets: Sequence[BudgetSettings] = ()
 
     async def still(self) -> bool:
         return self.signed_in
@@ -170,6 +172,7 @@ class Stand:
             pins=self.pins,
             upkeep=self.upkeep,
             rules=self.rules,
+            budgets=self.budgets,
         )
 
     def app(self) -> Starlette:

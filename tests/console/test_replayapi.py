@@ -18,12 +18,24 @@ from proctor.console.readings import Readings
 from proctor.console.replayapi import ReplayApi
 from proctor.errors import ProctorError
 from proctor.replay.places import Place
-from proctor.replay.plan import Plan
+from proctor.replay.plan import Direct, Plan
 from proctor.replay.sending import Job, Replayer
 from tests.console.samples import BOB, CAROL
 from tests.console.stand import Stand
+from tests.replay.test_plan import THERE
 from tests.support.parts import ALICE
 from tests.support.recorded import SESSION, others, record, story
+
+
+@dataclass
+class Aims:
+    """Finds every URL."""
+
+    aimed: list[tuple[str, str, str]] = field(default_factory=list)
+
+    async def aim(self, url: str, credential: str, ca: str) -> Direct:
+        self.aimed.append((url, credential, ca))
+        return replace(THERE, url=url, credential=credential, ca=ca)
 
 
 @dataclass
@@ -31,9 +43,13 @@ class Remembers:
     """A replayer that sends nothing."""
 
     places: dict[str, Place] = field(
-        default_factory=lambda: {"claude": Place(address="x:1", upstream="https://api.example")}
+        default_factory=lambda: {
+            "claude": Place(address="x:1", upstream="https://api.example"),
+            "tickets": Place(address="x:2", upstream="https://t.example", speaks="http"),
+        }
     )
     plans: list[tuple[Plan, str]] = field(default_factory=list)
+    straight: Aims = field(default_factory=Aims)
 
     async def start(self, plan: Plan, reviewer: Reviewer, reason: str, policy: str) -> Job:
         assert policy
@@ -95,6 +111,24 @@ def test_what_is_planned(recordings: Path) -> None:
     assert found.json()["digest"] == plan.digest
 
 
+def test_a_url(recordings: Path) -> None:
+    url = "https://api.example/v2"
+    found, kept = post(recordings, MINE | {"to": url, "credential": "key", "ca": "PEM", "last": 1})
+    assert found.status_code == 201
+    assert kept.straight.aimed == [(url, "key", "PEM")]
+    ((plan, _),) = kept.plans
+    assert plan.direct is not None
+    assert (plan.listener, plan.upstream, plan.direct.credential) == ("replay", url, "key")
+    assert found.json()["to"] == url
+
+
+def test_a_listener_of_an_api_gets_what_came_through_it(recordings: Path) -> None:
+    for body in (MINE | {"to": "tickets"}, MINE | {"from": "tickets"}):
+        found, kept = post(recordings, body)
+        assert (found.json()["code"], kept.plans) == ("replay-nothing", [])
+        assert found.json()["got"] == "no request through that listener"
+
+
 def test_what_was_refused_or_not_recorded_is_left_out(recordings: Path) -> None:
     _, kept = post(recordings, MINE)
     assert [each.turn for each in kept.plans[0][0].requests] == [1, 2, 3, 4, 6, 7]
@@ -109,6 +143,8 @@ def test_what_was_refused_or_not_recorded_is_left_out(recordings: Path) -> None:
         (MINE | {"first": "1"}, "body-invalid"),
         (MINE | {"more": 1}, "body-invalid"),
         (MINE | {"session": "nope"}, "session-unknown"),
+        (MINE | {"credential": "key"}, "body-invalid"),
+        (MINE | {"ca": "PEM"}, "body-invalid"),
         ({"session": SESSION, "to": "claude"}, "session-ambiguous"),
         (MINE | {"first": 5, "last": 5}, "replay-nothing"),
         (MINE | {"betas": "a b"}, "replay-betas"),

@@ -64,7 +64,7 @@ def test_kinds(data: dict[str, Any], kind: Kind, sources: list[str]) -> None:
         ({"user": "u", "password": ENV, "scheme": "Bearer"}, ("wrong-value", "scheme")),
         ({"aws": AWS, "value": ENV}, ("wrong-value", "value")),
         ({"oauth": OAUTH, "key": "k.pem"}, ("wrong-value", "key")),
-        ({"user": "a:b", "password": ENV}, ("value_error", "user")),
+        ({"user": "a\tb", "password": ENV}, ("value_error", "user")),
         ({"query": "a b", "value": ENV}, ("value_error", "query")),
         ({"header": "host", "value": ENV}, ("value_error", "header")),
         ({"user": "u", "password": "secret"}, ("secret-source", "password")),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from proctor.approval.model import Reviewer, State
 from tests.console.samples import (
@@ -248,20 +248,23 @@ def test_what_was_typed_is_kept(console: Console) -> None:
 def test_choosing_again_what_is_shown_takes_nothing_away(console: Console) -> None:
     page = console.open()
     expect(page.locator("#card")).to_have_attribute("data-id", TWO)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request))  # noqa: PLW0108 - it marks this
     page.locator("#reason").fill("I wonder")
     page.locator(f"#row-{TWO}").click()
     console.stand.desk.put(approval(asking("Bash", "shred -u keys", number=7), 7, ago=-1))
     expect(page.locator("#count")).to_have_text("6")
-    assert [url for url in asked if "/approvals/" in url and "/inbox" not in url] == [
-        f"{console.address}/approvals/{TWO}"  # whether it has changed, when something else has
-    ]
+    cards = [each for each in asked if "/approvals/" in each.url and "/inbox" not in each.url]
+    assert [each.url for each in cards if "hx-target" in each.headers] == []  # to be put there
+    # Whether it has changed, when something else has, or when the stream of changes begins.
+    assert {each.url for each in cards} == {f"{console.address}/approvals/{TWO}"}
     expect(page.locator("#reason")).to_have_value("I wonder")
     page.locator(f"#row-{FIRST}").click()
     expect(page.locator("#card")).to_have_attribute("data-id", FIRST)
     page.locator(f"#row-{TWO}").click()
     expect(page.locator("#card")).to_have_attribute("data-id", TWO)
+    put = [each.url for each in asked if "hx-target" in each.headers and "/approvals/" in each.url]
+    assert put == [f"{console.address}/approvals/{name}" for name in (FIRST, TWO)]
 
 
 def test_grant_reveal_and_glass_by_mouse(console: Console) -> None:

@@ -26,7 +26,7 @@ def test_the_demo_does_what_it_says(client: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=180,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "NO " not in done.stdout

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.held import Answer, House, eventually, housed, well
+from tests.support.held import Answer, House, eventually, fresh, housed, well
 from tests.support.recorded import answer, text
 from tests.support.scripted import Conversation
 
@@ -118,6 +118,62 @@ def test_an_approval_is_for_one_time_and_one_plan(house: House, session: str) ->
     assert bodies(house) == [asked("one")]
 
 
+def test_to_a_url_nothing_of_the_gateway_s_is_put_in(house: House, session: str) -> None:
+    url = f"http://127.0.0.1:{house.model.port}/base"
+    job = start(house, session, to=url).body
+    assert (job["stage"], job["to"], job["upstream"]) == ("waiting", url, url)
+    shown = json.dumps(house.get(job["id"])["card"])
+    assert f"{url}, through no listener" in shown
+    assert bodies(house) == []
+    assert house.vote(job["id"], house.person("bob")).body["state"] == "approved"
+    done = ended(house, job["id"])
+    assert (done["stage"], [each["differs"] for each in done["results"]]) == (
+        "done", [["text"], ["text"]],
+    )  # fmt: skip
+    for request in house.model.requests:
+        assert request.startswith(b"POST /base/v1/messages?beta=true HTTP/1.1\r\n")
+        head = request.partition(b"\r\n\r\n")[0].lower()
+        assert b"authorization" not in head
+        assert session.encode() not in head
+    assert bodies(house) == [asked("one"), asked("two")]
+
+
+def test_what_was_asked_of_an_api_is_held_by_the_rules_again(house: House) -> None:
+    name, path = str(uuid.uuid4()), f"{fresh()}?x=1"
+    waiting = house.sending(
+        path, body=b'{"n":1}', X_Claude_Code_Session_Id=name, content_type="application/json"
+    )
+    bare = path.partition("?")[0]
+    assert house.vote(house.held(bare)["id"], house.person("bob")).status == 200
+    assert waiting.result().status_code == 200
+    before = house.reached(path)
+    url = f"http://127.0.0.1:{house.things.port}"
+    body = {"session": name, "to": url, "from": "things"}
+    nowhere = house.api("POST", "replays", carol(house), body | {"to": f"{url}/elsewhere"})
+    assert (nowhere.status, nowhere.code) == (451, "policy-denied")  # no rule allows that path
+    job = house.api("POST", "replays", carol(house), body).body
+    assert job["stage"] == "waiting", job
+    found = house.get(job["id"])
+    assert [each["rule_id"] for each in found["terms"]] == ["replay", "held"]
+    assert house.reached(path) == before
+    assert house.vote(job["id"], house.person("bob")).body["state"] == "approved"
+    done = ended(house, job["id"])
+    (result,) = done["results"]
+    assert (done["stage"], result["method"], result["path"], result["differs"]) == (
+        "done", "POST", path, [],
+    )  # fmt: skip
+    assert house.reached(path) == before + 1
+    assert house.things.requests[-1].endswith(b'\r\n\r\n{"n":1}')
+    # Through a listener, the listener holds it: carol's own request, for somebody else to approve.
+    job = house.api("POST", "replays", carol(house), {"session": name, "to": "things"}).body
+    assert house.vote(job["id"], house.person("bob")).body["state"] == "approved"
+    held = house.held(bare, beside=(job["id"],))
+    assert held["subject"] == "carol"
+    assert house.vote(held["id"], house.person("bob")).status == 200
+    assert ended(house, job["id"])["stage"] == "done"
+    assert house.reached(path) == before + 2
+
+
 def test_no_is_no(house: House, session: str) -> None:
     job = start(house, session).body
     house.end(job["id"])
@@ -149,8 +205,12 @@ def test_who_may_not_ask(house: House, session: str) -> None:
 @pytest.mark.parametrize(
     ("more", "code"),
     [
-        ({"to": "things"}, "replay-listener"),
-        ({"to": "http://127.0.0.1:1"}, "replay-listener"),
+        ({"to": "things"}, "replay-nothing"),  # nothing of this session came through it
+        ({"to": "elsewhere"}, "replay-listener"),
+        ({"to": "http://192.0.2.1"}, "replay-url"),
+        ({"to": "https://169.254.169.254/latest"}, "replay-address"),
+        ({"to": "https://127.0.0.1:1", "ca": "no"}, "replay-ca"),
+        ({"to": "http://127.0.0.1:1", "credential": "key"}, "replay-credential"),
         ({"first": 5, "last": 9}, "replay-nothing"),
         ({"betas": "x\r\nx-api-key: y"}, "replay-betas"),
         ({"session": ""}, "body-invalid"),

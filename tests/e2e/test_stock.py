@@ -1,6 +1,7 @@
 """The suite under stock mitmdump, as a process: works, and stays shut whatever becomes of it."""
 
 import os
+import re
 import signal
 import socket
 import threading
@@ -8,16 +9,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
+from proctor.testing.ports import free_ports
 from proctor.testing.service import Fault
 from proctor.testing.standin import KEY, StandIn, serving
+from tests.postgres.conftest import postgres15
+from tests.postgres.server import ORDERS_APP, PASSWORDS, Server
 from tests.support.installation import Installation
 from tests.support.origin import Origin
 from tests.support.stock import BODY, Stock, script, start, stopped_at_end
 
+__all__ = ["postgres15"]
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
+SQL_RULES = """\
+rules:
+  - {id: sql, on: sql.statement, then: allow}
+  - id: no-drops
+    on: sql.statement
+    when: '"DROP" in sql.verbs'
+    then: deny
+    reason: Nothing is dropped here.
+"""
 TAKES = "proctor takes traffic"
 
 
@@ -249,3 +265,40 @@ def test_sighup_reads_the_rules_again(installed: Installation, tmp_path: Path) -
         stock.process.send_signal(signal.SIGHUP)
         stock.wait_for("rules are broken", since=at)
         assert stock.ask(installed.token()).status_code == 200
+
+
+LISTENER = """\
+  - {name: shop, kind: postgres, listen: 127.0.0.1:%d, upstream: 127.0.0.1:%d,
+     credential: weak, unknown_functions: allow}
+identity:
+"""
+CREDENTIAL = """\
+credentials:
+  - {name: weak, user: orders_app, password: {env: SHOP_PASSWORD}}
+"""
+
+
+def test_a_database_is_guarded_too(
+    installed: Installation, tmp_path: Path, postgres15: Server
+) -> None:
+    (door,) = free_ports(1)
+    text = installed.config.read_text()
+    text = text.replace("identity:\n", LISTENER % (door, postgres15.port), 1)
+    text = re.sub(r"redaction: .*", "redaction: {profile: none}", text)
+    installed.config.write_text(text.replace("credentials:\n", CREDENTIAL, 1))
+    (installed.folder / "rules/sql.yaml").write_text(SQL_RULES)
+    env = {"SHOP_PASSWORD": PASSWORDS[ORDERS_APP]}
+    to = f"host=127.0.0.1 port={door} user=alice dbname=postgres"
+    with stopped_at_end(start(installed, home=tmp_path / "home", env=env)) as stock:
+        stock.wait_for(TAKES)
+        with psycopg.connect(to, password=installed.token(), autocommit=True) as connection:
+            assert connection.execute("SELECT current_user").fetchone() == (ORDERS_APP,)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="Nothing is dropped"):
+                connection.execute("DROP TABLE nowhere")
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(to, password="not-a-token")
+        assert stock.ask(installed.token()).status_code == 200
+    assert stock.process.returncode == 0, stock.said
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", door), timeout=5).close()
+    assert PASSWORDS[ORDERS_APP] not in stock.said

@@ -81,8 +81,11 @@ def running(
             stock.wait_for("proctor takes traffic")
             shown = re.search(r"(http://127\.0\.0\.1:\d+/)\?token=(\w+)", stock.said)
             assert shown, stock.said
+            # mitmweb may end a connection that was left open just as the next request comes.
             with httpx.Client(
-                base_url=shown[1], headers={"authorization": f"Bearer {shown[2]}"}
+                base_url=shown[1],
+                headers={"authorization": f"Bearer {shown[2]}"},
+                limits=httpx.Limits(max_keepalive_connections=0),
             ) as api:
                 # mitmweb takes a change only if the same number comes in a cookie and a header
                 api.headers["x-xsrftoken"] = "00" * 16

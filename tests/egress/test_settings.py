@@ -162,3 +162,36 @@ def test_a_route_in_the_clear_is_on_this_machine_or_meant() -> None:
         route(upstream="http://mcp.internal/mcp")
     assert code_of(caught.value) == "plaintext-upstream"
     assert route(upstream="http://mcp.internal/mcp", upstream_plaintext=True).upstream_plaintext
+
+
+@pytest.mark.parametrize("speaks", ["http", "mcp", "anthropic", "tunnel"])
+def test_a_websocket_is_opened_by_http(speaks: str) -> None:
+    assert destination().websocket is False
+    if speaks == "http":
+        assert destination(speaks=speaks, websocket=True).websocket
+        assert route(speaks=speaks, websocket=True).websocket
+        return
+    with pytest.raises(ValidationError) as caught:
+        destination(speaks=speaks, websocket=True)
+    assert code_of(caught.value) == "wrong-value"
+
+
+@pytest.mark.parametrize("speaks", ["git", "http", "mcp"])
+def test_what_holds_for_a_git_server_is_said_of_one(speaks: str) -> None:
+    own = {"secret_paths": ("**/.env",), "scan": {"fetch": "off"}}
+    if speaks == "git":
+        for made in (destination(speaks=speaks, git=own), route(speaks=speaks, git=own)):
+            assert made.git is not None
+            assert made.git.secret_paths == ("**/.env",)
+            assert (made.git.scan.fetch, made.git.scan.push) == ("off", "secrets")
+        assert destination(speaks=speaks).git is None
+        return
+    with pytest.raises(ValidationError) as caught:
+        destination(speaks=speaks, git=own)
+    assert code_of(caught.value) == "wrong-value"
+
+
+@pytest.mark.parametrize("own", [{"secret_paths": ("",)}, {"scan": {"fetch": "pii"}}, {"x": 1}])
+def test_what_is_said_of_a_git_server_is_known(own: object) -> None:
+    with pytest.raises(ValidationError):
+        destination(speaks="git", git=own)

@@ -156,3 +156,29 @@ def test_routes_speak_for_themselves() -> None:
     assert not targets.speak("mcp")
     found = [targets.on_path(path) for path in ("/jira", "/a/Wiki")]
     assert [each.speaks for each in found if each] == ["mcp", "http"]
+
+
+def test_who_is_vouched_for() -> None:
+    def said(targets: Targets) -> list[bool]:
+        return [each.trusted for each in targets]
+
+    upstream = "https://api.example"
+    assert said(reverse(upstream=upstream, speaks="http")) == [True]
+    assert said(reverse(upstream=upstream, speaks="mcp")) == [False]
+    assert said(reverse(upstream=upstream, speaks="mcp", trusted=True)) == [True]
+    assert said(reverse(upstream=upstream, speaks="http", trusted=False)) == [False]
+    routes = (
+        {"path": "/a", "upstream": upstream},
+        {"path": "/b", "upstream": upstream, "trusted": True},
+        {"path": "/c", "upstream": upstream, "speaks": "http"},
+        {"path": "/d", "upstream": upstream, "speaks": "http", "trusted": False},
+    )
+    assert said(reverse(routes=routes, speaks="mcp")) == [False, True, True, False]
+    assert said(forward({"host": "b.example", "trusted": True}, {"host": "a.example"})) == [
+        True,
+        False,
+    ]
+    with pytest.raises(ValueError, match="Say `trusted` of each"):
+        reverse(routes=routes, speaks="mcp", trusted=True)
+    with pytest.raises(ValueError, match="A forward listener has no `trusted`"):
+        forward({"host": "a.example"}, trusted=True)

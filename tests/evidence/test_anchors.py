@@ -1,6 +1,7 @@
 """Checkpoints on their way to places outside: the newest only, again and again, alarms once."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from proctor.tlog.cosignature import Cosigner
 from proctor.tlog.note import Note
 from proctor.witness.app import serve
 from proctor.witness.kept import Kept
-from proctor.witness.settings import WitnessSettings
+from proctor.witness.watch import LogsWatch
 from proctor.witness.witness import Witness
 from tests.support.logs import ORIGIN, Log
 
@@ -250,22 +251,22 @@ def test_a_configuration_with_a_real_witness_and_a_folder(tmp_path: Path) -> Non
     (writers / "w0").mkdir(parents=True)
     worm.mkdir()
     write_leaves(writers / "w0", 0, LOG.array)
-    settings = WitnessSettings.model_validate(
-        {
-            "name": cosigner.name,
-            "listen": "127.0.0.1:0",
-            "tls": {"cert": str(files.cert), "key": str(files.key)},
-            "key": "k.pem",
-            "state": "state",
-            "logs": (str(LOG.key),),
-        }
-    )
+    said = {
+        "name": cosigner.name,
+        "listen": "127.0.0.1:0",
+        "tls": {"cert": str(files.cert), "key": str(files.key)},
+        "key": "k.pem",
+        "state": "state",
+        "logs": [str(LOG.key)],
+    }
+    (tmp_path / "witness.yaml").write_text(json.dumps(said))  # JSON is YAML
+    watch = LogsWatch(tmp_path / "witness.yaml")
 
     async def go() -> None:
         with Kept(tmp_path / "state", cosigner.public) as kept:
-            witness = Witness(kept, cosigner, keys_for=settings.keys_for, clock=lambda: NOW)
+            witness = Witness(kept, cosigner, keys_for=watch.keys_for, clock=lambda: NOW)
             found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-            server = spawn(serve(settings, witness, found.set_result), name="witness")
+            server = spawn(serve(watch, witness, found.set_result), name="witness")
             wired = Wired(
                 [
                     AnchorSettings.model_validate(

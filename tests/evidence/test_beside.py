@@ -1,6 +1,7 @@
 """What lies beside the record goes with an erasure."""
 
 import asyncio
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -13,6 +14,12 @@ from proctor.approval.notify.outbox import Letter, Outbox
 from proctor.approval.sqlite import SqliteStore
 from proctor.evidence.beside import Beside, nothing
 from proctor.evidence.holds import Subject
+from proctor.model import SqlFields
+from proctor.novelty.file import NAME as HABITS
+from proctor.novelty.file import Key, NoveltyFile
+from proctor.novelty.settings import NoveltySettings
+from proctor.novelty.usual import seen
+from proctor.runs import open_met
 from tests.approval.samples import NOW, asking, pending
 
 SECRET = "the-very-secret-place"
@@ -20,6 +27,35 @@ SECRET = "the-very-secret-place"
 
 def _given(letters: list[Letter], _: int) -> tuple[int, list[Letter]]:
     return 1, letters
+
+
+def test_habits_go_with_the_principal_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    store, path = SqliteStore(tmp_path / "approvals.db"), tmp_path / HABITS
+    habits = NoveltyFile(path, NoveltySettings())
+    ran = seen(SqlFields(tables=("public.orders",), fingerprint="a1"), (), 3, NOW)
+    keys = (Key("h", "i#bot", "db/orders"), Key("i#bob", "i#bob", "db/orders"))
+    habits.add([(key, ran) for key in keys], NOW)
+    beside = Beside(approvals=store, state=tmp_path, clock=lambda: NOW, shared=True)
+    asyncio.run(beside.erase(Subject(principal="i#bot", session="s1"), []))
+    assert {each["person"] for each in habits.people()} == {"h", "i#bob"}
+    asyncio.run(beside.erase(Subject(principal="i#bot"), []))
+    assert {each["person"] for each in habits.people()} == {"i#bob"}
+    habits.close()
+    store.close()
+
+
+def test_what_was_met_goes_with_the_principal_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    store, now = SqliteStore(tmp_path / "approvals.db"), NOW.timestamp()
+    with closing(open_met(tmp_path)) as met:
+        met.add("i#bot", ["API_KEY"], 0.9, now)
+        beside = Beside(approvals=store, state=tmp_path, clock=lambda: NOW, shared=True)
+        asyncio.run(beside.erase(Subject(principal="i#bot", session="s1"), []))
+        assert met.read("i#bot", now) is not None
+        asyncio.run(beside.erase(Subject(principal="i#bot"), []))
+        assert met.read("i#bot", now) is None
+    store.close()
 
 
 def test_cards_messages_and_values_go(tmp_path: Path) -> None:

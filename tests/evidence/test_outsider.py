@@ -117,7 +117,7 @@ def test_a_backup_and_bundles(tmp_path: Path) -> None:
     for name, choice in (
         ("all", Choice()),
         ("one", Choice(session="s1")),
-        ("no", Choice(session="x")),
+        ("no", Choice(since=datetime(2100, 1, 1, tzinfo=UTC))),
     ):
         made = write_bundle(
             record, tmp_path / name, choice, now, key=signs, put_on_record=lambda _: None

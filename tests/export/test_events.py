@@ -61,8 +61,29 @@ def test_outcomes_of_flows() -> None:
 
 
 def test_what_has_no_view_is_an_event_and_not_lost() -> None:
-    (found,) = events("st", envelope("statement"), ALL)
-    assert (found.view, found.data["kind"]) == ("events", "statement")
+    (found,) = events("st", envelope("something.new"), ALL)
+    assert (found.view, found.data["kind"]) == ("events", "something.new")
+
+
+SAID = {"n": 3, "database": "shop", "verbs": ["SELECT"], "tables": ["public.orders"]}
+
+
+def test_a_statement_is_told_of_when_it_has_ended() -> None:
+    began = envelope("statement", decisions=[decision()], findings=[FOUND], **SAID)
+    assert [event.view for event in events("st", began, ALL)] == ["findings", "decisions"]
+    ended = {**began, "kind": "statement.end", "seq": 8, "rows": 2, "error": None}
+    (found,) = events("st", ended, ALL)
+    assert (found.id, found.view, found.action) == ("st/w0/8", "statements", "sql.statement")
+    assert (found.outcome, found.data["rows"], found.data["verbs"]) == ("allow", 2, ["SELECT"])
+    assert found.as_json()["resource"] == "claude/shop"
+    (failed,) = events("st", {**ended, "error": "42703: no"}, ALL)
+    assert (failed.outcome, failed.reason) == ("error", "42703: no")
+
+
+def test_a_statement_that_was_refused_is_told_of_at_once() -> None:
+    given = envelope("statement", verdict="deny", reason="No.", error="x: No.", **SAID)
+    (found,) = events("st", given, ALL)
+    assert (found.view, found.outcome, found.reason) == ("statements", "deny", "No.")
 
 
 def test_an_event_without_a_principal() -> None:

@@ -170,3 +170,47 @@ def test_whatever_a_client_calls_itself(name: str, session: str, tokens: int) ->
     clean = json.loads(json.dumps(given).encode())
     found = spans(traces, clean) + traces.ended(None)
     assert len(parsed(found).resource_spans[0].scope_spans[0].spans) == 3
+
+
+SAID = {"n": 3, "database": "shop", "verbs": ["SELECT"], "tables": ["public.orders"], "rows": 2,
+        "response_bytes": 9, "started_at": "2026-01-02T03:04:59Z"}  # fmt: skip
+SQL = {"sql": "SELECT $1", "parameters": '["a", null]', "result": "{}"}
+
+
+def statement(*, content: bool = False, **more: Any) -> Any:
+    traces = Traces(store="store", content=content)
+    given_ = envelope("statement.end", **{**SESSION, **SAID, **more})
+    (event,) = traces.events(given_)
+    (resource,) = parsed([traces.span(event, SQL)]).resource_spans
+    return resource.scope_spans[0].spans[0]
+
+
+def test_a_statement_is_a_span_of_the_conventions() -> None:
+    span = statement()
+    found = attributes(span)
+    assert (span.name, span.kind) == ("SELECT public.orders", 3)
+    assert span.end_time_unix_nano > span.start_time_unix_nano
+    assert {name: value for name, value in found.items() if name.startswith("db.")} == {
+        "db.system.name": "postgresql",
+        "db.namespace": "shop",
+        "db.operation.name": "SELECT",
+        "db.collection.name": "public.orders",
+        "db.query.summary": "SELECT public.orders",
+        "db.response.returned_rows": 2,
+    }
+
+
+def test_a_statements_text_is_there_where_content_is() -> None:
+    found = attributes(statement(content=True))
+    assert (found["db.query.text"], found["db.query.parameter.0"]) == ("SELECT $1", "a")
+    assert "db.query.parameter.1" not in found
+
+
+def test_a_statement_that_failed() -> None:
+    found = attributes(statement(error="42703: no", rows=0))
+    assert (found["error.type"], found["db.response.status_code"]) == ("42703", "42703")
+    assert attributes(statement(verdict="deny", error="x: no"))["error.type"] == "denied"
+    assert attributes(statement(error="thrown away"))["error.type"] == "_OTHER"
+    # What was written was not returned.
+    written = attributes(statement(verbs=["INSERT"], rows=5, response_bytes=0))
+    assert "db.response.returned_rows" not in written

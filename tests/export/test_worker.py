@@ -421,6 +421,8 @@ def test_traces_get_their_root_when_the_session_has_ended(path: Path) -> None:
             running = exports(path, settings(f"{origin}/v1/traces", format="otlp"))
             await running.start()
             await until(lambda: all_sent(cursors.read(path, "siem")) and len(came) == 2)
+            # What has come is known to have come a moment later; until then it would come again.
+            await until(lambda: cursors.read(path, "siem").open == {})
             await running.close()
         async with serve(take) as origin:
             clock = Clock(later())

@@ -38,6 +38,7 @@ from proctor.policy.engine import Policy, Spoken, load_policy
 from proctor.policy.expression import compile_condition
 from proctor.policy.features import Features
 from proctor.policy.recorded import NOT_LOOKED, Recorded
+from proctor.postgres import weighing
 from tests.support.judged import rules
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -291,9 +292,11 @@ def test_arguments_of_mcp_calls_count(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_what_no_rule_decided_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rule", [module.FIXED, module.FUNCTION])
+def test_what_no_rule_decided_stays(tmp_path: Path, rule: str) -> None:
+    assert module.FUNCTION == weighing.UNKNOWN
     judge = Judge(policy(tmp_path, ALLOW))
-    tally = run_over([bash("ls", verdict="hold", rule=module.FIXED)], judge, None)
+    tally = run_over([bash("ls", verdict="hold", rule=rule)], judge, None)
     assert tally.changes == {("llm.tool_use", Change.SAME): 1}
     assert (tally.fixed, len(tally.asks)) == (1, 1)
 

@@ -91,6 +91,16 @@ def test_there_and_back() -> None:
     )
 
 
+def test_what_has_reached_the_run_and_what_came_of_it() -> None:
+    run = replace(RUN, exposed=("PASSWORD",), suspicious=0.9)
+    acts = (ruling(action(budget={"day": 0.5})), ruling(action(tainted=True)))
+    kept = casefile.read(written(ALICE, run, "", SEEN, acts))
+    assert kept is not None
+    assert (kept.exposed, kept.suspicious) == (("PASSWORD",), 0.9)
+    assert kept.tainted == (False, True)
+    assert kept.budget == {"day": 0.5}
+
+
 def test_what_stays_the_same_is_cut_off() -> None:
     one = casefile.write(ALICE, RUN, "/r", SEEN, (ruling(action()),))
     other = casefile.write(ALICE, replace(RUN, turns=4), "/r", SEEN, (ruling(action()),))

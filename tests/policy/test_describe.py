@@ -80,8 +80,7 @@ def test_lists_become_tuples() -> None:
         ("action: {kind: llm.request}\ntool: {name: x}", "always empty for llm.request"),
         ("action: {kind: mcp.call}\ntool: {name: x}", "follows from what stands in `mcp`"),
         ("action: {kind: mcp.call}\nllm: {model: x}", "always empty for mcp.call"),
-        ("action: {kind: sql.statement}\nsql: {verbs: [DROP]}", "not available"),
-        ("action: {kind: llm.request}\nbudget: {}", "not available"),
+        ("action: {kind: llm.request}\nnovelty: {table: true}", "always empty for llm.request"),
         ("action: {kind: llm.request}\nfindings: {}", "another type"),
         ("action: {kind: llm.request}\nfindings: [{kind: x}]", "no finding"),
         ("action: {kind: llm.request}\nfindings: [{score: high}]", "another type"),
@@ -129,6 +128,17 @@ def test_what_a_command_line_touches_follows_from_it() -> None:
     tool = described(text % ", paths: [y]").action.tool
     assert tool
     assert (tool.paths, tool.hosts) == (("y",), ("a.test",))
+
+
+def test_a_statement_and_what_is_new_of_it() -> None:
+    action = described(
+        "action: {kind: sql.statement}\n"
+        "sql: {verbs: [SELECT], tables: [public.salaries]}\n"
+        "novelty: {table: true, tables: [public.salaries], volume: 2}"
+    ).action
+    assert action.sql is not None
+    assert action.sql.tables == ("public.salaries",)
+    assert action.novelty == {"table": True, "tables": ("public.salaries",), "volume": 2}
 
 
 def test_a_call_of_an_mcp_server() -> None:

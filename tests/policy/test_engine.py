@@ -457,3 +457,33 @@ def test_calls_are_remembered_only_where_their_input_does_not_matter(tmp_path: P
             assert isinstance(narrow.decide(asked()).verdict, Allow)
             assert isinstance(narrow.decide(asked(n="2")).verdict, Deny)
         assert not narrow._known
+
+
+@pytest.mark.parametrize(
+    "when", ["novelty.table", "novelty.volume > 3.0", '"public.t" in novelty.tables']
+)
+def test_what_is_new_is_asked_anew(tmp_path: Path, when: str) -> None:
+    rule = f"rules: [{{id: new, on: sql.statement, when: '{when}', then: deny}}]"
+    (tmp_path / "a.yaml").write_text(rule)
+    features = Features(kinds=frozenset(ActionKind), unfilled=frozenset())
+    found = load_policy(tmp_path, features=features)
+    assert not found.steady(ActionKind.SQL_STATEMENT)
+    assert found.steady(ActionKind.LLM_REQUEST)
+    assert found.reads(ActionKind.SQL_STATEMENT, "novelty")
+    new = {"table": True, "tables": ["public.t"], "volume": 4.0}
+    said: list[str] = []
+    for novelty in ({}, new):
+        action = Action(
+            kind=ActionKind.SQL_STATEMENT, listener="db", target="db/x", novelty=novelty
+        )
+        principal = Principal(issuer="i", subject="s")
+        decision = found.decide(
+            Case(
+                principal=principal,
+                session=None,
+                action=action,
+                now=datetime(2026, 3, 2, tzinfo=UTC),
+            )
+        )
+        said.append(decision.verdict.rule_id)
+    assert said == ["default", "new"]

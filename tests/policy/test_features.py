@@ -7,7 +7,9 @@ from proctor.policy.features import Features
 def test_features_lack_whole_names() -> None:
     assert not Features().lacks("findings")
     assert Features().lacks("budget.tokens")
-    assert Features().lacks("action.tainted")
+    assert not Features().lacks("action.tainted")
+    assert not Features().lacks("novelty.host")
+    assert Features().lacks("novelty.table")
     assert not Features().lacks("action.kind")
     assert not Features().lacks("http.operation")
 

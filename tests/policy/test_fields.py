@@ -4,23 +4,44 @@ from dataclasses import fields
 
 import pytest
 
-from proctor.model import ActionKind, HttpFields, LlmFields, McpFields, ToolFields
-from proctor.policy.fields import TABLE, empty, fills, nearest
+from proctor.model import (
+    ActionKind,
+    GitFields,
+    HttpFields,
+    LlmFields,
+    McpFields,
+    SqlFields,
+    ToolFields,
+    WsFields,
+)
+from proctor.policy.fields import TABLE, VERBS, empty, fills, nearest
 from proctor.policy.values import getter
+from proctor.sql.reading import read
+from proctor.sql.verbs import KINDS, TRANSACTIONS
 
 
 @pytest.mark.parametrize(
     ("room", "model"),
-    [("http", HttpFields), ("llm", LlmFields), ("tool", ToolFields), ("mcp", McpFields)],
-)
+    [
+        ("http", HttpFields), ("llm", LlmFields), ("tool", ToolFields), ("mcp", McpFields),
+        ("sql", SqlFields), ("git", GitFields), ("ws", WsFields),
+    ],
+)  # fmt: skip
 def test_rooms_are_the_models(room: str, model: type) -> None:
     assert set(TABLE[room].fields or ()) == {field.name for field in fields(model)}
 
 
+def test_verbs_are_those_of_the_parser() -> None:
+    first = {kind.verb for kind in KINDS.values()} | set(TRANSACTIONS.values()) - {"TRANSACTION"}
+    others = ("RESET ALL", "REVOKE a FROM b", "ANALYZE", "MOVE c")
+    first.update(verb for text in others for verb in read(text).statements[0].verbs)
+    assert set(VERBS) == (first | {"UNKNOWN"}) - {"TRANSACTION"}
+
+
 def test_names_are_those_of_the_design() -> None:
     assert list(TABLE) == [
-        *("principal", "session", "action", "http", "llm", "tool", "mcp", "git", "sql"),
-        *("findings", "novelty", "budget", "now"),
+        *("principal", "session", "action", "http", "llm", "tool", "mcp", "git", "ws"),
+        *("sql", "findings", "novelty", "budget", "now"),
     ]
 
 
@@ -28,7 +49,7 @@ def test_empty_values_are_shared_and_stay_empty() -> None:
     assert empty(TABLE["mcp"]) == {
         "server": "", "method": "", "tool": "", "arguments": {}, "uri": "",
     }  # fmt: skip
-    assert getter("git.refs")(None) == []  # type: ignore[arg-type] # no case is asked
+    assert getter("now.hour")(None) == 0  # type: ignore[arg-type] # no case is asked
     assert empty(TABLE["principal"])["token_age"] == 0.0  # type: ignore[index] # a room is a dict
 
 

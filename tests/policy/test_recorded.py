@@ -4,9 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from proctor.model import ActionKind, CredentialSource, LlmFields
+from proctor.model import ActionKind, CredentialSource, Finding, LlmFields, SqlFields
 from proctor.policy.casefile import Kept
-from proctor.policy.recorded import NOT_KEPT, NOT_LOOKED, Line, Texts, cases
+from proctor.policy.recorded import CUT, MAX_LIST, NOT_LOOKED, Line, Texts, cases
+from proctor.policy.recordedfields import NOT_KEPT
+from proctor.postgres import keeping
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SAID = {"verdict": "allow", "rule_id": "yes", "mode": "enforce", "action_digest": "d"}
@@ -155,3 +157,70 @@ def test_without_a_session() -> None:
     (found,) = cases(replace(LINE, session_id=None), Texts())
     assert found.case.session is None
     assert not {"session.turns", "session.repository", "session.id"} & set(found.hidden)
+
+
+STATEMENT: dict[str, Any] = {
+    "listener": "claude",
+    "database": "shop",
+    "fingerprint": "50fde20626009aba",
+    "verbs": ["SELECT"],
+    "tables": ["public.users"],
+    "columns": ["public.users.email"],
+    "functions": ["pg_catalog.lower"],
+    "has_where": True,
+    "read_only": True,
+    "in_transaction": True,
+    "novelty": {"statement": True, "table": False, "tables": ["public.users"], "volume": 2.0,
+                "hour": False, "history": 7, "days": 2, "written": []},
+    "findings": [{"direction": "request", "location": "sql", "entity_type": "EMAIL_ADDRESS",
+                  "detector": "d", "action": "detect", "digest": "x", "score": 0.5}],
+}  # fmt: skip
+
+
+def test_a_statement() -> None:
+    (found,) = cases(line("sql.statement", model=None, statement=STATEMENT), Texts())
+    action = found.case.action
+    assert action.kind is ActionKind.SQL_STATEMENT
+    assert action.sql == SqlFields(
+        database="shop",
+        verbs=("SELECT",),
+        tables=("public.users",),
+        columns=("public.users.email",),
+        functions=("pg_catalog.lower",),
+        has_where=True,
+        read_only=True,
+        in_transaction=True,
+        fingerprint="50fde20626009aba",
+    )
+    assert action.target == "claude/shop SELECT public.users"
+    assert action.novelty["history"] == 7
+    assert "written" not in action.novelty
+    assert found.case.findings == (
+        Finding(type="EMAIL_ADDRESS", location="sql", direction="request", score=0.5),
+    )
+    assert (found.verdict, found.rule_id, found.digest) == ("allow", "yes", "d")
+    # Nothing that the envelope does not say is taken for known.
+    assert set(found.hidden) == {
+        "action.size", "principal.human", "principal.token_age", "session.client",
+        "session.repository", "session.turns", "session.exposed", "session.suspicious", "budget",
+    }  # fmt: skip
+
+
+def test_a_statement_of_which_less_is_known() -> None:
+    long = [f"public.t{number}" for number in range(MAX_LIST)]
+    told = {**STATEMENT, "tables": long, "novelty": None}
+    (found,) = cases(line("sql.statement", session_id=None, statement=told), Texts())
+    assert found.hidden["sql.tables"] == CUT
+    assert {"novelty.table", "novelty.volume"} <= set(found.hidden)
+    assert "session.client" not in found.hidden
+    novelty = {**STATEMENT["novelty"], "tables": long}
+    (found,) = cases(line("sql.statement", statement={**STATEMENT, "novelty": novelty}), Texts())
+    assert found.hidden["novelty.tables"] == CUT
+    assert MAX_LIST == keeping.MAX_LIST
+
+
+def test_a_statement_that_rules_only_watched() -> None:
+    watched = {**SAID, "action_kind": "sql.statement", "mode": "observe",
+               "observed": [{"verdict": "hold", "rule_id": "no", "reason": ""}]}  # fmt: skip
+    (found,) = cases(replace(LINE, decisions=[watched], statement=STATEMENT), Texts())
+    assert (found.verdict, found.rule_id) == ("hold", "no")

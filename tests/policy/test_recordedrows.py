@@ -1,11 +1,13 @@
 """Decisions read from a real store."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from proctor.audit.inquiry import open_record
+from proctor.audit.recorder import Recorder
 from proctor.errors import ClientError, ConfigurationError
 from proctor.model import ActionKind
 from proctor.policy import recordedrows
@@ -125,3 +127,34 @@ def test_what_was_erased_is_not_known(store: Path) -> None:
     with open_record(store) as connection:
         gone = texts_of(connection, {("w0.nothing", "0-2"), ("w0.nothing", "")})
     assert gone == {("w0.nothing", "0-2"): None, ("w0.nothing", ""): b""}
+
+
+def test_statements(tmp_path: Path) -> None:
+    path = tmp_path / "recordings"
+
+    async def main() -> None:
+        recorder = await Recorder.open(path)
+        decision = {"action_kind": "sql.statement", "action_digest": "d", "verdict": "hold",
+                    "rule_id": "drops", "reason": "", "mode": "enforce",
+                    "observed": []}  # fmt: skip
+        said = {
+            "flow_id": "c1", "session_id": "s1", "session_started": None,
+            "principal": "https://idp#alice", "subject": "alice", "groups": ["dev"],
+            "listener": "orders", "database": "shop", "client": "psql", "n": 1,
+            "verbs": ["DROP"], "tables": ["public.orders"], "verdict": "hold", "rule_id": "drops",
+            "policy_version": "v1", "approval_id": "ap_1", "decisions": [decision], "findings": [],
+        }  # fmt: skip
+        seq = await recorder.append("statement", said)
+        await recorder.append("statement.end", {**said, "begin_seq": seq, "decisions": []})
+        # Nobody decided on what could not be read.
+        await recorder.append("statement", {**said, "decisions": [], "verbs": []})
+        await recorder.close()
+
+    asyncio.run(main())
+    (found,) = recorded_cases(path, "c1")
+    assert recorded_session(path, "https://idp#alice", "s1") == [found]
+    assert found.case.action.sql is not None
+    assert found.case.action.sql.tables == ("public.orders",)
+    assert found.case.principal.groups == ("dev",)
+    assert (found.verdict, found.rule_id, found.approval_id) == ("hold", "drops", "ap_1")
+    assert "novelty.table" in found.hidden

@@ -19,22 +19,29 @@ from proctor.model import (
     LlmFields,
     McpFields,
     RecordMode,
+    SqlFields,
     ToolFields,
     Verdict,
 )
 from proctor.policy.engine import Policy, load_policy
-from proctor.policy.features import Features
+from proctor.policy.features import SQL_NOVELTY, Features
 from proctor.policy.fields import FEATURES
 from proctor.policy.review import review
 from proctor.protocols.anthropic.request import parse_request
 from proctor.protocols.anthropic.tools import tool_action
 from proctor.redaction.settings import NAMES
 from proctor.redaction.treatment import PERSONAL
+from proctor.sql.reading import read
 from tests.support.cases import case
 
 SHIPPED = Path(__file__).parents[2] / "rules"
 EXAMPLES = sorted((SHIPPED / "examples").glob("*.yaml"))
 POLICY = load_policy(SHIPPED, features=Features(listeners=frozenset({"claude"})))
+DATABASES = replace(
+    Features(),
+    kinds=Features().kinds | {ActionKind.SQL_STATEMENT, ActionKind.WS_MESSAGE},
+    unfilled=Features().unfilled - SQL_NOVELTY,
+)
 HELLO: dict[str, Any] = {
     "model": "claude-x",
     "max_tokens": 1,
@@ -126,7 +133,7 @@ def test_all_of_them_matter() -> None:
 def test_examples_load_beside_them(tmp_path: Path, example: Path) -> None:
     for file in (*SHIPPED.glob("*.yaml"), example):
         shutil.copy(file, tmp_path)
-    loaded = load_policy(tmp_path, features=Features())
+    loaded = load_policy(tmp_path, features=DATABASES)
     remarks = review(loaded.rules, [ActionKind.LLM_REQUEST])
     assert [remark for remark in remarks if remark.severity == "warning"] == []
 
@@ -213,11 +220,84 @@ def test_the_example_of_mcp_servers(tmp_path: Path, fields: dict[str, Any], rule
     assert rule in rules | {verdict.rule_id}
 
 
-def beside(folder: Path, example: str) -> Policy:
+@pytest.mark.parametrize(
+    ("text", "tables", "rule"),
+    [
+        ("SELECT * FROM users WHERE email = 'x'", ("public.users",), "sql-reading"),
+        ("COPY users TO STDOUT", ("public.users",), "sql-reading"),
+        ("BEGIN", (), "sql-reading"),
+        ("SET search_path = app", (), "sql-reading"),
+        ("INSERT INTO orders VALUES (1)", ("public.orders",), "sql-writing"),
+        ("UPDATE orders SET a = 1 WHERE id = 2", ("public.orders",), "sql-writing"),
+        ("PREPARE p AS DELETE FROM orders WHERE id = $1", ("public.orders",), "sql-writing"),
+        ("EXPLAIN ANALYZE INSERT INTO orders VALUES (1)", ("public.orders",), "sql-writing"),
+        ("SELECT 1 FROM orders FOR UPDATE", ("public.orders",), "sql-writing"),
+        ("INSERT INTO orders SELECT * FROM users", ("public.orders", "public.users"), "default"),
+        ("UPDATE users SET a = 1 WHERE id = 2", ("public.users",), "default"),
+        ("SELECT 1 FROM users FOR UPDATE", ("public.users",), "default"),
+        ("DELETE FROM orders", ("public.orders",), "sql-whole-tables"),
+        ("WITH d AS (DELETE FROM orders RETURNING 1) SELECT * FROM d", ("public.orders",),
+         "sql-whole-tables"),
+        ("EXPLAIN ANALYZE UPDATE orders SET a = 1", ("public.orders",), "sql-whole-tables"),
+        ("TRUNCATE users", ("public.users",), "sql-whole-tables"),
+        ("DROP TABLE orders", ("public.orders",), "sql-schema"),
+        ("CREATE TABLE copied AS SELECT * FROM orders", ("public.orders",), "sql-schema"),
+        ("SELECT * INTO copied FROM orders", ("public.orders",), "sql-schema"),
+        ("GRANT SELECT ON orders TO PUBLIC", ("public.orders",), "sql-no-rights"),
+        ("REVOKE ALL ON orders FROM alice", ("public.orders",), "sql-no-rights"),
+        ("COPY orders TO PROGRAM 'curl x'", ("public.orders",), "sql-no-copy-in"),
+        ("COPY orders FROM STDIN", ("public.orders",), "sql-no-copy-in"),
+        ("SELECT rolpassword FROM pg_authid", ("pg_catalog.pg_authid",), "sql-no-password-hashes"),
+        ("DO 'begin end'", (), "default"),
+        ("CALL p()", (), "default"),
+        ("LOCK TABLE orders", ("public.orders",), "default"),
+        ("NOTIFY x", (), "default"),
+    ],
+)  # fmt: skip
+def test_the_example_of_databases(
+    tmp_path: Path, text: str, tables: tuple[str, ...], rule: str
+) -> None:
+    (statement,) = read(text).statements
+    fields = SqlFields(
+        database="shop",
+        verbs=statement.verbs,
+        tables=tables,
+        has_where=statement.has_where,
+        read_only=statement.read_only,
+    )
+    asked = case(ActionKind.SQL_STATEMENT, http=None, sql=fields)
+    policy = beside(tmp_path, "databases", DATABASES)
+    verdict = policy.decide(asked).verdict
+    assert verdict.rule_id == rule
+    kinds = {"sql-reading": Allow, "sql-writing": Allow, "sql-schema": Hold}
+    assert isinstance(verdict, {**kinds, "sql-whole-tables": Hold}.get(rule, Deny))
+    (ends,) = (each.terminate for each in policy.rules if each.id == "sql-no-password-hashes")
+    assert ends
+
+
+def test_what_is_commented_out_in_the_example_of_databases_is_right(tmp_path: Path) -> None:
+    text = (SHIPPED / "examples" / "databases.yaml").read_text("utf-8")
+    rules, _, novel = text.partition("  # What is new for whoever asks")
+    novel = "\n".join(line.replace("  # ", "  ", 1) for line in novel.splitlines()[1:])
+    (tmp_path / "databases.yaml").write_text(rules + novel.replace("  #\n", "\n"), "utf-8")
+    policy = load_policy(tmp_path, features=DATABASES)
+    fields = SqlFields(verbs=("SELECT",), tables=("public.users",), read_only=True)
+    asked = case(ActionKind.SQL_STATEMENT, http=None, sql=fields)
+
+    def decided(**novelty: Any) -> str:
+        action = replace(asked.action, novelty=novelty)
+        return policy.decide(replace(asked, action=action)).verdict.rule_id
+
+    assert decided(table=True, history=49, volume=1000.0) == "sql-reading"
+    assert decided(table=True, history=50) == "sql-new-tables"
+    assert decided(volume=100.5, history=50) == "sql-many-rows"
+
+
+def beside(folder: Path, example: str, features: Features | None = None) -> Policy:
     """The rules that ship, and one example."""
     for file in (*SHIPPED.glob("*.yaml"), SHIPPED / "examples" / f"{example}.yaml"):
         shutil.copy(file, folder)
-    return load_policy(folder, features=Features())
+    return load_policy(folder, features=features or Features())
 
 
 def test_the_findings_example(tmp_path: Path) -> None:

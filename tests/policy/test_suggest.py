@@ -18,6 +18,7 @@ from proctor.model import (
     LlmFields,
     McpFields,
     Principal,
+    SqlFields,
     ToolFields,
 )
 from proctor.policy.backtest import Judge
@@ -216,3 +217,51 @@ def test_whatever_was_done_the_draft_loads_and_allows_nobody_else(
     for each in own:
         other = replace(each, case=replace(each.case, principal=stranger))
         assert group == "dev" or judge.answer(other).verdict == "deny"
+
+
+DATABASES = replace(Features(), kinds=Features().kinds | {ActionKind.SQL_STATEMENT})
+
+
+def sql(*verbs: str, **more: Any) -> Recorded:
+    fields = SqlFields(**{"database": "shop", "tables": ("public.orders",), **more}, verbs=verbs)
+    return of(Action(kind=ActionKind.SQL_STATEMENT, listener="orders", target="t", sql=fields))
+
+
+def test_rules_for_statements_allow_these_and_no_others(tmp_path: Path) -> None:
+    done = [
+        sql("SELECT", read_only=True),
+        sql("SELECT", read_only=True, has_where=True),
+        sql("SELECT", read_only=True, tables=("public.orders", "hr.Big Pay")),
+        sql("SELECT", read_only=True, tables=(), functions=("pg_catalog.now", "pg_catalog.lower")),
+        sql("BEGIN", read_only=True, tables=()),
+        sql("SELECT", "DELETE", has_where=True, tables=('public."a.b"',)),
+    ]
+    found = draft(done, "s1")
+    assert (found.actions, found.left_out) == (6, 0)
+    assert '# 2 times: ["public.orders"]' in found.text
+    policy = load_policy(rules(tmp_path, found.text), features=DATABASES)
+
+    def allowed(each: Recorded) -> bool:
+        return policy.decide(each.case).verdict.rule_id.startswith("session-s1-")
+
+    assert all(map(allowed, done))
+    for other in (
+        sql("SELECT", read_only=True, tables=("public.users",)),
+        sql("SELECT", read_only=True, tables=("public.orders", "public.users")),
+        sql("SELECT", read_only=True, functions=("pg_catalog.lower",)),
+        sql("SELECT", read_only=True, tables=(), functions=("pg_catalog.pg_sleep",)),
+        sql("SELECT", read_only=True, database="test"),
+        sql("SELECT"),
+        sql("DELETE", has_where=True, tables=('public."a.b"',)),
+        sql("SELECT", "DELETE", tables=('public."a.b"',)),
+    ):
+        assert not allowed(other)
+    stranger = replace(done[0].case, principal=replace(ALICE, groups=("dev",)))
+    assert policy.decide(stranger).verdict.rule_id == "default"
+
+
+def test_statements_that_no_rule_can_name_are_left_out() -> None:
+    found = draft([sql("SELECT", tables=("missing",)), sql("SELECT", functions=("f",))], "s1")
+    assert (found.actions, found.left_out) == (0, 2)
+    cut = replace(sql("SELECT"), hidden={"sql.tables": "is on record as far as its beginning"})
+    assert draft([cut], "s1").left_out == 1

@@ -103,6 +103,14 @@ def test_types(source: str, kind: object, fields: set[str]) -> None:
         ("http.credential == 'clinet'", "can never be here"),
         ("action.kind == 'llm.requests'", "can never be here"),
         ("'drop' in sql.verbs", "can never be here"),
+        ("'DROP TABLE' in sql.verbs", "can never be here"),
+        ("'START' in sql.verbs", "can never be here"),
+        ("'orders' in sql.tables", "can never be here"),
+        ("sql.tables.all(t, t in ['public.orders', 'lines'])", "can never be here"),
+        ("sql.tables[0] == 'public.users.email'", "can never be here"),
+        ("'users.email' in sql.columns", "can never be here"),
+        ("'lower' in sql.functions", "can never be here"),
+        ("novelty.tables.exists(t, t == 'orders')", "can never be here"),
         ("now.weekday == 0", "can never be here"),
         ("now.hour == 24", "can never be here"),
         ("http.port == 70000", "can never be here"),
@@ -112,6 +120,37 @@ def test_refused(source: str, message: str) -> None:
     with pytest.raises(ExpressionError) as raised:
         check(parse(source))
     assert message in raised.value.message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "sql.verbs == ['SELECT']",
+        "'public.orders' in sql.tables",
+        "'public.Order Lines' in sql.tables",
+        """'public."a.b"' in sql.tables""",
+        """'"x""y".z' in sql.tables""",
+        "'public.users.email' in sql.columns",
+        "'pg_catalog.lower' in sql.functions",
+        "'public.operator ===' in sql.functions",
+        "sql.tables.exists(t, t.startsWith('audit.'))",
+        "'public.orders' in novelty.tables",
+    ],
+)
+def test_names_of_a_database(source: str) -> None:
+    assert check(parse(source)).type.name == "bool"
+
+
+def test_says_how_names_of_a_database_are_written() -> None:
+    for source, expected, hint in (
+        ("'drop' in sql.verbs", "in capitals", "Did you mean 'DROP'?"),
+        ("'orders' in sql.tables", "schema and table, such as public.orders", ""),
+        ("'email' in sql.columns", "such as public.users.email", ""),
+    ):
+        with pytest.raises(ExpressionError) as raised:
+            check(parse(source))
+        assert expected in raised.value.expected
+        assert raised.value.hint == hint
 
 
 def test_suggests_the_nearest_name() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from proctor.errors import ConfigurationError
-from proctor.redaction.assembly import COMPILED, VAULT, Screens, load_detector, open_screens
+from proctor.redaction.assembly import VAULT, Screens, load_detector, open_screens
+from proctor.redaction.compiled import COMPILED
 from proctor.redaction.detector import TextDetector
 from proctor.redaction.exceptions import Allowance, Exceptions
 from proctor.redaction.keys import derive, load_keys

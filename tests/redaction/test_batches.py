@@ -66,9 +66,9 @@ def test_neighbours_are_seen_across_batches() -> None:
     found = list(batches(leaves))
 
     assert len(found) == 2
-    shared = {place.index for place in found[0].places} & {place.index for place in found[1].places}
+    shared = {place.leaf for place in found[0].places} & {place.leaf for place in found[1].places}
     assert len(shared) == 2
-    assert {place.index for batch in found for place in batch.places} == set(range(30))
+    assert {place.leaf for batch in found for place in batch.places} == set(range(30))
 
 
 def test_spots_are_counted_in_their_leaf() -> None:
@@ -99,7 +99,7 @@ def test_every_leaf_stands_where_it_is_said_to(leaves: list[tuple[str, str]]) ->
     seen = set()
     for batch in batches([leaf(*one) for one in leaves]):
         for place in batch.places:
-            assert batch.text[place.start : place.end] == leaves[place.index][0]
-            seen.add(place.index)
+            assert batch.text[place.start : place.end] == leaves[place.leaf][0]
+            seen.add(place.leaf)
 
     assert seen == {index for index, (text, _) in enumerate(leaves) if len(text) >= 4}

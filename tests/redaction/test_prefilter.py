@@ -2,13 +2,15 @@
 
 import re
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proctor.redaction.compiled import keep
 from proctor.redaction.model import RedactionError
-from proctor.redaction.prefilter import Prefilter, Trigger, compiles, means_the_same
+from proctor.redaction.prefilter import Prefilter, Trigger, _compiled, compiles, means_the_same
 
 AT = Trigger(expression="@", before=3, after=2)
 TEXTS = st.text(alphabet="ab@é\u20ac\U0001f600\ud800\0 \n", max_size=60)
@@ -122,3 +124,20 @@ def test_expressions_that_engines_may_read_differently_gate_nothing(expression: 
 def test_what_hyperscan_refuses_does_not_compile() -> None:
     assert not compiles(Trigger(expression="a*", before=None))
     assert not compiles(Trigger(expression="\ud800", before=None))
+
+
+def test_what_was_compiled_is_kept(tmp_path: Path) -> None:
+    triggers = {"kept": [Trigger(expression="kept[0-9]{3}", before=8)]}
+    first = Prefilter(triggers, tmp_path)
+    (path,) = tmp_path.iterdir()
+    made = path.read_bytes()
+    _compiled.cache_clear()
+    assert Prefilter(triggers, tmp_path).scan("a kept123") == first.scan("a kept123") != {}
+    assert path.read_bytes() == made
+    # Other triggers are another file; what cannot be loaded is made anew.
+    Prefilter({"kept": [Trigger(expression="kept[0-9]{3}", before=8, caseless=True)]}, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    keep(path, b"compiled for no machine")
+    _compiled.cache_clear()
+    assert Prefilter(triggers, tmp_path).scan("a kept123") == first.scan("a kept123")
+    assert path.read_bytes() == made

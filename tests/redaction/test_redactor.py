@@ -85,6 +85,27 @@ def test_what_was_found_is_taken_out_and_all_else_stays() -> None:
     assert outcome.tokens == ("surrogate:EMAIL_ADDRESS",)
 
 
+def test_a_piece_is_read_once_for_whoever_asks_soon() -> None:
+    read: list[bytes] = []
+
+    def reads(raw: bytes) -> Any:
+        read.append(raw)
+        return read_json(raw, prefix="p")
+
+    redactor, _ = made()
+    plain = Piece(b'{"a": "nothing"}', reads, b"plain")
+    look = redactor.look([plain, piece()], ample(), keep=True)
+    assert [leaf.text for leaf in look.document(0).leaves] == ["a", "nothing"]
+    assert look.document(1) is look.opened[1].document
+    assert len(read) == 1
+    look.read.clear()
+    assert [leaf.text for leaf in look.document(0).leaves] == ["a", "nothing"]
+    assert len(read) == 2
+    known = redactor.look([plain], ample(), keep=True)
+    assert not known.read  # seen before, it was not read at all
+    assert not redactor.look([plain._replace(digest=b"")], ample()).read
+
+
 def test_a_piece_is_looked_at_once_and_changed_once() -> None:
     redactor, finder = made()
     words = Words()

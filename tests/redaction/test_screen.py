@@ -425,6 +425,15 @@ def test_no_value_leaves_whatever_it_stands_in(used: Screen, text: str, *, forge
         assert left == record == data
 
 
+def test_names_of_members_that_would_become_the_same(used: Screen) -> None:
+    names = [f"x{KEY}", "m", f"x{KEY[:-1]}x", f"y{KEY}", "x<API_KEY>~2"]
+    data = json.dumps({"model": "m", "messages": [], **dict.fromkeys(names, 1)}).encode()
+    left = sent(used, data)
+    shown = ["x<API_KEY>", "m", "x<API_KEY>~3", "y<API_KEY>", "x<API_KEY>~2"]
+    assert list(json.loads(left)) == ["model", "messages", *shown]
+    assert sent(used, left) == left
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_history_is_the_same_bytes_in_any_order_of_turns(

@@ -12,7 +12,7 @@ import pytest
 
 from proctor.errors import ConfigurationError
 from proctor.redaction.model import RedactionError
-from proctor.redaction.vaultfile import connect, create, reported, transaction
+from proctor.redaction.vaultfile import MADE, reported, transaction
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def file(tmp_path: Path) -> Path:
 
 @contextlib.contextmanager
 def opened(file: Path) -> Iterator[sqlite3.Connection]:
-    create(file)
-    with closing(connect(file, 0.1)) as database:
+    MADE.create(file)
+    with closing(MADE.connect(file, 0.1)) as database:
         yield database
 
 

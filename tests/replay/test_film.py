@@ -12,6 +12,7 @@ from proctor.audit.find import find
 from proctor.audit.reader import opened
 from proctor.replay.film import PAUSE, Event, film, pieces
 from tests.support.recorded import SESSION, record, story
+from tests.support.spoken import ALONE, MANY, alone, spoken
 from tests.support.ventured import venture
 
 
@@ -101,3 +102,43 @@ def test_words_stay_whole() -> None:
     text = "word " * 40
     event = Event(at=0, until=4, turn=1, kind="claude", text=text)
     assert all(piece.text.endswith(" ") for piece in pieces([event])[:-1])
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
+    path = record(tmp_path_factory.mktemp("said") / "r", spoken, alone)
+    with opened(path) as reader:
+        assert reader is not None
+        yield conversation(reader, find(reader, SESSION))
+
+
+def test_statements_stand_between_turns_in_their_time(said: Conversation) -> None:
+    events = film(said, pauses=True)
+    told = [(each.kind, each.label) for each in events]
+    assert [kind for kind, _ in told if kind in {"turn", "outside", "sql", "rows", "failed"}] == [
+        "turn", "outside", "sql", "rows", "sql", "sql", "rows", "sql", "failed", "sql", "rows",
+        "sql", "rows", "sql", "turn",
+    ]  # fmt: skip
+    assert ("sql", "1 · SELECT public.orders") in told
+    first = next(each for each in events if each.kind == "sql")
+    assert first.text.endswith("$1 = '10', $2 = NULL, $3 = 'it''s'")
+    rows = next(each for each in events if each.kind == "rows")
+    assert rows.label == "2 rows in 250.0 ms · masked: public.orders.email"
+    assert round(rows.at - first.at, 6) == 0.25
+    assert "… 3 more rows" in rows.text
+
+
+def test_what_was_held_comes_after_its_statement(said: Conversation) -> None:
+    events = film(said, pauses=True)
+    where = [index for index, each in enumerate(events) if each.label.endswith("orders (deny)")]
+    after = [each.kind for each in events[where[0] :][:4]]
+    assert after == ["sql", "held", "held", "refused"]
+
+
+def test_a_connection_alone_is_played_in_full(tmp_path: Path) -> None:
+    with opened(record(tmp_path / "r", alone)) as reader:
+        assert reader is not None
+        events = film(conversation(reader, find(reader, ALONE)))
+    assert sum(each.kind == "sql" for each in events) == MANY
+    assert events[-1].label == "connection closed"
+    assert round(events[-1].at, 6) == MANY * 0.25

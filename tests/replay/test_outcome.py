@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proctor.replay.outcome import Outcome, differences, outcome, text_diff
+from proctor.replay.outcome import Outcome, differences, outcome, plain_outcome, text_diff
 from tests.support.recorded import STREAM, answer, call, text
 
 
@@ -39,3 +39,12 @@ def test_any_bytes(junk: bytes, cut: int) -> None:
     for body in (junk, STREAM[:cut] + junk):
         found = outcome(200, body, 0)
         assert differences(found, outcome(200, body, 0)) == ()
+
+
+def test_an_answer_of_an_api_is_its_body() -> None:
+    assert plain_outcome(201, b'{"id":7}', 0.5) == Outcome(status=201, text='{"id":7}', seconds=0.5)
+    assert plain_outcome(200, b"\xff", 0).text == "\\xff"
+    long = b"x" * 30_000
+    one, other = plain_outcome(200, long + b"a", 0), plain_outcome(200, long + b"b", 0)
+    assert len(one.text) < 21_000
+    assert differences(one, other) == ("text",)  # though what is shown of both is the same

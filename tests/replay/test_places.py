@@ -26,6 +26,9 @@ def listener(**more: Any) -> Listener:
 def test_where(address: str, reached: str) -> None:
     (found,) = places([listener()], {"claude": address}).values()
     assert (found.address, found.upstream) == (reached, "https://api.example")
+    assert found.speaks == "anthropic"
+    (api,) = places([listener(speaks="http")], {"claude": address}).values()
+    assert api.speaks == "http"
 
 
 def test_its_own_certificate_is_all_that_is_trusted(tmp_path: Path) -> None:
@@ -47,7 +50,7 @@ def test_its_own_certificate_is_all_that_is_trusted(tmp_path: Path) -> None:
 
 def test_others_are_not_there() -> None:
     assert places([listener()], {}) == {}
-    assert places([listener(speaks="http")], {"claude": "127.0.0.1:1"}) == {}
+    assert places([listener(speaks="mcp")], {"claude": "127.0.0.1:1"}) == {}
     forward = Listener.model_validate(
         {"name": "claude", "kind": "forward", "listen": "127.0.0.1:0",
          "destinations": ({"host": "api.example", "speaks": "anthropic"},)}

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from proctor.approval.model import Approval, Asking, Reviewer, Role, State
-from proctor.errors import ClientError
-from proctor.replay import sending
+from proctor.errors import ClientError, RefusedError
+from proctor.model import Deny
+from proctor.replay import posting, sending
 from proctor.replay.passes import Passes
 from proctor.replay.places import Place
 from proctor.replay.plan import Plan
@@ -19,8 +20,9 @@ from proctor.replay.sending import Job, Replayer, Stage
 from proctor.testing import tls
 from proctor.testing.standin import StandIn, serving
 from tests.replay.test_asking import CAROL
+from tests.replay.test_direct import HOLD, Judge, aimed, straight
 from tests.replay.test_passes import Other
-from tests.replay.test_plan import PLAN
+from tests.replay.test_plan import API, PLAN
 from tests.support.desks import NOW, FakeDesk
 from tests.support.recorded import answer, text
 from tests.support.scripted import Conversation, Scripted
@@ -58,7 +60,11 @@ class Stand:
         return job
 
 
-def run(play: Callable[[Stand], Awaitable[None]], desk: FakeDesk | None = None) -> None:
+def run(
+    play: Callable[[Stand], Awaitable[None]],
+    desk: FakeDesk | None = None,
+    judge: Judge | None = None,
+) -> None:
     async def main() -> None:
         noted: list[tuple[str, dict[str, Any]]] = []
 
@@ -69,7 +75,12 @@ def run(play: Callable[[Stand], Awaitable[None]], desk: FakeDesk | None = None) 
             upstream.script = saying(answer(text("again")))
             own = desk or FakeDesk()
             replayer = Replayer(
-                desk=own, passes=Passes(Other()), note=note, clock=lambda: NOW, groups=("r",)
+                desk=own,
+                passes=Passes(Other()),
+                note=note,
+                clock=lambda: NOW,
+                groups=("r",),
+                straight=straight(judge=judge or Judge()),
             )
             replayer.places = {
                 "claude": Place(address=f"127.0.0.1:{upstream.port}", upstream=PLAN.upstream)
@@ -202,7 +213,7 @@ def test_an_upstream_that_hangs_up_or_says_too_much(monkeypatch: pytest.MonkeyPa
         assert (job.stage, {each.status for each in job.sent}) == (Stage.DONE, {0})
         assert job.sent[0].error
         stand.upstream.script = saying(b"x" * 100)
-        monkeypatch.setattr(sending, "_MAX_ANSWER", 99)
+        monkeypatch.setattr(posting, "_MAX_ANSWER", 99)
         job = await stand.start()
         await stand.desk.change(job.id, State.APPROVED)
         await stand.ended(job)
@@ -285,6 +296,99 @@ def test_nothing_leaves_once_the_gateway_takes_nothing_more() -> None:
 
     run(play)
     run(half_way)
+
+
+def to_url(stand: Stand) -> Plan:
+    there = aimed(f"http://127.0.0.1:{stand.upstream.port}")
+    requests = (API, replace(API, method="POST"))
+    return replace(PLAN, upstream=there.url, requests=requests, direct=there)
+
+
+def test_a_url_is_sent_to_once_it_is_approved_and_as_long_as_the_rules_agree() -> None:
+    judge = Judge()
+
+    async def play(stand: Stand) -> None:
+        stand.replayer.taking = True
+        plan = to_url(stand)
+        stand.replayer.places = {}
+        job = await stand.start(plan)
+        assert stand.upstream.connections == 0
+        await stand.desk.change(job.id, State.APPROVED)
+        await stand.ended(job)
+        assert (job.stage, len(job.sent)) == (Stage.DONE, 2)
+        for request in stand.upstream.requests:
+            assert b"proctor-replay." not in request  # a pass is for listeners
+            assert b"authorization" not in request.lower()
+        started, done = (detail for _, detail in stand.noted)
+        assert (started["upstream"], started["addresses"], started["listener"]) == (
+            plan.upstream, ("127.0.0.1",), None,
+        )  # fmt: skip
+        assert done["statuses"] == [200, 200]
+        assert job.as_json()["to"] == plan.upstream
+
+    run(play, judge=judge)
+    # Before humans, before the approval is used, and before each request.
+    assert [len(actions) for actions in judge.asked] == [2, 2, 1, 1]
+
+
+def test_rules_that_have_grown_stricter_void_it() -> None:
+    judge = Judge()
+
+    async def play(stand: Stand) -> None:
+        stand.replayer.taking = True
+        job = await stand.start(to_url(stand))
+        judge.verdicts = [HOLD]
+        await stand.desk.change(job.id, State.APPROVED)
+        await stand.ended(job)
+        assert job.stage is Stage.FAILED
+        assert job.problem == "The rules ask for more than they did when it was approved"
+        assert stand.desk.approvals[job.id].state is State.CANCELLED
+        # Asked for again, it is what humans are asked.
+        again = await stand.start(to_url(stand))
+        assert [each.rule_id for each in stand.desk.approvals[again.id].asking.demands] == [
+            "replay", HOLD.rule_id,
+        ]  # fmt: skip
+        judge.verdicts = [Deny(rule_id="no", reason="Not there.")]
+        with pytest.raises(RefusedError) as caught:
+            await stand.start(to_url(stand))
+        assert (caught.value.code, caught.value.rule_id) == ("policy-denied", "no")
+        assert (stand.upstream.connections, stand.noted) == (0, [])
+
+    run(play, judge=judge)
+
+
+def test_nothing_goes_to_a_url_while_the_gateway_takes_nothing() -> None:
+    async def play(stand: Stand) -> None:
+        with pytest.raises(ClientError) as caught:
+            await stand.start(to_url(stand))
+        assert caught.value.code == "replay-closed"
+        stand.replayer.taking = True
+        job = await stand.start(to_url(stand))
+        stand.replayer.taking = False
+        await stand.desk.change(job.id, State.APPROVED)
+        await stand.ended(job)
+        assert (job.stage, stand.upstream.connections) == (Stage.FAILED, 0)
+
+    run(play)
+
+
+def test_requests_to_an_api_go_through_a_listener_that_speaks_http() -> None:
+    async def play(stand: Stand) -> None:
+        plan = replace(PLAN, requests=(API,))
+        with pytest.raises(ClientError) as caught:
+            await stand.start(plan)
+        assert caught.value.code == "replay-listener"
+        place = replace(stand.replayer.places["claude"], speaks="http")
+        stand.replayer.places["claude"] = place
+        job = await stand.start(plan)
+        await stand.desk.change(job.id, State.APPROVED)
+        await stand.ended(job)
+        (request,) = stand.upstream.requests
+        assert request.startswith(b"PUT /items/7?x=1 HTTP/1.1\r\n")
+        assert b"anthropic-version" not in request
+        assert job.sent[0].text == answer(text("again")).decode()
+
+    run(play)
 
 
 def test_a_listener_with_tls_is_known_by_its_certificate(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from mitmproxy.addons import clientplayback
 from mitmproxy.proxy import mode_specs
 from mitmproxy.test import tflow
 
+from proctor.runtime import addon as module
 from proctor.runtime.addon import ProctorAddon, Wall, settings_for
 from proctor.settings import Limits
 from tests.support.live import Live
@@ -42,6 +43,15 @@ def test_settings_name_our_listeners_and_shut_what_streams() -> None:
         False,
         True,
     )
+
+
+def test_what_is_looked_for_is_made_ready_beside_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Any] = []
+    monkeypatch.setattr(module, "warm_beside", begun.append)
+    monkeypatch.setattr(module, "listening", lambda: {"a": "127.0.0.1:1"})
+    opened = gateway("a")
+    ProctorAddon(opened).running()
+    assert begun == [opened.config]
 
 
 @pytest.mark.parametrize(

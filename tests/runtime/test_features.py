@@ -32,7 +32,8 @@ def written(folder: Path, redaction: str, rule: str) -> Path:
         ("{deny: {PROJECT: [Falcon]}}", "redact: {PROJECT: mask}", ""),
         ("{}", "redact: {PROJECT: mask}", "PROJECT"),
         ("{}", "when: findings.size() == 0", ""),
-        ("{profile: none}", "when: findings.size() == 0", "findings"),
+        ("{profile: none}", "when: findings.size() == 0", ""),
+        ("{profile: none}", "redact: {API_KEY: mask}", "API_KEY"),
         (
             "{profile: none, listeners: {claude: {profile: default}}}",
             "when: findings.size() == 0",

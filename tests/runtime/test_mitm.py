@@ -18,8 +18,9 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import tflow
 
 from proctor.errors import ProctorError
-from proctor.runtime.door import Inside, Refusal, Site, Stage
+from proctor.runtime.door import Inside, Refusal, Site, Spool, Stage, Talk
 from proctor.runtime.http1 import MAX_HEAD
+from proctor.runtime.modes import nudge
 from proctor.runtime.quick import quicken
 from tests.support.live import Live, live, read_answer
 from tests.support.origin import OK, Origin
@@ -40,6 +41,7 @@ class StubDoor:
         self.heard: list[str] = []
         self.left: list[http.HTTPFlow] = []
         self.ends: ProctorError | None = None
+        self.begins: list[Refusal] = []
 
     def site(self, listener: str) -> Site:
         return Site(
@@ -70,6 +72,15 @@ class StubDoor:
     def inside(self, flow: http.HTTPFlow) -> Inside:
         raise NotImplementedError
 
+    def spool(self, flow: http.HTTPFlow) -> Spool | None:
+        return None
+
+    def early(self, flow: http.HTTPFlow) -> Refusal | None:
+        return self.begins.pop(0) if self.begins else None
+
+    def talk(self, flow: http.HTTPFlow) -> Talk | None:
+        return None
+
     def gone(self, flow: http.HTTPFlow) -> None:
         self.left.append(flow)
 
@@ -83,6 +94,10 @@ class StubDoor:
         self.heard.append(message)
         body = b"shaped %d" % status
         return Refusal(status=status, headers=((b"content-type", b"text/plain"),), body=body)
+
+
+KIND = (b"content-type", b"text/plain")
+LATER = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok"
 
 
 def _raise(_data: Any) -> None:
@@ -446,3 +461,23 @@ def test_what_an_upstream_sends_instead_of_http_is_not_quoted() -> None:
         with live({"a": door}) as proxy:
             proxy.request("a", GET)
     assert door.heard == ["unexpected server response"]
+
+
+def test_an_answer_that_begins_while_its_request_waits_has_no_length() -> None:
+    # A client of HTTP/2 breaks off what turns out longer than was said; git then waits for ever.
+    with Origin(LATER) as origin:
+        door = StubDoor(origin.port)
+
+        async def wait(flow: http.HTTPFlow) -> None:
+            for word in (b"wait ", b"still "):
+                door.begins.append(Refusal(status=200, headers=(KIND,), body=word))
+                nudge(flow)
+                await asyncio.sleep(0)
+            assert (door.begins, origin.requests) == ([], [])
+
+        door.hooks["request"] = wait
+        with live({"a": door}) as proxy:
+            answer = proxy.request("a", GET)
+    assert b"content-length" not in answer.lower()
+    assert answer.endswith(b"\r\n\r\nwait still ok")
+    assert door.failed == []

@@ -257,7 +257,7 @@ def test_files_of_routes_and_destinations(config: Config, tmp_path: Path) -> Non
             {"path": "/a", "upstream": "https://a.internal", "upstream_tls": files},
         )}
     )  # fmt: skip
-    ways = config.model_copy(update={"listeners": (egress, tools)})
+    ways = config.model_copy(update={"doors": (egress, tools)})
     assert find_open(ways, tmp_path / "proctor.yaml") == []
     (tmp_path / "way-key.pem").chmod(0o644)
     (tmp_path / "api.yaml").chmod(0o666)

@@ -57,3 +57,14 @@ def test_detectors_that_do_not_load_fail(
     monkeypatch.setattr(probe, "load_detector", fail)
     [found] = probe.redaction(configured(tmp_path, "{}"))
     assert found.state is State.FAIL
+
+
+def test_a_file_of_canaries_that_the_gateway_could_not_read_is_told(tmp_path: Path) -> None:
+    config = configured(tmp_path, f"{{cache: {CACHE}}}")
+    config.state.mkdir(mode=0o700, exist_ok=True)
+    canaries = config.state / "canaries.json"
+    canaries.write_text("{")
+    canaries.chmod(0o600)
+    [found] = probe.redaction(config)
+    assert found.state is State.FAIL
+    assert "canaries" in found.what

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from proctor.runtime.sqlitemaker import make_database, open_database
+from proctor.errors import ConfigurationError
+from proctor.runtime.sqlitemaker import SqliteFile, make_database, open_database, transaction
 
 SCHEMA = "CREATE TABLE a (b TEXT);INSERT INTO a VALUES ('first');"
 
@@ -61,3 +62,65 @@ def test_what_is_no_database_is_not_opened(tmp_path: Path) -> None:
     path.write_bytes(b"words " * 1000)
     with pytest.raises(sqlite3.DatabaseError):
         open_database(path, 1.0)
+
+
+def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    make_database(path, "CREATE TABLE t (n UNIQUE);", 1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        with transaction(database):
+            database.execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(sqlite3.IntegrityError), transaction(database):
+            database.executemany("INSERT INTO t VALUES (?)", [(2,), (1,)])
+        assert not database.in_transaction
+        assert database.execute("SELECT n FROM t").fetchall() == [(1,)]
+
+
+def _unusable(path: Path, got: str) -> ConfigurationError:
+    return ConfigurationError("toys-unusable", "The toys cannot be used", where=str(path), got=got)
+
+
+TOYS = SqliteFile(
+    what="the toys",
+    schema=SCHEMA,
+    version=7,
+    pragmas=("synchronous = FULL",),
+    unusable=_unusable,
+)
+
+
+def test_a_kind_of_file(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    path = tmp_path / "toys.db"
+    TOYS.create(path)
+    TOYS.create(path)
+    with closing(TOYS.connect(path, 0.1)) as database:
+        assert database.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert database.execute("SELECT b FROM a").fetchall() == [("first",)]
+
+
+def _opened(path: Path) -> None:
+    TOYS.create(path)
+    TOYS.connect(path, 0.1).close()
+
+
+@pytest.mark.parametrize("there", ["folder", "text", "newer", "open", "open folder", "nowhere"])
+def test_what_is_no_such_file(tmp_path: Path, there: str) -> None:
+    tmp_path.chmod(0o755 if there == "open folder" else 0o700)
+    path = tmp_path / "toys.db"
+    match there:
+        case "folder":
+            path.mkdir()
+        case "text":
+            path.write_text("no database at all, and longer than its head of one hundred bytes" * 9)
+            path.chmod(0o600)
+        case "newer":
+            make_database(path, SCHEMA, 8)
+        case "nowhere":
+            path = tmp_path / "missing" / "toys.db"
+        case _:
+            make_database(path, SCHEMA, 7)
+            path.chmod(0o644 if there == "open" else 0o600)
+    with pytest.raises(ConfigurationError) as caught:
+        _opened(path)
+    assert caught.value.code == ("open-to-others" if "open" in there else "toys-unusable")

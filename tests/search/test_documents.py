@@ -44,8 +44,15 @@ def test_what_was_refused_had_no_begin() -> None:
 
 
 def test_statements() -> None:
-    found = envelope("statement", sql=ref("q"), parameters=None)
-    assert told(found) == [("statement", "q", "allow", "")]
+    found = envelope("statement", sql=ref("q"), parameters=ref("p"), response=None)
+    assert told(found) == [("statement", "q", "allow", ""), ("statement", "p", "allow", "")]
+
+
+def test_what_a_statement_gave_back() -> None:
+    ended = envelope("statement.end", begin_seq=0, response=ref("r"))
+    del ended["verdict"]  # its statement has it
+    assert told(ended) == [("result", "r", "", "")]
+    assert read(1, envelope("statement.end", response=None)) is None
 
 
 def test_nothing_to_search() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from proctor.audit.recorder import Recorder
-from proctor.errors import ClientError
+from proctor.errors import ClientError, InternalError
 from proctor.search.documents import Part
 from proctor.search.finding import Filters, search
 from proctor.search.indexer import Indexer
@@ -159,3 +160,23 @@ def test_a_search_does_not_look_for_ever(folder: Path, monkeypatch: pytest.Monke
     with pytest.raises(ClientError) as caught:
         found(folder, "refused")
     assert caught.value.code == "search-slow"
+
+
+def test_older_days_are_looked_at_by_threads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = found(folder, "refused")
+    for threads in (1, 8):
+        monkeypatch.setattr("proctor.search.finding._THREADS", threads)
+        assert found(folder, "refused", limit=500) == everything
+        assert found(folder, "refused", limit=1) == everything[:1]
+        assert found(folder, "refused", limit=3, skip=600) == []
+
+
+def test_a_damaged_older_day_is_told(folder: Path, tmp_path: Path) -> None:
+    there = places(folder / "search")
+    (tmp_path / "search").mkdir()
+    for place in there[:2]:
+        shutil.copy(folder / "search" / place.name, tmp_path / "search")
+    (tmp_path / "search" / there[1].name).write_bytes(b"damaged" * 1000)
+    with pytest.raises(InternalError) as caught:
+        found(tmp_path, "refused")
+    assert caught.value.code == "search-index-unreadable"

@@ -19,6 +19,7 @@ from proctor.errors import ConfigurationError, InternalError
 from proctor.search import indexer as module
 from proctor.search.finding import Filters, search
 from proctor.search.indexer import Indexer
+from proctor.search.partition import Partition
 from proctor.search.places import places
 from proctor.search.query import parse
 from tests.support.envelopes import ALICE, START, STILL, begin, end, run, turn
@@ -95,6 +96,34 @@ def test_a_step_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert indexer.step().records <= 3
     all_of(indexer)
     assert found(tmp_path, "gave") == ["g-plum", "g-pear", "g-apple"]
+
+
+def test_days_that_are_over_are_put_in_order(tmp_path: Path) -> None:
+    for day in range(3):
+        fill(tmp_path, "apple", days=day)
+    indexer = Indexer(tmp_path)
+    all_of(indexer)
+
+    def finished() -> list[bool]:
+        found = []
+        for place in places(indexer.folder):
+            partition = Partition.opened(indexer.folder, place)
+            found.append(partition.finished)
+            partition.close()
+        return found
+
+    assert finished() == [False, False, False]
+    over = iter([False, True])
+    assert not indexer.tidy(lambda: next(over))
+    assert finished() == [False, True, False]
+    handle = os.open(indexer.folder / "w0.lock", os.O_RDWR)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    assert not indexer.tidy()
+    os.close(handle)
+    assert indexer.tidy()
+    assert finished() == [False, True, True]
+    assert indexer.tidy(lambda: True)
+    assert len(found(tmp_path, "apple")) == 12
 
 
 def test_two_writers(tmp_path: Path) -> None:

@@ -61,6 +61,11 @@ def test_malformed(text: str) -> None:
     assert caught.value.code == "search-malformed"
 
 
+def test_words_in_a_row() -> None:
+    query = parse('one "two three" max_tok* src/app.p* !"not this" Caf\u00e9-Bar')
+    assert query.rows() == [("two", "three"), ("src", "app"), ("cafe", "bar")]
+
+
 @given(st.text(max_size=80) | st.text(alphabet='ab"*-! \t()^:+\\{}é数\0\ue000\ud800', max_size=30))
 def test_nothing_is_an_error_of_sqlite(text: str) -> None:
     try:

@@ -16,9 +16,9 @@ from h2.connection import H2Connection
 from mitmproxy import http
 
 from proctor.egress.settings import UpstreamTlsSettings
+from proctor.fields import TlsSettings
 from proctor.redaction.model import Budget, Spot
 from proctor.redaction.surrogates import TOKEN
-from proctor.settings import TlsSettings
 from proctor.testing.tls import Files, make
 from tests.support.h2origin import Answer, H2Origin, whole
 from tests.support.live import read_answer

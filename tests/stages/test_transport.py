@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from proctor.egress.settings import UpstreamTlsSettings
-from proctor.settings import TlsSettings
+from proctor.fields import TlsSettings
 from proctor.testing.tls import Files, make
 from proctor.units import Origin as Address
 from tests.support.h2origin import H2Origin, whole

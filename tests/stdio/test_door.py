@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from proctor.model import Decision, Deny, Hold
 from proctor.protocols.mcp.messages import PROTOCOL_VERSION
 from proctor.stdio.door import MAX_OPEN
 from proctor.stdio.lines import TooLong
+from tests.support import screened
 from tests.support.desks import NOW, terms
 from tests.support.screened import BROKEN, MAIL
-from tests.support.stdio import ends, line, until
+from tests.support.stdio import SERVER, ends, line, until
 
 DENIED = Decision(verdict=Deny(rule_id="no-writes", reason="Nobody writes here."))
 HELD = Decision(verdict=Hold(rule_id="look", reason="Somebody looks.", terms=(terms(),)))
@@ -353,6 +355,24 @@ def test_what_must_not_pass_is_taken_out_both_ways(tmp_path: Path) -> None:
             (end,) = this.records("flow.end")
             assert {each["direction"] for each in end["findings"]} == {"request", "response"}
             assert set(end["receipt"]) == {"request", "response"}
+
+    run(main)
+
+
+def test_canaries_raise_alarms_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(screened._PATTERNS, "CANARY", re.compile("bait-[0-9]{6}"))
+
+    async def main() -> None:
+        async with ends(tmp_path) as this:
+            await this.call(to="bait-123456")
+            await this.answer(content=[{"type": "text", "text": "bait-654321"}])
+            await until(lambda: len(this.records("event")) == 2)
+            asked, answered = (each["detail"] for each in this.records("event"))
+            assert (asked["direction"], answered["direction"]) == ("request", "response")
+            assert asked["host"] == SERVER
+            assert asked["seen_by"]
+            assert asked["stopped"] is False
+            assert "bait-" not in json.dumps([asked, answered])
 
     run(main)
 

@@ -10,6 +10,7 @@ import duckdb
 
 from proctor.audit.keeper import Pace
 from proctor.audit.recorder import Recorder
+from proctor.audit.steady import mark, steadily
 from proctor.model import ContentRef, Session
 
 ALICE = "https://idp#alice"
@@ -113,13 +114,14 @@ async def end(recorder: Recorder, flow_id: str, begin_seq: int | None, **more: o
 
 
 def ask(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    """The answer of audit.duckdb, as any process has it."""
+    """The answer of audit.duckdb, at whatever pace the gateway goes on."""
     with duckdb.connect(str(path / "audit.duckdb"), read_only=True) as database:
-        return database.execute(sql).fetchall()
+        mark(database, path)
+        return steadily(database, lambda: database.execute(sql).fetchall())
 
 
 async def until(true: Callable[[], object]) -> None:
     """Waits for what another thread does."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - threads set no events of ours
             await asyncio.sleep(0.002)

@@ -11,10 +11,13 @@ from mitmproxy import options
 from mitmproxy.addons import core, proxyserver
 from mitmproxy.master import Master
 
+from proctor.arriving.patterns import warm
+from proctor.redaction.compiled import usable
 from proctor.runtime.addon import listening
 from proctor.runtime.door import Door
 from proctor.runtime.modes import open_door
 from proctor.testing.ports import free_ports
+from tests.support.installation import CACHE
 
 
 class Live:
@@ -108,6 +111,7 @@ def live(doors: dict[str, Door], *extra: object, **settings: Any) -> Iterator[Li
         finally:
             running._up.set()
 
+    warm(usable(CACHE))  # seconds, once for a process: no request of a test waits for it
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     running._up.wait(10)

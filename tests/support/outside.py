@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,7 +115,7 @@ class Outside:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
 
     def listed_by(self, subject: str) -> list[str]:
@@ -191,14 +191,34 @@ class _Places:
     files: Files
     destinations: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
-    def at(self, port: int, **more: str) -> None:
+    def at(self, port: int, **more: Any) -> None:
         trust = {"upstream_tls": {"ca": str(self.files.ca)}}
         self.destinations.append({"host": "localhost", "port": port, **trust, **more})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class More:
+    """What a test has besides.
+
+    Attributes:
+        sites: Further ones, over TLS.
+        ways: What destinations of sites say besides, by their names.
+        destinations: Further ones.
+        rules: Of the file rules/own.yaml.
+        shipped: Names of shipped rules.
+    """
+
+    sites: Mapping[str, Site] = field(default_factory=dict[str, Site])
+    ways: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    destinations: Sequence[Mapping[str, Any]] = ()
+    rules: str = "rules: []\n"
+    shipped: Sequence[str] = SHIPPED
+
+
 @contextlib.contextmanager
-def outside(folder: Path) -> Iterator[Outside]:
+def outside(folder: Path, more: More | None = None) -> Iterator[Outside]:
     """All of it, until the block ends."""
+    more = more or More()
     files = tls.make(folder / "tls")
     git = GitServer(folder / "served")
     git.make("numbers")
@@ -207,6 +227,7 @@ def outside(folder: Path) -> Iterator[Outside]:
         "tickets": tickets,
         "pip": pyindex.index,
         "npm": npmregistry.registry,
+        **more.sites,
     }
     errand = Errand()
     with contextlib.ExitStack() as stack:
@@ -223,17 +244,17 @@ def outside(folder: Path) -> Iterator[Outside]:
         places.at(port, speaks="anthropic", credential="anthropic")
         places.at(mcp.port, speaks="mcp", path="/mcp", name="oracle")
         places.at(webs["tickets"].port, path="/v1/**", credential="tickets")
-        for name in ("git", "pip", "npm"):
-            places.at(webs[name].port)
+        for name in ("git", "pip", "npm", *more.sites):
+            places.at(webs[name].port, **more.ways.get(name, {}))
         plan = Plan(
-            destinations=places.destinations,
+            destinations=[*places.destinations, *more.destinations],
             port=free_ports(1)[0],
             credentials=[
                 {"name": "anthropic", "header": "x-api-key", "value": {"env": "MODEL_KEY"}},
                 {"name": "tickets", "user": "proctor", "password": {"env": "TICKETS_PASSWORD"}},
             ],
-            rules="rules: []\n",
-            shipped=SHIPPED,
+            rules=more.rules,
+            shipped=more.shipped,
             more={"roles": {"reviewer": {"groups": ["reviewers"]}}},
             env={"MODEL_KEY": KEY, "TICKETS_PASSWORD": PASSWORD},
         )

@@ -1,12 +1,13 @@
 """Stand-ins for the Gate's parts: they only remember."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from proctor.errors import AuthenticationError, InternalError
-from proctor.model import Allow, Case, ContentRef, Decision, Principal, Session
+from proctor.model import ActionKind, Allow, Case, ContentRef, Decision, Principal, Session
 
 ALICE = Principal(issuer="https://idp", subject="alice", groups=("dev",))
 BOB = Principal(issuer="https://idp", subject="bob")
@@ -49,6 +50,18 @@ class Store:
         self.appended.append((kind, fields))
         return len(self.appended) - 1
 
+    def post(
+        self, kind: str, fields: dict[str, object] | bytes, *, soon: bool = True
+    ) -> tuple[int, asyncio.Future[None]]:
+        fields = json.loads(fields) if isinstance(fields, bytes) else fields
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.broken:
+            durable.set_exception(InternalError("journal-unwritable", "no"))
+            return len(self.appended), durable
+        self.appended.append((kind, fields))
+        durable.set_result(None)
+        return len(self.appended) - 1, durable
+
 
 @dataclass
 class Rules:
@@ -63,6 +76,12 @@ class Rules:
         return self
 
     def may(self, case: Case) -> bool:
+        return True
+
+    def steady(self, kind: ActionKind) -> bool:
+        return True
+
+    def reads(self, kind: ActionKind, prefix: str) -> bool:
         return True
 
     def decide(self, case: Case) -> Decision:

@@ -10,10 +10,11 @@ from proctor.approval.holder import Desk
 from proctor.credentials.injection import Injection, PutHeader
 from proctor.egress.settings import DestinationSettings, UpstreamTlsSettings
 from proctor.errors import InternalError
+from proctor.fields import TlsSettings
 from proctor.gate import Gate
 from proctor.model import Finding
 from proctor.runtime.modes import nudge
-from proctor.settings import Listener, TlsSettings
+from proctor.settings import Listener
 from proctor.stages.parts import Pins, Resolver, Screens
 from proctor.stages.suite import Suite
 from proctor.units import Address, Origin

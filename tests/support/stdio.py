@@ -13,6 +13,7 @@ from typing import Any
 from proctor.gate import Gate
 from proctor.mcp.model import Pin, Standing
 from proctor.model import Allow, Case, Decision
+from proctor.provenance.intake import Intake
 from proctor.stdio.door import Door
 from proctor.stdio.exchange import House
 from tests.support import screened
@@ -129,7 +130,11 @@ class Ends:
 
 @contextlib.asynccontextmanager
 async def ends(
-    folder: Path | None = None, *, session: str = "run-1", reviewers: tuple[str, ...] = ()
+    folder: Path | None = None,
+    *,
+    session: str = "run-1",
+    reviewers: tuple[str, ...] = (),
+    trusted: bool = False,
 ) -> AsyncIterator[Ends]:
     """A door; with a folder, mail addresses are masked.
 
@@ -137,6 +142,7 @@ async def ends(
         folder: For the vault; None for no redaction.
         session: What the agent calls its run.
         reviewers: Who accepts definitions.
+        trusted: Somebody vouches for the server.
     """
     rules, store, desk = ByMethod(), Store(), FakeDesk()
     token, pins = Token(), FakePins()
@@ -154,6 +160,8 @@ async def ends(
             sealing=b"k" * 32,
             tokens=token,
             server=SERVER,
+            trusted=trusted,
+            intake=Intake(gate.runs, _now),
             listener="stdio",
             session=session,
             now=_now,

@@ -13,7 +13,7 @@ from proctor.testing import tls
 from proctor.tlog.prooffile import MAX_CONSISTENCY
 from proctor.witness.app import make_app, serve
 from proctor.witness.kept import Kept, name_of
-from proctor.witness.settings import WitnessSettings
+from proctor.witness.watch import LogsWatch
 from proctor.witness.witness import Witness
 from tests.support.logs import ORIGIN, Log
 from tests.witness.test_witness import COSIGNER, make
@@ -90,20 +90,17 @@ def test_one_address_may_not_ask_too_often(witness: Witness) -> None:
 
 def test_over_tls_until_told_to_end(witness: Witness, log: Log, tmp_path: Path) -> None:
     files = tls.make(tmp_path / "tls")
-    settings = WitnessSettings.model_validate(
-        {
-            "name": COSIGNER.name,
-            "listen": "127.0.0.1:0",
-            "tls": {"cert": str(files.cert), "key": str(files.key)},
-            "key": "k.pem",
-            "state": "state",
-        }
+    path = tmp_path / "witness.yaml"
+    path.write_text(
+        f"name: {COSIGNER.name}\nlisten: 127.0.0.1:0\nkey: k.pem\nstate: state\n"
+        f"tls: {{cert: {files.cert}, key: {files.key}}}\n"
     )
+    watch = LogsWatch(path)
 
     async def go() -> None:
         found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as group:
-            running = group.create_task(serve(settings, witness, found.set_result))
+            running = group.create_task(serve(watch, witness, found.set_result))
             url = await found
             async with httpx.AsyncClient(verify=files.client_context(), trust_env=False) as http:
                 answer = await http.post(f"{url}/add-checkpoint", content=str(log.request(0)))

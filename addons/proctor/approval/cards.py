@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from proctor.approval.model import Card, Hidden, Part
 from proctor.errors import InternalError
-from proctor.model import Finding
+from proctor.model import Action, Finding, WsFields
 from proctor.protocols.jsonspan import loads
 
 MAX_TEXT: Final = 64 * 1024
@@ -201,6 +201,135 @@ def http_card(  # noqa: PLR0913 - what a request is known by
         ),
         hidden.values,
     )
+
+
+def ws_card(
+    *,
+    action: Action,
+    address: str,
+    kept: bytes,
+    real: bytes,
+    findings: Iterable[Finding],
+) -> tuple[Card, dict[str, str]]:
+    """The card of one message of a WebSocket, and the values that are hidden on it.
+
+    Args:
+        action: What it is.
+        address: Scheme, host and path of the WebSocket, as it is kept.
+        kept: The message, redacted.
+        real: As it would go on.
+        findings: What was found in it.
+    """
+    said = action.ws or WsFields()
+    who = "to the server" if said.direction == "client" else "to the client"
+    hidden = unseen("body", _utf8(kept), _utf8(real))
+    return (
+        Card(
+            title=f"WebSocket {address.partition('?')[0]}"[:MAX_SUMMARY],
+            summary=" ".join(_utf8(kept[: 4 * MAX_SUMMARY]).split())[:MAX_SUMMARY],
+            parts=(
+                _part("target", "text", f"{said.type} message {who}, {address}"),
+                *((_body(kept),) if kept else ()),
+            ),
+            hidden=hidden.spans,
+            findings=_places(findings),
+        ),
+        hidden.values,
+    )
+
+
+def sql_card(  # noqa: PLR0913 - what a statement is known by
+    *,
+    action: Action,
+    sql: str,
+    real: str,
+    parameters: str,
+    evidence: Sequence[Part],
+    findings: Iterable[Finding],
+) -> tuple[Card, dict[str, str]]:
+    """The card of a SQL statement, and the values that are hidden on it.
+
+    Args:
+        action: What it is.
+        sql: Its text, redacted.
+        real: Its text.
+        parameters: JSON, redacted; "" for none.
+        evidence: What is known of what it would do.
+        findings: What was found in it.
+    """
+    parts = [_part("statement", "sql", sql)]
+    if parameters:
+        parts.append(_part("parameters", "json", parameters))
+    if action.sql and action.sql.tables:
+        parts.append(_part("tables", "text", "\n".join(action.sql.tables)))
+    hidden = unseen("statement", sql, real)
+    return (
+        Card(
+            title=action.target[:MAX_SUMMARY],
+            summary=" ".join(f"{_first(evidence)} {sql}".split())[:MAX_SUMMARY],
+            parts=(*parts, *evidence),
+            hidden=hidden.spans,
+            findings=_places(findings),
+        ),
+        hidden.values,
+    )
+
+
+def git_card(
+    *, action: Action, record: bytes, real: bytes, findings: Iterable[Finding]
+) -> tuple[Card, dict[str, str]]:
+    """The card of a push, and the values that are hidden on it.
+
+    Args:
+        action: What it is.
+        record: What it does, as `git.pushing` sums it up, redacted.
+        real: The same, not redacted.
+        findings: What was found in it.
+    """
+    said = loads(record.decode())
+    refs = [_ref(each) for each in said["refs"]]
+    commits = [
+        f"{each['id'][:12]} {each['subject']}  <{each['author']}>" for each in said["commits"]
+    ]
+    paths = [_sized(each) for each in said["paths"]]
+    parts = [_part("refs", "text", "\n".join(refs))]
+    for name, lines, count in (
+        ("push options", said["options"], len(said["options"])),
+        ("commits", commits, said["commits_in_all"]),
+        ("paths", paths, said["paths_in_all"]),
+        ("what could not be read", said["incomplete"], len(said["incomplete"])),
+    ):
+        if lines:
+            more = [f"… {count - len(lines)} more"] if count > len(lines) else []
+            parts.append(_part(name, "text", "\n".join([*lines, *more])))
+    pack, unknown = said["pack"], ["not all of it could be told"] if said["unknown"] else []
+    words = [f"{said['commits_in_all']} commits", f"{said['paths_in_all']} paths"]
+    hidden = unseen("push", _utf8(record), _utf8(real))
+    return (
+        Card(
+            title=action.target[:MAX_SUMMARY],
+            summary="; ".join([*refs, *words, f"{pack['bytes']} bytes", *unknown])[:MAX_SUMMARY],
+            parts=tuple(parts),
+            hidden=hidden.spans,
+            findings=_places(findings),
+        ),
+        hidden.values,
+    )
+
+
+def _ref(said: dict[str, str]) -> str:
+    return f"{said['change']} {said['ref']} {said['old'][:12]}..{said['new'][:12]}"
+
+
+def _sized(said: dict[str, Any]) -> str:
+    size = said["bytes"]
+    return said["path"] if size is None or size < 0 else f"{said['path']} ({size} bytes)"
+
+
+def _first(evidence: Sequence[Part]) -> str:
+    """What a statement would do, in one sentence; "" where nobody knows."""
+    rows = next((part.text for part in evidence if part.name == "rows"), "")
+    return rows.partition("\n")[0]
 
 
 def _asked(prompt: str) -> str:

@@ -4,6 +4,8 @@ For a tool call, the model's or over MCP, a pattern is one in Claude Code's perm
 every command that a line would run has to match it. For all else it is the target, in which `*`
 stands for any run of characters: `POST https://api.internal:443/v1/orders/*`; for what else is
 asked of an MCP server, its name, the method, and what is named: `docs resources/read file:///a/*`.
+For SQL it names listener, database, verbs and tables, and nothing in it stands for anything else:
+`orders/shop DELETE public.orders WHERE`. With WHERE it lets pass what is bounded by one.
 """
 
 import re
@@ -13,7 +15,7 @@ from typing import Final
 
 from proctor.approval.authority import too_wide
 from proctor.approval.model import ApprovalError, Grant
-from proctor.model import Action, ActionKind, McpFields, ToolFields
+from proctor.model import Action, ActionKind, McpFields, SqlFields, ToolFields
 from proctor.policy.calls import TOOL_KINDS, call_of
 from proctor.policy.match import Pattern, PatternError, parse_pattern
 from proctor.protocols.shell.reader import read_command
@@ -31,6 +33,15 @@ _WHAT: Final = re.compile(r"(?P<tool>[^()\s]+)(?:\((?P<what>.*)\))?", re.DOTALL)
 # Up to the path of a URL, which no `*` may stand before: `POST https://api.internal:443/`.
 _PLACE: Final = re.compile(r"(?P<method>[A-Z]{1,32}) (?P<origin>[a-z]{1,32}://[^/?#\s*]+)/")
 _ASKED: Final = re.compile(r"(?P<server>[^\s*]+) (?P<method>[^\s*]+)(?: [^*].*)?")
+# What a statement that is granted does, and no other: what it reads and writes is all that it does.
+_VERBS: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "EXPLAIN"})
+_WHERE: Final = " WHERE"
+_NAME: Final = r"[^\s,*]+"
+_TABLE: Final = rf"[^\s,*.]+\.{_NAME}"  # the first dot ends the first part: one way to read it
+_SQL: Final = re.compile(
+    rf"(?P<place>[^\s,*/]+/{_NAME}) (?P<verbs>[A-Z]+(?:,[A-Z]+)*)"
+    rf" {_TABLE}(?:,{_TABLE})*(?:{_WHERE})?"
+)
 # What differs between one thing and the next of its kind: numbers, UUIDs, hashes, long tokens.
 _ID: Final = re.compile(
     r"\d+|[0-9a-fA-F]{8,}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -48,6 +59,9 @@ def covers(grant: Grant, action: Action) -> bool:
         return bool(pattern and _plain(tool) and pattern.matches(tool, every=True))
     if action.kind is ActionKind.LLM_TOOL_USE:
         return False
+    if action.kind is ActionKind.SQL_STATEMENT:
+        said = _sql(action)
+        return bool(said) and grant.pattern in {said, said.removesuffix(_WHERE)}
     return _glob(grant.pattern, _target(action))
 
 
@@ -72,6 +86,11 @@ def suggest(action: Action, *, hidden: bool = False) -> tuple[str, str]:
             or not found.matches(tool, every=True)
             or too_wide_for(action.kind, pattern)
         ):
+            pattern = ""
+    elif action.kind is ActionKind.SQL_STATEMENT:
+        shape = _sql_shape(action, hidden=hidden)
+        pattern = "" if hidden else _sql(action)
+        if pattern and too_wide_for(action.kind, pattern):
             pattern = ""
     else:
         target = _target(action)
@@ -102,6 +121,8 @@ def too_wide_for(kind: ActionKind, pattern: str, shape: str = "") -> ApprovalErr
         return _mcp_too_wide(pattern, shape)
     if kind in TOOL_KINDS:
         return _tool_too_wide(pattern) or _other_tool(pattern, shape)
+    if kind is ActionKind.SQL_STATEMENT:
+        return _sql_too_wide(pattern, shape)
     return _target_too_wide(kind, pattern, shape)
 
 
@@ -142,6 +163,34 @@ def _mcp_too_wide(pattern: str, shape: str) -> ApprovalError | None:
             expected=" ".join(shape.split()[:2]),
         )
     return None
+
+
+def _sql_too_wide(pattern: str, shape: str) -> ApprovalError | None:
+    found = _SQL.fullmatch(pattern)
+    if found is None:
+        return too_wide(
+            "The grant does not say which statements it is for",
+            got="'*' in it" if "*" in pattern else "no listener, database, verbs and tables",
+            expected="such as orders/shop DELETE public.orders WHERE",
+        )
+    if others := set(found["verbs"].split(",")) - _VERBS:
+        return too_wide(
+            "There are no grants for such statements",
+            got=", ".join(sorted(others)),
+            expected=", ".join(sorted(_VERBS)),
+        )
+    # The shape may be cut, and is only the beginning where something is not shown.
+    bounded = shape.endswith(_WHERE) <= pattern.endswith(_WHERE)
+    if "/" in shape and not (bounded and _begins(pattern, shape.removesuffix(_WHERE))):
+        return too_wide(
+            "The grant is for something else than what waits", got=pattern, expected=shape
+        )
+    return None
+
+
+def _begins(pattern: str, shape: str) -> bool:
+    rest = pattern.removeprefix(shape)
+    return rest != pattern and (rest in {"", _WHERE} or len(shape) >= _MAX_SHAPE)
 
 
 def _tool_too_wide(pattern: str) -> ApprovalError | None:
@@ -223,6 +272,35 @@ def _programs(tool: ToolFields) -> list[str]:
     commands = read_command(tool.command).commands
     names = list(dict.fromkeys(command.program or "…" for command in commands))
     return names if len(names) <= _MAX_PROGRAMS else [*names[:_MAX_PROGRAMS], "…"]
+
+
+def _sql(action: Action) -> str:
+    """What a grant for a statement says; empty where none lets it pass."""
+    sql = action.sql
+    if sql is None or not _VERBS.issuperset(sql.verbs) or not _looked_at(sql):
+        return ""
+    said = _sql_said(action.listener, sql) + (_WHERE if sql.has_where else "")
+    names = (action.listener, sql.database, *sql.tables)
+    # Names with spaces could be read as something else.
+    return said if _SQL.fullmatch(said) and all(re.fullmatch(_NAME, name) for name in names) else ""
+
+
+def _looked_at(sql: SqlFields) -> bool:
+    """Whether it calls nothing but functions of PostgreSQL's own that are harmless."""
+    from proctor.sql.functions import refusal  # noqa: PLC0415 - loads PostgreSQL's parser
+
+    return not any(map(refusal, sql.functions))
+
+
+def _sql_said(listener: str, sql: SqlFields) -> str:
+    return f"{listener}/{sql.database} {','.join(sql.verbs)} {','.join(sql.tables)}".rstrip()
+
+
+def _sql_shape(action: Action, *, hidden: bool) -> str:
+    sql = action.sql
+    if sql is None or hidden:
+        return action.kind.value
+    return _sql_said(action.listener, sql) + (_WHERE if sql.has_where else "")
 
 
 def _target(action: Action) -> str:

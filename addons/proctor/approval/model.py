@@ -106,8 +106,8 @@ class Part:
     """One part of what a card shows, redacted.
 
     Attributes:
-        name: Such as `command`, `input`, `headers`, `body`, `address`.
-        kind: `command`, `json`, `text` or `headers`: how it is shown.
+        name: Such as `command`, `input`, `headers`, `body`, `statement`, `rows`.
+        kind: `command`, `sql`, `json`, `text` or `headers`: how it is shown.
         text: What it says.
         cut: Characters that are left out of `text`, 0 if none.
     """

@@ -99,8 +99,9 @@ class NotifierSettings(Settings):
         done: For Jira, the name of the transition that closes a ticket.
         users: For Slack, whose button counts: Slack's user id → `sub` at `console.issuer`. They
             must have signed in to the console lately, too.
-        on: What it is told of.
-        groups: Only what these groups may decide; empty for everything.
+        on: What it is told of; `canary` is that a value of `proctor canary` was seen.
+        groups: Only what these groups may decide; empty for everything. Kills and canaries are told
+            in any case.
     """
 
     name: Name
@@ -113,8 +114,9 @@ class NotifierSettings(Settings):
     done: str = Field(default="Done", min_length=1, max_length=100)
     users: dict[str, str] = Field(default={})
     on: Annotated[
-        tuple[Literal["pending", "settled", "break_glass", "kill", "grant"], ...], AT_LEAST_ONE
-    ] = ("pending", "settled", "break_glass", "kill", "grant")
+        tuple[Literal["pending", "settled", "break_glass", "kill", "grant", "canary"], ...],
+        AT_LEAST_ONE,
+    ] = ("pending", "settled", "break_glass", "kill", "grant", "canary")
     groups: tuple[Group, ...] = ()
 
     @model_validator(mode="after")

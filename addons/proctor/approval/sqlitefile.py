@@ -16,7 +16,7 @@ from pathlib import Path
 from proctor.approval.model import ApprovalError
 from proctor.errors import ConfigurationError
 from proctor.runtime.permissions import check_private, make_folder
-from proctor.runtime.sqlitemaker import make_database
+from proctor.runtime.sqlitemaker import make_database, reason_of
 
 VERSION = 1
 
@@ -192,7 +192,7 @@ class Database:
                 if self.connection.in_transaction:  # it was not committed
                     self.connection.execute("ROLLBACK")
         except sqlite3.Error as error:  # whose text may quote a value
-            raise failure("The store of approvals cannot be used", _word(error)) from None
+            raise failure("The store of approvals cannot be used", reason_of(error)) from None
 
 
 @contextlib.contextmanager
@@ -208,7 +208,7 @@ def reported(message: str) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise failure(message, _word(error)) from None
+        raise failure(message, reason_of(error)) from None
 
 
 def create(path: Path) -> None:
@@ -252,11 +252,3 @@ def _refuse_left_over(path: Path) -> None:
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
-
-
-def _word(error: Exception) -> str:
-    return (
-        getattr(error, "sqlite_errorname", None)
-        or getattr(error, "strerror", None)
-        or type(error).__name__
-    )

@@ -104,6 +104,10 @@ class Scope:
 
     def put(self, data: bytes, cuts: Sequence[int] = ()) -> ContentRef:
         """Stores `data`, cut at the offsets `cuts` (ascending) and into blocks up to 64 KiB."""
+        if not cuts and 0 < len(data) <= MAX_BLOCK:
+            number, whole = self.block(data)
+            digest = blake2b(data, key=self._salt, digest_size=32).hexdigest()
+            return self.ref(digest, len(data), (number,), text=whole)
         numbers: list[int] = []
         whole = True
         view = memoryview(data)

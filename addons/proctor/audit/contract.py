@@ -61,6 +61,7 @@ def views() -> dict[str, str]:
         "turns": _turns(),
         "tool_calls": _tool_calls(),
         "statements": _statements(),
+        "messages": _messages(),
         "findings": _FINDINGS,
         "decisions": _DECISIONS,
         "approvals": _APPROVALS,
@@ -70,7 +71,7 @@ def views() -> dict[str, str]:
 
 _FLOWS = f"""SELECT {_who("f")}, listener, protocol, method, scheme, host, port, path, status,
     request_bytes, response_bytes, started_at, ended_at, verdict, rule_id, reason, error,
-    record, coverage, correlated_by FROM _flows f"""
+    record, coverage, correlated_by FROM _flows f WHERE kind NOT IN ('statement', 'message')"""
 
 
 _CALL = '[{"id":"VARCHAR","source":"VARCHAR","verdict":"VARCHAR"}]'
@@ -100,7 +101,7 @@ _SESSIONS = f"""SELECT writer, seq, ts, flow_id, session_id, principal, subject,
         arg_max("groups", ts) AS "groups", arg_max(client, ts) AS client,
         coalesce(session_started, min(started_at)) AS started_at,
         max(coalesce(ended_at, ts)) AS ended_at,
-        count(*) FILTER (kind <> 'statement') AS flows, count(turn) AS turns,
+        count(*) FILTER (kind NOT IN ('statement', 'message')) AS flows, count(turn) AS turns,
         coalesce(flatten(list(from_json(tools, '{_CALL}')) FILTER (tools <> '[]')), []) AS calls,
         count(*) FILTER (kind = 'statement') AS statements,
         count(*) FILTER (verdict = 'hold') AS held, count(*) FILTER (verdict = 'deny') AS denied,
@@ -135,6 +136,9 @@ _FINDINGS = f"""SELECT {_who("f")}, f.f.direction AS direction, f.f.location AS 
         SELECT {_who("e")}, unnest(from_json(findings, '[{_FINDING}]')) AS f
         FROM _flows e WHERE findings <> '[]'
         UNION ALL
+        SELECT {_who("e")}, unnest(from_json(findings, '[{_FINDING}]')) AS f
+        FROM _records e WHERE kind = 'statement.end' AND findings <> '[]'
+        UNION ALL
         SELECT {_who("e")}, from_json(raw, '{_FINDING}') AS f
         FROM _records e WHERE kind = 'finding') f"""
 
@@ -163,6 +167,19 @@ def _turns() -> str:
         FROM (SELECT *, {_content("k.sc")} AS s FROM (
             SELECT *, {_scope("request", "response", "turn.prompt", "turn.output")} AS sc
             FROM _flows WHERE turn IS NOT NULL) k) f"""
+
+
+def _messages() -> str:
+    shape = """'{"n":"BIGINT","direction":"VARCHAR","type":"VARCHAR","bytes":"BIGINT",
+        "approval_id":"VARCHAR"}'"""
+    return f"""SELECT {_who("f")}, f.q.n AS n, f.q.direction AS direction, f.q."type" AS "type",
+        f.q.bytes AS bytes, {_text("f.ref", "f.s")} AS content, verdict, rule_id, error,
+        f.q.approval_id AS approval_id
+        FROM (SELECT *, {_content("k.sc")} AS s FROM (
+            SELECT *, {_scope("ref")} AS sc FROM (
+                SELECT {_who("r")}, verdict, rule_id, error, coalesce(request, response) AS ref,
+                    from_json(raw, {shape}) AS q
+                FROM _records r WHERE kind = 'message')) k) f"""
 
 
 def _tool_calls() -> str:
@@ -203,14 +220,44 @@ def _tool_calls() -> str:
 
 
 def _statements() -> str:
-    return f"""SELECT {_who("f")}, {_text("f.q.sql", "f.s")} AS sql,
-        {_text("f.q.parameters", "f.s")} AS parameters, f.q.fingerprint AS fingerprint,
-        f.q.verbs AS verbs, f.q.tables AS tables, f.verdict AS verdict, f.rule_id AS rule_id,
-        f.q."rows" AS "rows", f.q.masked_columns AS masked_columns,
-        f.q.duration_ms AS duration_ms, f.error AS error
+    # How it ended stands beside it; of one that was not let through there is nothing to end.
+    either = ", ".join(
+        f'coalesce(e.{name}, f.{name}) AS "{name}"'
+        for name in ("rows", "masked_columns", "duration_ms", "error", "response")
+    )
+    shape = f"""'{{"sql":{_REF},"parameters":{_REF},"fingerprint":"VARCHAR","verbs":["VARCHAR"],
+        "tables":["VARCHAR"],"rows":"BIGINT","masked_columns":["VARCHAR"],"duration_ms":"DOUBLE",
+        "error":"VARCHAR","response":{_REF},"approval_id":"VARCHAR"}}'"""
+    members = ", ".join(
+        f'q."{name}" AS "{name}"'
+        for name in (
+            "sql",
+            "parameters",
+            "fingerprint",
+            "verbs",
+            "tables",
+            "rows",
+            "masked_columns",
+            "duration_ms",
+            "error",
+            "response",
+            "approval_id",
+        )
+    )
+    return f"""SELECT {_who("f")}, {_text("f.sql", "f.s")} AS sql,
+        {_text("f.parameters", "f.s")} AS parameters, f.fingerprint AS fingerprint,
+        f.verbs AS verbs, f.tables AS tables, f.verdict AS verdict, f.rule_id AS rule_id,
+        f."rows" AS "rows", f.masked_columns AS masked_columns, f.duration_ms AS duration_ms,
+        f.error AS error, {_text("f.response", "f.s")} AS result, f.approval_id AS approval_id
         FROM (SELECT *, {_content("k.sc")} AS s FROM (
-            SELECT *, {_scope("q.sql", "q.parameters")} AS sc FROM (
-                SELECT *, from_json(raw, '{{"sql":{_REF},"parameters":{_REF},
-                    "fingerprint":"VARCHAR","verbs":["VARCHAR"],"tables":["VARCHAR"],
-                    "rows":"BIGINT","masked_columns":["VARCHAR"],"duration_ms":"DOUBLE"}}') AS q
-                FROM _records WHERE kind = 'statement')) k) f"""
+            SELECT f.* EXCLUDE ("rows", masked_columns, duration_ms, error, response), {either},
+                {_scope("f.sql", "f.parameters", "e.response", "f.response")} AS sc
+            FROM (SELECT * EXCLUDE (q), {members} FROM (
+                SELECT {_who("r")}, verdict, rule_id, from_json(raw, {shape}) AS q
+                FROM _records r WHERE kind = 'statement')) f
+            LEFT JOIN (SELECT writer, begin_seq, q."rows" AS "rows",
+                q.masked_columns AS masked_columns, q.duration_ms AS duration_ms,
+                q.error AS error, q.response AS response
+                FROM (SELECT writer, begin_seq, from_json(raw, {shape}) AS q
+                    FROM _records WHERE kind = 'statement.end')) e
+                ON e.writer = f.writer AND e.begin_seq = f.seq) k) f"""

@@ -8,14 +8,24 @@ are small. Content follows in batches while the turns are handed out, so that a 
 length takes little memory.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from proctor.audit.answers import Said, parts
 from proctor.audit.exchanges import Exchange, Tool, read
 from proctor.audit.find import Target
-from proctor.audit.held import read_held
+from proctor.audit.held import Held, read_held
+from proctor.audit.messages import SILENCE, WEBSOCKET, Heard, Message, read_messages
+from proctor.audit.messages import Entry as Spoke
 from proctor.audit.reader import Content, Reader
+from proctor.audit.statements import (
+    NOTHING,
+    POSTGRES,
+    Entry,
+    Statement,
+    held_of,
+    read_statements,
+)
 from proctor.audit.turns import MCP, Call, Layout, Part, Result, Totals, Turn, laid_out
 from proctor.errors import ClientError
 from proctor.model import ActionKind, ContentRef
@@ -23,6 +33,10 @@ from proctor.protocols.mcp.messages import read as read_mcp
 
 _BATCH_BYTES = 8 * 2**20
 _BATCH_TURNS = 64
+_MAX_RESULT = 256 * 1024
+"""Bytes of a statement's result that are read whole, since a part of it is no table."""
+_MAX_RESULTS = 16 * 2**20
+"""The same of all results of one connection; those after them are shown as their beginnings."""
 _MAX_MESSAGE = 64 * 1024
 """Bytes of a message to an MCP server up to which it is read for its method."""
 
@@ -33,6 +47,7 @@ class Conversation:
 
     _layout: Layout
     _reader: Reader
+    _heard: Heard = SILENCE
 
     @property
     def totals(self) -> Totals:
@@ -46,13 +61,15 @@ class Conversation:
         """The turn that is this exchange."""
         return next(t.number for t in self._layout.turns if t.exchange.flow_id == flow_id)
 
-    def turns(
+    def turns(  # noqa: PLR0913 - what of them is wanted
         self,
         *,
         limit: int | None = None,
         only: int | None = None,
         last: int | None = None,
         bodies: bool = False,
+        statements: int | None = None,
+        after: int = 0,
     ) -> Iterator[Turn]:
         """The turns in order of time, with their content.
 
@@ -61,6 +78,9 @@ class Conversation:
             only: Number of the one turn that is wanted.
             last: With `only`: all from it to this one, or to the end.
             bodies: With the bodies as recorded.
+            statements: So many of each connection to a database, or messages of a WebSocket, at
+                most; None for all.
+            after: So many of the first turn's are left out.
 
         Raises:
             ClientError: Code `turn-unknown`.
@@ -74,13 +94,48 @@ class Conversation:
                 status=404,
             )
         wanted = self._layout.turns if only is None else self._layout.turns[only - 1 : last or only]
-        for batch, refs in self._batches(wanted, limit, bodies=bodies):
+        spoken = self._spoken(wanted, statements, after)
+        for batch, refs in self._batches(spoken, limit, bodies=bodies):
             contents = self._reader.contents(refs)
             for turn in batch:
                 yield self._filled(turn, contents, bodies=bodies)
 
+    def _spoken(self, turns: Sequence[Turn], most: int | None, after: int) -> Iterator[Turn]:
+        """The turns with their statements, these without content."""
+        spoken = self._layout.spoken
+        for turn in turns:
+            flow_id = turn.exchange.flow_id
+            if said := self._heard.entries.get(flow_id):
+                yield self._with_messages(turn, said, most)
+                continue
+            found = spoken.entries.get(flow_id)
+            if not found:
+                yield turn
+                continue
+            held = held_of(found, turn.held)
+            shown = found[after : None if most is None else after + most]
+            yield replace(
+                turn,
+                statements=tuple(_bare(entry, held.get(entry.n, ())) for entry in shown),
+                before=after,
+                said=spoken.counts[flow_id],
+                held=_rest(turn.held, held),
+            )
+            after = 0
+
+    def _with_messages(self, turn: Turn, said: Sequence[Spoke], most: int | None) -> Turn:
+        held = held_of(said, turn.held)
+        return replace(
+            turn,
+            messages=tuple(
+                Message(entry=entry, held=tuple(held.get(entry.n, ()))) for entry in said[:most]
+            ),
+            heard=self._heard.counts[turn.exchange.flow_id],
+            held=_rest(turn.held, held),
+        )
+
     def _batches(
-        self, turns: Sequence[Turn], limit: int | None, *, bodies: bool
+        self, turns: Iterable[Turn], limit: int | None, *, bodies: bool
     ) -> Iterator[tuple[list[Turn], dict[ContentRef, int | None]]]:
         batch: list[Turn] = []
         refs: dict[ContentRef, int | None] = {}
@@ -106,13 +161,25 @@ class Conversation:
         found += [a.content for tool in exchange.tools if (a := self._layout.answers.get(tool.id))]
         found += [given.content for given in exchange.outcomes]
         found += [given.content for given in exchange.results if given.id not in self._layout.made]
+        size = 0
+        for each in turn.statements:
+            found += [each.entry.sql, each.entry.parameters]
+            result = each.entry.response
+            size += result.size if result else 0
+            if result and result.size <= _MAX_RESULT and size <= _MAX_RESULTS:
+                yield result, None
+            else:
+                found.append(result)
+        found += [each.entry.content for each in turn.messages]
         yield from ((ref, limit) for ref in found if ref)
         # What others than the model answer may be of any size.
         whole = [exchange.response] if bodies or exchange.model is not None else []
         if exchange.response is None:
             whole.append(exchange.output)
-        if bodies or _is_message(exchange):
+        if bodies or _is_message(exchange) or _is_push(exchange):
             whole.append(exchange.request)
+        if bodies:
+            whole.append(exchange.case)
         yield from ((ref, None) for ref in whole if ref)
         for over in self._with(turn):
             yield from self._refs(over, limit, bodies=False)
@@ -153,8 +220,21 @@ class Conversation:
             ),
             parts=_in_order(said, calls),
             problem=problem,
-            request_body=content(exchange.request) if bodies else None,
+            request_body=content(exchange.request) if bodies or _is_push(exchange) else None,
             response_body=response if bodies else None,
+            case=content(exchange.case) if bodies else None,
+            statements=tuple(
+                replace(
+                    each,
+                    sql=content(each.entry.sql),
+                    parameters=content(each.entry.parameters),
+                    result=content(each.entry.response),
+                )
+                for each in turn.statements
+            ),
+            messages=tuple(
+                replace(each, content=content(each.entry.content)) for each in turn.messages
+            ),
         )
 
     def _call(self, turn: Turn, tool: Tool, contents: Mapping[ContentRef, Content]) -> Call:
@@ -227,7 +307,34 @@ def conversation(reader: Reader, target: Target) -> Conversation:
     Raises:
         ClientError: Code `session-unknown`.
     """
-    return Conversation(laid_out(read(reader, target), read_held(reader, target)), reader)
+    exchanges, held = read(reader, target), read_held(reader, target)
+    # Nothing else has statements, and most sessions have none.
+    spoken = NOTHING
+    if any(exchange.protocol == POSTGRES for exchange in exchanges):
+        spoken = read_statements(reader, target)
+    heard = SILENCE
+    if any(exchange.protocol == WEBSOCKET for exchange in exchanges):
+        heard = read_messages(reader, target)
+    layout = laid_out(exchanges, held, spoken)
+    if heard.refused:
+        refused = layout.totals.refused + heard.refused
+        layout = replace(layout, totals=replace(layout.totals, refused=refused))
+    return Conversation(layout, reader, heard)
+
+
+def _bare(entry: Entry, held: Sequence[Held]) -> Statement:
+    return Statement(entry=entry, sql=None, parameters=None, result=None, held=tuple(held))
+
+
+def _rest(held: Sequence[Held], named: Mapping[int, Sequence[Held]]) -> tuple[Held, ...]:
+    """What was held of none of the statements: what still waits."""
+    known = {each.id for found in named.values() for each in found}
+    return tuple(each for each in held if each.id not in known)
+
+
+def _is_push(exchange: Exchange) -> bool:
+    """Whether its body is what it does: short, and all there is to tell of it."""
+    return ActionKind.GIT_PUSH.value in exchange.kinds
 
 
 def _is_message(exchange: Exchange) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from proctor.audit.find import Target
+from proctor.audit.origins import Came, origins
 from proctor.audit.reader import Reader, reference
 from proctor.errors import ClientError
 from proctor.model import ContentRef, Finding, Observation
@@ -60,8 +61,10 @@ class Exchange:
         passed: Only global observe let it pass.
         results: Results of tool calls that the request brought.
         outcomes: What the tool calls that the exchange itself was have given back.
+        case: What rules could see of it besides; see `policy.casefile`.
         findings: What was found in the request, then what was found in the answer.
         receipts: How each direction was looked at, by `request` and `response`.
+        origins: What of the request, and of what the answer asks for, came from elsewhere.
     """
 
     writer: str
@@ -112,8 +115,10 @@ class Exchange:
     output: ContentRef | None
     request: ContentRef | None
     response: ContentRef | None
+    case: ContentRef | None = None
     findings: tuple[Finding, ...] = ()
     receipts: Mapping[str, Receipt] = field(default_factory=dict[str, Receipt])
+    origins: tuple[Came, ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -181,6 +186,7 @@ def _exchange(begin: Mapping[str, Any], end: Mapping[str, Any]) -> Exchange:
         verdict=both["verdict"],
         rule_id=both["rule_id"],
         reason=both["reason"],
+        origins=origins([*decisions, *(end.get("decisions") or () if end is not begin else ())]),
         observed=tuple(
             Observation(rule_id=o["rule_id"], verdict=o["verdict"], reason=o["reason"])
             for decision in decisions
@@ -222,6 +228,7 @@ def _exchange(begin: Mapping[str, Any], end: Mapping[str, Any]) -> Exchange:
         output=reference(turn.get("output")),
         request=reference(both.get("request")),
         response=reference(both.get("response")),
+        case=reference(begin.get("case")),
     )
 
 

@@ -16,8 +16,8 @@ _MINE = "($principal IS NULL OR principal = $principal OR subject = $principal)"
 # others than those hosts that the model was asked at.
 _LIST = f"""
     SELECT s.session_id, s.principal, s.subject, s.client, s.started_at, s.ended_at, s.turns,
-        s.tool_calls, c.outside, s.denied, s.input_tokens, s.output_tokens, c.cache_read_tokens,
-        c.cache_write_tokens
+        s.tool_calls, s.statements, c.outside, s.denied, s.input_tokens, s.output_tokens,
+        c.cache_read_tokens, c.cache_write_tokens
     FROM sessions s JOIN (
         SELECT principal, session_id, coalesce(session_started, min(started_at)) AS started_at,
             CAST(coalesce(sum(flows) FILTER (turns = 0), 0) AS BIGINT) AS outside,
@@ -25,7 +25,8 @@ _LIST = f"""
             CAST(sum(cache_write_tokens) AS BIGINT) AS cache_write_tokens
         FROM (
             SELECT principal, session_id, session_started, min(started_at) AS started_at,
-                count(*) AS flows, count(turn) AS turns,
+                count(*) FILTER (kind NOT IN ('statement', 'message')) AS flows,
+                count(turn) AS turns,
                 sum(turn.cache_read_tokens) AS cache_read_tokens,
                 sum(turn.cache_write_tokens) AS cache_write_tokens
             FROM _flows WHERE session_id IS NOT NULL

@@ -44,6 +44,7 @@ class Held:
         id: Of the approval.
         flow_id: The exchange in which it was asked.
         tool_use_id: The model's name for the call that was held; "" if it was none.
+        digest: Of the action; "" where that is not on record.
         steps: Its changes in order.
     """
 
@@ -52,6 +53,7 @@ class Held:
     tool_use_id: str
     rule_id: str
     steps: tuple[Step, ...]
+    digest: str = ""
 
     @property
     def at(self) -> datetime:
@@ -81,6 +83,7 @@ def read_held(reader: Reader, target: Target) -> list[Held]:
             tool_use_id=told[0].get("tool_use_id") or "",
             rule_id=told[0]["rule_id"] or "",
             steps=tuple(_step(envelope) for envelope in told),
+            digest=told[0].get("action_digest") or "",
         )
         for name, told in envelopes.items()
     ]

@@ -1,13 +1,13 @@
 """Reading the record: a connection that can do nothing else."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING
 
 from proctor.audit import views
 from proctor.audit.segments import has_views
+from proctor.audit.steady import mark, steadily
 from proctor.audit.store import Store
 from proctor.errors import ClientError, ConfigurationError
 
@@ -74,25 +74,34 @@ def open_record(
         # It would be written to standard output, amid what a program reads there.
         database.execute("SET enable_progress_bar = false")
         database.execute("SET lock_configuration = true")
+        mark(database, store.path)
     except duckdb.Error as error:
         database.close()
         raise _unreadable(store, error) from error
     return database
 
 
-@contextmanager
-def select(
-    database: "duckdb.DuckDBPyConnection", sql: str, *, seconds: float = SECONDS
-) -> Iterator["duckdb.DuckDBPyConnection"]:
-    """Runs one SELECT in a READ ONLY transaction; its rows are fetched inside the block.
+def select[T](
+    database: "duckdb.DuckDBPyConnection",
+    sql: str,
+    take: Callable[["duckdb.DuckDBPyConnection"], T],
+    *,
+    seconds: float = SECONDS,
+) -> T:
+    """Runs one SELECT in a READ ONLY transaction.
 
     Args:
         database: From `open_record`.
         sql: Exactly one SELECT.
+        take: Fetches what is wanted of its rows; called again when a file went away meanwhile.
         seconds: After which it is stopped.
+
+    Returns:
+        What was taken.
 
     Raises:
         ClientError: Codes `query-refused` (not one SELECT), `query-failed`, `query-too-long`.
+        InternalError: Code `record-moving`.
     """
     import duckdb  # noqa: PLC0415 - as above
 
@@ -118,7 +127,7 @@ def select(
         database.execute("BEGIN TRANSACTION READ ONLY")
         try:
             timer.start()
-            yield database.execute(found[0])
+            return steadily(database, lambda: take(database.execute(found[0])))
         finally:
             timer.cancel()
             database.execute("ROLLBACK")

@@ -89,6 +89,10 @@ class Slot:
     def add(self, item: Item, *, is_record: bool) -> None:
         """Counts a line that is durable now."""
         self.digest.update(item.line)
+        self.count(item, is_record=is_record)
+
+    def count(self, item: Item, *, is_record: bool) -> None:
+        """As `add`, where somebody else sees to the digest."""
         if not is_record:
             if not self.blocks:
                 self.first_n = item.number
@@ -186,8 +190,9 @@ class Journal:
             slot.day = ""
         slot.size += len(data)
         before = len(slot.leaves)
+        slot.digest.update(data)
         for item in items:
-            slot.add(item, is_record=item.waiter is not None)
+            slot.count(item, is_record=item.waiter is not None)
         return bytes(slot.leaves[before:])
 
     def mend(self) -> None:

@@ -5,6 +5,7 @@ after a crash or a failure, for what is done shows in the files themselves. A fa
 and tried again; it never stops anyone from writing.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -17,8 +18,8 @@ from time import monotonic
 from typing import Any
 
 from proctor.audit.journal import Slot
-from proctor.audit.segments import Segment, Workshop, segments
-from proctor.audit.state import LEVELS, Bounds, State
+from proctor.audit.segments import Segment, Workshop, named, segments
+from proctor.audit.state import LEVELS, Bounds, Gone, State
 from proctor.audit.store import CONTENT, SEGMENTS, Store, replace
 from proctor.evidence.leaves import write_leaves
 from proctor.evidence.ledger import CHANGED, Ledger, digest_of
@@ -98,6 +99,8 @@ class Keeper:
     clock: Callable[[], float] = monotonic
     tree: Frontier | None = None
     _folded: int = -1
+    _gone: Gone = field(default_factory=Gone)
+    _untold: bool = False
     _full: list[_Full] = field(default_factory=list)
     _seen: dict[tuple[str, Segment], float] = field(default_factory=dict)
     _doomed: dict[Path, float] = field(default_factory=dict)
@@ -111,6 +114,8 @@ class Keeper:
     def start(self) -> None:
         """Begins work."""
         self.tree, self._folded = self.state.tree(), self.state.segments.last[0]
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # no such thing: written anew
+            self._gone = Gone.read(self.folder)
         self._thread = Thread(target=self._run, name="proctor-segments", daemon=True)
         self._thread.start()
 
@@ -349,6 +354,10 @@ class Keeper:
         now = self.clock()
         over = [full for full in self._full if full.due is not None and full.due <= now]
         for full in over:
+            self._going(SEGMENTS, 0, full.slot.seq)
+            self._going(CONTENT, 0, full.slot.n)
+        self._say_gone()
+        for full in over:
             full.slot.clear()
             self._full.remove(full)
             self.free.put(full.slot)
@@ -386,6 +395,19 @@ class Keeper:
         self._seen[folder, made] = self.clock()
         return True
 
+    def _going(self, folder: str, level: int, last: int) -> None:
+        """What counts only by bounds below this is about to go."""
+        bounds = dict(self._gone.kinds())[folder].last
+        if last > bounds[level]:
+            bounds[level] = last
+            self._untold = True
+
+    def _say_gone(self) -> None:
+        """Says so, before it does."""
+        if self._untold:
+            self._gone.write(self.folder, self.tmp)
+            self._untold = False
+
     def _sweep(self) -> bool:
         """Unlinks merged files that no query can still be reading."""
         now = self.clock()
@@ -397,6 +419,11 @@ class Keeper:
             for path in spent(self.store, self.ledger, folder, LEVELS - 1):
                 self._doomed.setdefault(path, now + self.pace.unlink)
         over = [path for path, due in self._doomed.items() if due <= now]
+        for path in over:
+            segment = named(path)
+            if segment.level < LEVELS - 1:
+                self._going(path.parent.name, segment.level + 1, segment.last)
+        self._say_gone()
         for path in over:
             said = self.ledger.files.get(path.relative_to(self.store.path).as_posix())
             if said:

@@ -15,7 +15,8 @@ from typing import Any
 import duckdb
 
 from proctor.audit.content import MAX_BLOCK
-from proctor.audit.inquiry import open_record
+from proctor.audit.inquiry import MEMORY, THREADS, open_record
+from proctor.audit.steady import steadily
 from proctor.errors import ConfigurationError
 from proctor.model import ContentRef
 
@@ -58,18 +59,31 @@ class Reader:
         """Rows as they come; one query at a time.
 
         Args:
-            sql: A SELECT of proctor's own; values come as `parameters`.
+            sql: A SELECT of proctor's own; values come as `parameters`. Where it finds more than
+                256 rows it sorts them, so that all is read before the first is given.
             parameters: By name, as `$name` in `sql`.
+
+        Raises:
+            InternalError: Code `record-moving`.
         """
-        answer = self._connection.execute(sql, dict(parameters))
+
+        def first() -> tuple[duckdb.DuckDBPyConnection, list[Any]]:
+            answer = self._connection.execute(sql, dict(parameters))
+            return answer, answer.fetchmany(_ROWS)
+
+        answer, rows = steadily(self._connection, first)
         names = [column[0] for column in answer.description or ()]
-        while rows := answer.fetchmany(_ROWS):
+        while rows:
             for row in rows:
                 yield dict(zip(names, row, strict=True))
+            rows = answer.fetchmany(_ROWS)
 
     def arrow(self, sql: str, parameters: Mapping[str, object], size: int) -> Any:
         """The same as an Arrow reader of batches of at most `size` rows; one query at a time."""
-        return self._connection.execute(sql, dict(parameters)).to_arrow_reader(size)
+        return steadily(
+            self._connection,
+            lambda: self._connection.execute(sql, dict(parameters)).to_arrow_reader(size),
+        )
 
     def contents(self, wanted: Mapping[ContentRef, int | None]) -> dict[ContentRef, Content]:
         """What references stand for.
@@ -79,8 +93,7 @@ class Reader:
         """
         first = {ref: _first(ref, limit) for ref, limit in wanted.items()}
         pairs = {(ref.scope, number) for ref, found in first.items() for number in found}
-        rows = self.rows(_BLOCKS, _listed(pairs)) if pairs else ()
-        blocks = {(row["scope"], row["no"]): _bytes(row) for row in rows}
+        blocks = self._blocks(pairs)
         return {
             ref: _content(ref, [blocks.get((ref.scope, number)) for number in found], wanted[ref])
             for ref, found in first.items()
@@ -90,14 +103,23 @@ class Reader:
         """All that references stand for, as it was stored; None for what was erased."""
         named = {ref: [(ref.scope, number) for number in numbers(ref.blocks)] for ref in wanted}
         pairs = {pair for found in named.values() for pair in found}
-        rows = self.rows(_BLOCKS, _listed(pairs)) if pairs else ()
-        blocks = {(row["scope"], row["no"]): _bytes(row) for row in rows}
+        blocks = self._blocks(pairs)
         return {
             ref: b"".join(blocks[pair] for pair in found)
             if all(pair in blocks for pair in found)
             else None
             for ref, found in named.items()
         }
+
+    def _blocks(self, pairs: Collection[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+        """Blocks by scope and number, as far as they are there."""
+        if not pairs:
+            return {}
+        given = _listed(pairs)
+        rows = steadily(
+            self._connection, lambda: self._connection.execute(_BLOCKS, given).fetchall()
+        )
+        return {(scope, number): _bytes(text, b64) for scope, number, text, b64 in rows}
 
 
 @contextmanager
@@ -111,7 +133,24 @@ def opened(recordings: Path) -> Iterator[Reader | None]:
     if not (recordings / "store.json").exists():
         yield None
         return
-    with open_record(recordings) as connection:
+    with reading(recordings) as reader:
+        yield reader
+
+
+@contextmanager
+def reading(path: Path, *, memory: str = MEMORY, threads: int = THREADS) -> Iterator[Reader]:
+    """A reader of the record in this folder, which must be there.
+
+    Args:
+        path: The folder.
+        memory: What it may take.
+        threads: That it may use.
+
+    Raises:
+        ConfigurationError: Codes `store-missing`, `store-unreadable`, here or while reading, and
+            others of `open_record`.
+    """
+    with open_record(path, memory=memory, threads=threads) as connection:
         try:
             yield Reader(connection)
         except duckdb.Error as error:
@@ -120,8 +159,8 @@ def opened(recordings: Path) -> Iterator[Reader | None]:
                 "The record cannot be read",
                 got=type(error).__name__,
                 expected="the folder as proctor wrote it",
-                hint="Start the gateway once; it mends what it can.",
-                where=str(recordings),
+                hint="Start the gateway once; it mends what it can. `proctor doctor` says more.",
+                where=str(path),
             ) from error
 
 
@@ -162,9 +201,8 @@ def _first(ref: ContentRef, limit: int | None) -> Sequence[int]:
     return list(islice(numbers(ref.blocks), most))
 
 
-def _bytes(row: Mapping[str, Any]) -> bytes:
-    text: str = row["text"]
-    return b64decode(text) if row["b64"] else text.encode()
+def _bytes(text: str, coded: bool) -> bytes:  # noqa: FBT001 - a row's columns
+    return b64decode(text) if coded else text.encode()
 
 
 def _content(ref: ContentRef, blocks: Iterable[bytes | None], limit: int | None) -> Content:

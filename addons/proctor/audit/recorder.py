@@ -38,6 +38,10 @@ log = logging.getLogger(__name__)
 # Bytes on their way to the disk: past the first, `drain` waits; past the second, `put` refuses.
 HIGH_WATER = 16 * 1024 * 1024
 MAX_PENDING = 256 * 1024 * 1024
+# Up to so much, what nobody waits for waits so long for something that somebody does: a sync of
+# its own would be in the way of the next.
+LOW_WATER = 1024 * 1024
+LAZY = 0.05  # seconds
 # A thread that comes back from the disk waits at most so long for a busy loop to let it speak.
 # Python's own 5 ms would be most of what a record takes to become durable.
 SWITCH_SECONDS = 0.0005
@@ -64,6 +68,7 @@ class Recorder:
         self._sync_seconds = 0.0
         self._writable = True
         self._woken = False
+        self._later: asyncio.TimerHandle | None = None
         self._closed = False
         self._drained: asyncio.Event = asyncio.Event()
         self._drained.set()
@@ -263,19 +268,41 @@ class Recorder:
             InternalError: Codes `journal-unwritable`, `recorder-closed`, `record-too-large`,
                 `record-field-reserved`. Nothing was recorded.
         """
+        number, durable = self.post(kind, fields)
+        await durable
+        return number
+
+    def post(
+        self, kind: str, fields: Mapping[str, Any] | bytes, *, soon: bool = True
+    ) -> tuple[int, asyncio.Future[None]]:
+        """Writes one envelope, as `append`, without waiting.
+
+        Args:
+            kind: Such as `statement`.
+            fields: What it says; or that as JSON, see `Chain.link`.
+            soon: Whether somebody waits for it; else it may take some 50 ms.
+
+        Returns:
+            Its number, and what is done once it, and all content before it, is durable.
+        """
         if self._closed:
             raise InternalError("recorder-closed", "The record is closed")
         number = self._chain.seq
-        line = self._chain.seal(kind, self._clock(), fields)
         flow = NO_FLOW
+        if isinstance(fields, bytes):
+            line = self._chain.link(kind, self._clock(), fields)
+            return number, self._posted(line, number, flow, soon=soon)
+        line = self._chain.seal(kind, self._clock(), fields)
         if kind == "flow.begin":
             flow = IS_BEGIN
         elif kind == "flow.end" and (begin := fields.get("begin_seq")) is not None:
             flow = begin
+        return number, self._posted(line, number, flow, soon=soon)
+
+    def _posted(self, line: bytes, number: int, flow: int, *, soon: bool) -> asyncio.Future[None]:
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._enqueue(Item(line, number, flow, waiter, bytes.fromhex(self._chain.prev)))
-        await waiter
-        return number
+        self._enqueue(Item(line, number, flow, waiter, bytes.fromhex(self._chain.prev)), soon=soon)
+        return waiter
 
     async def event(self, kind: str, detail: Mapping[str, Any]) -> int:
         """Records what is not an exchange: a start, a reload, an error.
@@ -307,6 +334,8 @@ class Recorder:
         if self._closed:
             return
         self._closed = True
+        if self._later is not None:
+            self._later.cancel()
         await self._flusher.close()
         self._fail([*self._queue], OSError(errno.ESHUTDOWN, "the record was closed"))
         await asyncio.to_thread(self._keeper.close)
@@ -349,20 +378,27 @@ class Recorder:
                 expected=f"at most {MAX_PENDING}",
             )
         line = f'{{"c":{sort},{self._head}{self._n},{members}}}\n'.encode()
-        self._enqueue(Item(line, self._n))
+        self._enqueue(Item(line, self._n), soon=False)
         self._n += 1
 
-    def _enqueue(self, item: Item) -> None:
+    def _enqueue(self, item: Item, *, soon: bool) -> None:
+        """Put a line on its way; what nobody waits for goes along with what somebody does."""
         self._queue.append(item)
         self._pending += len(item.line)
         if self._pending > HIGH_WATER:
             self._drained.clear()
-        if not self._woken:
-            self._woken = True
-            self._loop.call_soon(self._wake)
+        if soon or self._pending > LOW_WATER:
+            if not self._woken:
+                self._woken = True
+                self._loop.call_soon(self._wake)
+        elif self._later is None and not self._woken:
+            self._later = self._loop.call_later(LAZY, self._wake)
 
     def _wake(self) -> None:
         self._woken = False
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         self._flusher.wake()
 
     def _settled(self, batch: Sequence[Item], seconds: float) -> None:
@@ -403,6 +439,7 @@ class Recorder:
                 self._pending -= len(item.line)
                 if not item.waiter.done():
                     item.waiter.set_exception(_unwritable(error))
+                    item.waiter.exception()  # nobody may wait for it
         self._drained.set()
 
     def _mended(self) -> None:

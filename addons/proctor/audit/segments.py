@@ -42,12 +42,20 @@ class Segment:
 
 def segments(folder: Path, writer: str) -> list[Segment]:
     """A writer's files in segments/ or content/, by level and number."""
-    found = (_NAME.fullmatch(path.name) for path in folder.iterdir())
-    return sorted(
-        Segment(match[1], int(match[2]), int(match[3]), int(match[4]))
-        for match in found
-        if match and match[1] == writer
-    )
+    found = (path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+    return sorted(each for each in map(named, found) if each.writer == writer)
+
+
+def named(path: Path) -> Segment:
+    """What a file's name says.
+
+    Raises:
+        ValueError: It is not the name of a segment.
+    """
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        raise ValueError("no segment has such a name")
+    return Segment(match[1], int(match[2]), int(match[3]), int(match[4]))
 
 
 class Workshop:

@@ -8,7 +8,9 @@ in two of them, so each tier counts only between two bounds:
 Views join every row with these bounds, which they read once, so that a row counts exactly once
 whatever files a reader happened to see. For that, order matters: a segment is there some seconds
 before the bound that makes it count (a reader lists files when it binds a query, and reads the
-bounds later), and a journal is emptied, and a merged segment unlinked, long after.
+bounds later), and a journal is emptied, and a merged segment unlinked, long after. Those are times,
+which a busy machine stretches: so `gone.json` says, before anything goes, which bounds are too old
+from then on, and proctor's own readers look at it when they have read (see steady.py).
 
 `open.jsonl` beside it holds the begins of flows that had not ended when the hot bound was drawn.
 """
@@ -16,6 +18,7 @@ bounds later), and a journal is emptied, and a merged segment unlinked, long aft
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from proctor.audit.envelope import GENESIS
 from proctor.audit.store import CONTENT, SEGMENTS, replace
@@ -25,6 +28,7 @@ HOT = -1
 OPEN = -2
 LEVELS = 3
 FOREVER = 2**63 - 1
+_LARGEST = 4096
 
 
 @dataclass(slots=True)
@@ -106,3 +110,48 @@ class State:
             "tiers": tiers,
         }
         replace(folder / "state.json", json.dumps(state, separators=(",", ":")).encode(), tmp)
+
+
+@dataclass(slots=True)
+class Gone:
+    """A writer's gone.json: a reader with bounds below these may miss what went away.
+
+    Attributes:
+        segments: Of envelopes, by seq.
+        content: Of blocks, by n.
+    """
+
+    NAME: ClassVar[str] = "gone.json"
+
+    segments: Bounds = field(default_factory=Bounds)
+    content: Bounds = field(default_factory=Bounds)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Gone":
+        """What is in a writer's folder, or that nothing went.
+
+        Raises:
+            OSError, ValueError, KeyError, TypeError: It is there and cannot be read.
+        """
+        try:
+            with (folder / cls.NAME).open("rb") as source:
+                found = json.loads(source.read(_LARGEST))
+        except FileNotFoundError:
+            return cls()
+        kinds = [[int(last) for last in found[kind]] for kind in (SEGMENTS, CONTENT)]
+        if any(len(last) != LEVELS for last in kinds):
+            raise ValueError("not as many levels as there are")
+        return cls(*map(Bounds, kinds))
+
+    def kinds(self) -> tuple[tuple[str, Bounds], ...]:
+        """Each with its name."""
+        return ((SEGMENTS, self.segments), (CONTENT, self.content))
+
+    def write(self, folder: Path, tmp: Path) -> None:
+        """Says so.
+
+        Raises:
+            OSError: The disk does not take it; the old one stays.
+        """
+        said = {kind: bounds.last for kind, bounds in self.kinds()}
+        replace(folder / self.NAME, json.dumps(said, separators=(",", ":")).encode(), tmp)

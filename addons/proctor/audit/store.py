@@ -5,8 +5,8 @@ recordings/
   keys/               the trail of the keys that sign checkpoints
   audit.duckdb        the views, nothing else
   views.sql           what audit.duckdb was made from
-  writers/w0/         one writer: lock, journals 0.jsonl …, open.jsonl, state.json, tmp/,
-                      checkpoints.jsonl, ledger.jsonl, leaves
+  writers/w0/         one writer: lock, journals 0.jsonl …, open.jsonl, state.json, gone.json,
+                      tmp/, checkpoints.jsonl, ledger.jsonl, leaves
   segments/           envelopes as Parquet
   content/            blocks as Parquet
 """

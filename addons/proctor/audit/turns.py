@@ -13,7 +13,9 @@ from datetime import datetime
 from proctor.audit.answers import Said, ServerCall
 from proctor.audit.exchanges import Exchange
 from proctor.audit.held import Held
+from proctor.audit.messages import Message
 from proctor.audit.reader import Content
+from proctor.audit.statements import NOTHING, Spoken, Statement
 from proctor.model import ContentRef
 
 MCP = "mcp"
@@ -93,6 +95,12 @@ class Turn:
         problem: What the upstream said went wrong, or None.
         request_body: As recorded, where asked for.
         response_body: The same.
+        case: What rules could see besides, where bodies were asked for; see `policy.casefile`.
+        statements: What was said over a connection to a database, in order.
+        before: How many of its statements come before those.
+        said: How many statements it has in all.
+        messages: What was said over a WebSocket, in order.
+        heard: How many messages it has in all.
     """
 
     number: int
@@ -113,6 +121,12 @@ class Turn:
     problem: str | None = None
     request_body: Content | None = None
     response_body: Content | None = None
+    case: Content | None = None
+    statements: tuple[Statement, ...] = ()
+    before: int = 0
+    said: int = 0
+    messages: tuple[Message, ...] = ()
+    heard: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +138,8 @@ class Totals:
         turns: Requests to the model.
         outside: Exchanges with others than those hosts that the model was asked at.
         tool_calls: A call of the model's that came by over MCP counts once.
+        statements: SQL statements.
+        refused: Exchanges and statements that were not let through.
     """
 
     session_id: str | None
@@ -138,6 +154,7 @@ class Totals:
     turns: int
     outside: int
     tool_calls: int
+    statements: int
     refused: int
     input_tokens: int
     output_tokens: int
@@ -165,6 +182,7 @@ class Layout:
     Attributes:
         answers: By id of a call, where its result stands.
         made: Ids of the calls that the model made.
+        spoken: Statements of its connections to databases.
     """
 
     totals: Totals
@@ -172,9 +190,12 @@ class Layout:
     answers: Mapping[str, Answer]
     made: AbstractSet[str]
     over: Over
+    spoken: Spoken
 
 
-def laid_out(exchanges: Sequence[Exchange], held: Sequence[Held]) -> Layout:
+def laid_out(
+    exchanges: Sequence[Exchange], held: Sequence[Held], spoken: Spoken = NOTHING
+) -> Layout:
     """The session that these exchanges are, in order of time, with what was held in it."""
     answers: dict[str, Answer] = {}
     made: dict[str, int] = {}
@@ -191,11 +212,12 @@ def laid_out(exchanges: Sequence[Exchange], held: Sequence[Held]) -> Layout:
         replace(turn, belongs=belongs.get(turn.number)) for turn in _timed(exchanges, model_at)
     ]
     return Layout(
-        totals=_totals(exchanges, model_at),
+        totals=_totals(exchanges, model_at, spoken),
         turns=_with_held(turns, held),
         answers=answers,
         made=frozenset(made),
         over=over,
+        spoken=spoken,
     )
 
 
@@ -282,7 +304,9 @@ def _timed(exchanges: Sequence[Exchange], model_at: AbstractSet[tuple[str, int]]
     return turns
 
 
-def _totals(exchanges: Sequence[Exchange], model_at: AbstractSet[tuple[str, int]]) -> Totals:
+def _totals(
+    exchanges: Sequence[Exchange], model_at: AbstractSet[tuple[str, int]], spoken: Spoken
+) -> Totals:
     first, last = exchanges[0], exchanges[-1]
     calls = [(tool.source == MCP, tool.id) for exchange in exchanges for tool in exchange.tools]
     made = {name for over, name in calls if not over}
@@ -294,13 +318,18 @@ def _totals(exchanges: Sequence[Exchange], model_at: AbstractSet[tuple[str, int]
         groups=last.groups,
         client=last.client,
         started_at=first.started_at,
-        ended_at=max(exchange.ended for exchange in exchanges),
+        ended_at=max(
+            *(exchange.ended for exchange in exchanges),
+            *(said[-1].at for said in spoken.entries.values()),
+            first.started_at,
+        ),
         runs=len({exchange.run for exchange in exchanges}),
         exchanges=len(exchanges),
         turns=sum(exchange.model is not None for exchange in exchanges),
         outside=sum((each.host, each.port) not in model_at for each in exchanges),
         tool_calls=len(calls) - len(made & came_by),
-        refused=sum(exchange.refused for exchange in exchanges),
+        statements=sum(spoken.counts.values()),
+        refused=sum(exchange.refused for exchange in exchanges) + spoken.refused,
         input_tokens=sum(exchange.input_tokens for exchange in exchanges),
         output_tokens=sum(exchange.output_tokens for exchange in exchanges),
         cache_read_tokens=sum(exchange.cache_read_tokens for exchange in exchanges),

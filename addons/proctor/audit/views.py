@@ -74,6 +74,13 @@ FIELDS: dict[str, object] = {
 }
 
 
+RECORD = "proctor_record"
+"""Variable of a connection: the folder whose views it has."""
+BOUNDS = "proctor_bounds"
+"""Variable of a connection: the bounds of all tiers as JSON, where they are not to be read anew."""
+_TIER = {"kind": "VARCHAR", "tier": "TINYINT", "above": "BIGINT", "upto": "BIGINT"}
+
+
 def quote(text: str) -> str:
     """`text` as a string in SQL."""
     return "'" + text.replace("'", "''") + "'"
@@ -141,7 +148,11 @@ def statements(store: Path) -> list[str]:
             t.above AS above, t.upto AS upto
             FROM (SELECT writer, unnest(tiers) AS t FROM read_json({quote(state)},
                 format='unstructured', columns={{'writer': 'VARCHAR', 'tiers':
-                'STRUCT(kind VARCHAR, tier TINYINT, above BIGINT, upto BIGINT)[]'}})) s""",
+                'STRUCT(kind VARCHAR, tier TINYINT, above BIGINT, upto BIGINT)[]'}})
+                WHERE getvariable('{BOUNDS}') IS NULL) s
+            UNION ALL SELECT h.b.writer, h.b.kind, h.b.tier, h.b.above, h.b.upto
+            FROM (SELECT unnest(from_json(CAST(getvariable('{BOUNDS}') AS JSON),
+                {quote(json.dumps([{"writer": "VARCHAR", **_TIER}]))})) AS b) h""",
         "_records": f"""SELECT {_columns("e.")}, e.raw AS raw FROM (
             SELECT CAST({HOT} AS TINYINT) AS tier, {_columns()}, raw FROM ({envelopes([journals])})
             UNION ALL
@@ -154,12 +165,14 @@ def statements(store: Path) -> list[str]:
             UNION ALL
             SELECT tier, {BLOCK_COLUMNS} FROM read_parquet({quote(f"{root}/content/*.parquet")})
             ) e {_counts("content", "n")}""",
-        # A flow is its end, or its begin as long as there is no end. The journals are read once,
+        # A flow is its end, or its begin as long as there is no end; a statement, or a message, is
+        # one within a flow, and stands beside them. The journals are read once,
         # so that a flow that ends meanwhile is there once.
         "_flows": f"""SELECT {_columns("e.")} FROM (
             (WITH hot AS MATERIALIZED (SELECT * FROM ({envelopes([journals, opened])})
-                WHERE kind IN ('flow.begin', 'flow.end'))
-            SELECT CAST({HOT} AS TINYINT) AS tier, {_columns()} FROM hot WHERE kind = 'flow.end'
+                WHERE kind IN ('flow.begin', 'flow.end', 'statement', 'message'))
+            SELECT CAST({HOT} AS TINYINT) AS tier, {_columns()} FROM hot
+                WHERE kind IN ('flow.end', 'statement', 'message')
             UNION ALL
             SELECT CAST({OPEN} AS TINYINT) AS tier, {_columns()} FROM (
                 SELECT DISTINCT ON (writer, seq) * FROM hot WHERE kind = 'flow.begin') b
@@ -167,7 +180,7 @@ def statements(store: Path) -> list[str]:
                     AND e.writer = b.writer AND e.begin_seq = b.seq))
             UNION ALL
             SELECT tier, {_columns()} FROM read_parquet({quote(f"{root}/segments/*.parquet")})
-                WHERE kind = 'flow.end'
+                WHERE kind IN ('flow.end', 'statement', 'message')
             ) e {_counts("segments", "seq")}""",
         **contract.views(),
     }

@@ -6,9 +6,10 @@ from typing import Any
 
 from proctor.audit.exchanges import Exchange
 from proctor.audit.reader import Content
+from proctor.audit.results import short
 from proctor.audit.turns import Turn
 
-_OWN_PORTS = {"http": 80, "https": 443}
+_OWN_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 
 
 def title(turn: Turn) -> str:
@@ -18,13 +19,13 @@ def title(turn: Turn) -> str:
 
 
 def place(exchange: Exchange) -> str:
-    """Method and address; a path's query is left out."""
+    """Method and address; a path's query is left out. Of a connection to a database its URL."""
     host = f"[{exchange.host}]" if ":" in exchange.host else exchange.host
     if exchange.method == "CONNECT":
         return f"CONNECT {host}:{exchange.port}"
     port = "" if _OWN_PORTS.get(exchange.scheme) == exchange.port else f":{exchange.port}"
     path = exchange.path.partition("?")[0]
-    return f"{exchange.method} {exchange.scheme}://{host}{port}{path}"
+    return f"{exchange.method} {exchange.scheme}://{host}{port}{path}".lstrip()
 
 
 def unread(exchange: Exchange) -> bool:
@@ -47,6 +48,23 @@ def words(content: Content | None) -> Content | None:
     value = _parsed(content.text)
     text = _text(value) if isinstance(value, dict) else ""
     return Content(text=text, size=len(text.encode("utf-8", "replace"))) if text else content
+
+
+def parameters(content: Content, *, limit: int, cell: int) -> str:
+    """Parameters of a statement as people write them: `$1 = 'x', $2 = NULL`.
+
+    Args:
+        content: A JSON list of texts and nulls; not one that was erased.
+        limit: At most so many.
+        cell: Characters of one at most.
+    """
+    values = _parsed(content.text)
+    if content.omitted or not isinstance(values, list):
+        return content.text
+    told = [f"${at} = {_value(value, cell)}" for at, value in enumerate(values[:limit], 1)]
+    if (more := len(values) - limit) > 0:
+        told.append(f"and {more:,} more")
+    return ", ".join(told)
 
 
 def handed_on(came: Content | None, given: Content | None) -> bool:
@@ -75,6 +93,11 @@ def _text(result: Mapping[str, Any]) -> str:
     if structured is not None and not any(_parsed(text) == structured for text in texts):
         texts.append(json.dumps(structured, ensure_ascii=False))
     return "\n".join(texts)
+
+
+def _value(value: object, limit: int) -> str:
+    """A value as PostgreSQL reads it: a text with a quote in it cannot end itself."""
+    return "NULL" if value is None else "'" + short(str(value), limit).replace("'", "''") + "'"
 
 
 def _block(block: Mapping[str, Any]) -> str:

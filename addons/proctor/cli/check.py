@@ -19,10 +19,11 @@ from proctor.runtime.features import features_of
 COLUMNS = ("severity", "where", "message", "got", "expected", "hint", "code")
 
 _KINDS = {
-    "anthropic": ActionKind.LLM_REQUEST,
-    "http": ActionKind.HTTP_REQUEST,
-    "mcp": ActionKind.MCP_CALL,
-    "tunnel": ActionKind.HTTP_REQUEST,
+    "anthropic": (ActionKind.LLM_REQUEST,),
+    "git": (ActionKind.GIT_FETCH, ActionKind.GIT_PUSH),
+    "http": (ActionKind.HTTP_REQUEST,),
+    "mcp": (ActionKind.MCP_CALL,),
+    "tunnel": (ActionKind.HTTP_REQUEST,),
 }
 
 type Row = dict[str, object]
@@ -71,9 +72,17 @@ def _findings(config: Path) -> tuple[list[Row], str]:
 
 def _kinds(settings: Config) -> frozenset[ActionKind]:
     """What the listeners make of their traffic."""
-    return frozenset(
-        _KINDS[target.speaks] for listener in settings.listeners for target in targets_of(listener)
-    )
+    found = {
+        kind
+        for listener in settings.listeners
+        for target in targets_of(listener)
+        for kind in _KINDS[target.speaks]
+    }
+    if settings.postgres:
+        found.add(ActionKind.SQL_STATEMENT)
+    if any(target.websocket for listener in settings.listeners for target in targets_of(listener)):
+        found.add(ActionKind.WS_MESSAGE)
+    return frozenset(found)
 
 
 def _retention(config: Path, settings: Config, known: list[str]) -> list[Row]:

@@ -70,7 +70,11 @@ class OutputFormat(StrEnum):
 
 FormatOption = Annotated[
     OutputFormat | None,
-    typer.Option("--format", help="Left out: a table in a terminal, JSON elsewhere."),
+    typer.Option(
+        "--format",
+        help="Left out: a table in a terminal, JSON elsewhere. In CSV a quote (') stands before"
+        " what a spreadsheet would run.",
+    ),
 ]
 """`output: FormatOption = None`."""
 
@@ -78,6 +82,8 @@ FormatOption = Annotated[
 # UAX 9, 2): in a terminal these could rewrite what was shown before.
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _WIDTH = 200
+# In some languages' spreadsheets the full-width ones, too.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def visible(text: str) -> str:
@@ -109,8 +115,8 @@ def render(
         out.write(json.dumps(objects, indent=2, default=_jsonable, ensure_ascii=False) + "\n")
     elif output is OutputFormat.CSV:
         writer = csv.writer(out, lineterminator="\n")  # as psql does: shells keep a \r
-        writer.writerow(columns)
-        writer.writerows([_text(value) for value in line] for line in lines)
+        writer.writerow(map(_harmless, columns))
+        writer.writerows([_harmless(value) for value in line] for line in lines)
     else:
         _table(lines, columns, out)
 
@@ -130,6 +136,16 @@ def _table(lines: list[list[object]], columns: Sequence[str], out: IO[str]) -> N
         table.add_row(*(Text(visible(_text(value))) for value in line))
     console = Console(file=out, width=None if out.isatty() else _WIDTH, highlight=False)
     console.print(table)
+
+
+def _harmless(value: object) -> str:
+    """A cell that a spreadsheet shows, and does not run (OWASP, CSV Injection).
+
+    Numbers stay numbers: there is nothing to run in -1.
+    """
+    text = _text(value)
+    number = isinstance(value, int | float | Decimal | timedelta)
+    return text if number or not text.startswith(_FORMULA) else f"'{text}"
 
 
 def _text(value: object) -> str:

@@ -13,8 +13,9 @@ import typer
 from proctor.cli.clients import REFERENCE, TOKEN, Client, Setup, Step, certificates, set_up
 from proctor.cli.common import CONFIG, ConfigOption, visible
 from proctor.cli.places import find_places
+from proctor.cli.psql import set_up_psql
 from proctor.config import Config, load
-from proctor.errors import ClientError, ConfigurationError
+from proctor.errors import ConfigurationError
 from proctor.identity.local import LOCAL
 from proctor.settings import Listener
 from proctor.units import parse_address
@@ -52,15 +53,13 @@ def connect(  # noqa: PLR0913 - one for each option
     They are lines for a shell: eval "$(proctor connect curl)". No token is among them; it is taken
     from PROCTOR_AGENT_TOKEN, or from the command of --token-from.
     """
-    if client is Client.PSQL:
-        raise ClientError(
-            code="client-unfit",
-            message="psql does not speak HTTP and uses no proxy",
-            hint="A listener for PostgreSQL comes with a later version.",
-        )
     if token_from is not None and not (token_from.strip() and token_from.isprintable()):
         raise typer.BadParameter("expected one line of shell", param_hint="--token-from")
     settings = load(config)
+    if client is Client.PSQL:
+        psql = set_up_psql(settings, listener, _named(host))
+        _tell(client, psql, settings, token_from=token_from, output=output)
+        return
     places = find_places(_chosen(settings, listener), _named(host))
     trusted = ca.absolute()  # clients are started in many folders
     export = f"proctor ca export --format bundle --out {shlex.quote(str(trusted))}"
@@ -74,12 +73,24 @@ def connect(  # noqa: PLR0913 - one for each option
             expected="a listener of `kind: forward`",
             where=str(config),
         )
+    done = certificates(export) if trusted.exists() else None
+    _tell(client, found, settings, token_from=token_from, output=output, done=done)
+
+
+def _tell(  # noqa: PLR0913 - what is told, and how
+    client: Client,
+    found: Setup,
+    settings: Config,
+    *,
+    token_from: str | None,
+    output: Form,
+    done: Step | None = None,
+) -> None:
     if output is Form.JSON:
         typer.echo(_json(client, found))
         return
     typer.echo("\n".join(_shell(client, found, _source(settings), token_from)))
     if not sys.stdout.isatty():  # as in eval "$(…)": nobody reads the comments
-        done = certificates(export) if trusted.exists() else None
         left = [each for each in found.steps if each.commands and each != done]
         for line in _lines(left):
             typer.echo(visible(line), err=True)

@@ -76,7 +76,7 @@ def record(config: Config) -> Finding:
         return Finding(check="record", state=State.OK, what="There is none yet")
     try:
         store.check()
-        report = verify(asked_of(config, quick=True))
+        report = verify(asked_of(config))
     except ConfigurationError as error:
         return failed("record", error)
     problems = [each for each in report.findings.listed if each.level is Level.PROBLEM]

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,13 +24,14 @@ from proctor.policy.engine import Policy, load_policy
 from proctor.policy.explain import Explanation
 from proctor.policy.explain import explain as ask
 from proctor.runtime.features import features_of
+from proctor.settings import Config
 from proctor.yamlfile import MAX_BYTES, parse, read
 
 COLUMNS = ("rule", "then", "outcome", "why", "where")
-HINT = "name an action: --action FILE, or - for standard input; or --flow ID"
+HINT = "name an action: --action FILE, or - for standard input; --flow ID; or --sql TEXT"
 
 
-def explain(
+def explain(  # noqa: PLR0913 - one for each option
     *,
     action: Annotated[
         str | None, typer.Option("--action", help="A description, YAML or JSON; - to read it here.")
@@ -38,21 +39,36 @@ def explain(
     flow: Annotated[
         str | None, typer.Option("--flow", help="A recorded exchange, by its flow_id.")
     ] = None,
+    sql: Annotated[
+        str | None, typer.Option("--sql", help="SQL; tables without a schema are in `public`.")
+    ] = None,
+    listener: Annotated[
+        str | None, typer.Option(help="With --sql: which; the only one if left out.")
+    ] = None,
+    database: Annotated[str, typer.Option(help="With --sql: the database.")] = "",
+    group: Annotated[
+        list[str] | None, typer.Option(help="With --sql: one of the person's groups; repeatable.")
+    ] = None,
     config: ConfigOption = CONFIG,
     output: FormatOption = None,
 ) -> None:
-    """Show what each rule says of an action, described or recorded, and what follows.
+    """Show what each rule says of an action, described, recorded or in SQL, and what follows.
 
     A description has the names that rules see: `action: {kind: llm.request}`,
     `llm: {model: claude-x}`, `principal: {groups: [ci]}`. Exit status 0: allowed. 1: not.
     """
-    if (action is None) == (flow is None):
-        raise typer.BadParameter(HINT, param_hint="--action, --flow")
+    if [action, flow, sql].count(None) != 2:  # noqa: PLR2004 - one of the three
+        raise typer.BadParameter(HINT, param_hint="--action, --flow, --sql")
+    if sql is None and (listener or database or group):
+        raise typer.BadParameter("they go with --sql", param_hint="--listener, --database, --group")
     settings = load(config)
     policy = load_policy(settings.rules, features=features_of(settings), observe=settings.observe)
     output = output or (OutputFormat.TABLE if sys.stdout.isatty() else OutputFormat.JSON)
     if action is not None:
         shown = [_shown(policy, _described(action))]
+    elif sql is not None:
+        name = _listener(settings, listener)
+        shown = _said(policy, sql, listener=name, database=database, groups=group or ())
     else:
         shown = _recorded(policy, settings.audit.path, flow or "")
     if output is OutputFormat.JSON:
@@ -81,6 +97,31 @@ def _described(action: str) -> Case:
     else:
         document = read(Path(action))
     return case_of(document, datetime.now(UTC))
+
+
+def _said(
+    policy: Policy, sql: str, *, listener: str, database: str, groups: Sequence[str]
+) -> list[tuple[Explanation, Then]]:
+    # Not at the top: it loads PostgreSQL's parser.
+    from proctor.policy.sqlcase import HIDDEN, cases_of_sql  # noqa: PLC0415
+
+    cases = cases_of_sql(
+        sql, listener=listener, database=database, groups=groups, now=datetime.now(UTC)
+    )
+    if not cases:
+        raise typer.BadParameter("there is no statement in it", param_hint="--sql")
+    return [_shown(policy, case, HIDDEN) for case in cases]
+
+
+def _listener(settings: Config, name: str | None) -> str:
+    """The listener that is meant."""
+    known = [each.name for each in settings.postgres]
+    if name is None and len(known) == 1:
+        return known[0]
+    if name not in known:
+        expected = f"one of {', '.join(known)}" if known else "there is none of `kind: postgres`"
+        raise typer.BadParameter(expected, param_hint="--listener")
+    return name
 
 
 def _recorded(policy: Policy, recordings: Path, flow: str) -> list[tuple[Explanation, Then]]:

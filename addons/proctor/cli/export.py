@@ -25,7 +25,7 @@ from proctor.export import parquet
 from proctor.export.events import VIEWS
 from proctor.export.files import Draft, unwritable
 from proctor.export.oneoff import Form, Profile, Work, chosen, named
-from proctor.export.records import Choice, plan, reading
+from proctor.export.records import Choice, known, plan, reading
 from proctor.record import timestamp
 from proctor.settings import Config
 
@@ -137,6 +137,7 @@ def export(  # noqa: PLR0913 - one for each option
         "to": "standard output" if output == "-" else str(Path(output).absolute()),
     }
     with reading(settings.audit.path) as reader:
+        known(reader, choice)
         if form is Form.PARQUET:
             rows = _parquet(settings, reader, choice, wanted, Path(output), told)
         else:

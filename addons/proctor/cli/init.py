@@ -45,8 +45,19 @@ listeners:
   #   destinations:
   #     - {{host: "*.example.org"}}
   #     - {{host: tickets.internal, path: /v1/**, credential: tickets}}
-  #     - {{host: git.example.org, addresses: [10.0.0.0/8]}}   # a public name of something inside
+  #     - {{host: git.example.org, speaks: git, credential: forge}}   # see rules/git.yaml
+  #     - {{host: wiki.example.org, addresses: [10.0.0.0/8]}}   # a public name of something inside
   #     - {{host: pinned.example.org, speaks: tunnel}}         # unread; a rule has to allow CONNECT
+
+  # A database: clients sign in with their token as password, proctor with its own credential. Rules
+  # `on: sql.statement` say what may run: rules/examples/databases.yaml is there to begin with.
+  # - name: orders
+  #   kind: postgres
+  #   listen: 127.0.0.1:6432
+  #   upstream: db.internal:5432         # over TLS; upstream_tls: {{ca: db-ca.pem}}
+  #   credential: orders-db
+  #   masking:
+  #     columns: [{{table: public.users, column: email, with: partial}}]
 
   # MCP servers, each under a path of its own: http://127.0.0.1:8082/jira. The rules in
   # rules/mcp.yaml are about them.
@@ -69,6 +80,8 @@ credentials:
   # Besides headers there are query, user, cert, aws and oauth:
   # - {{name: tickets, header: x-api-key, value: {{env: TICKETS_KEY}}}}
   # - {{name: jira, header: authorization, value: {{file: /run/secrets/jira}}}}
+  # - {{name: forge, user: agent, password: {{env: FORGE_TOKEN}}}}   # as git servers take it
+  # - {{name: orders-db, user: orders_app, password: {{file: /run/secrets/orders}}}}
 
 rules: rules/                   # every *.yaml in it; what no rule allows is denied
 # observe: true                 # rules only say what they would have done; admission still holds

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from proctor.audit.inquiry import open_record
+from proctor.audit.steady import steadily
 from proctor.audit.store import Store
 from proctor.cli.common import CONFIG, ConfigOption
 from proctor.config import load
@@ -130,21 +131,18 @@ def rotate(*, config: ConfigOption = CONFIG) -> None:
         )
 
 
+_RECORD = "SELECT writer, seq, raw FROM _records WHERE"
+
+
 def _find(path: Path, what: str) -> tuple[str, int, bytes]:
     """Writer, number and bytes of a record."""
     match = _PLACE.fullmatch(what)
+    sql, given = f"{_RECORD} flow_id = ? ORDER BY kind = 'flow.end' DESC, ts DESC LIMIT 1", [what]
+    if match:
+        sql = f"{_RECORD} writer = ? AND seq = CAST(? AS BIGINT)"
+        given = [match[1], match[2]]
     with open_record(path) as database:
-        if match:
-            rows = database.execute(
-                "SELECT writer, seq, raw FROM _records WHERE writer = ? AND seq = ?",
-                [match[1], int(match[2])],
-            ).fetchall()
-        else:
-            rows = database.execute(
-                "SELECT writer, seq, raw FROM _records WHERE flow_id = ?"
-                " ORDER BY kind = 'flow.end' DESC, ts DESC LIMIT 1",
-                [what],
-            ).fetchall()
+        rows = steadily(database, lambda: database.execute(sql, given).fetchall())
     if not rows:
         raise ClientError(
             "record-unknown",

@@ -2,13 +2,16 @@
 
 import sys
 from itertools import islice
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from proctor.audit.inquiry import open_record, select
 from proctor.cli.common import CONFIG, AuditOption, ConfigOption, FormatOption, render
 from proctor.config import load
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = ["open_record", "query"]
 
@@ -32,12 +35,15 @@ def query(
     events. Nothing can be written, attached or read from other files.
     """
     text = sys.stdin.read() if sql == "-" else sql
-    database = open_record(audit or load(config).audit.path)
-    with database, select(database, text) as answer:
+
+    def take(answer: "duckdb.DuckDBPyConnection") -> tuple[list[str], list[Any], bool]:
         columns = [column[0] for column in answer.description or ()]
         rows = iter(answer.fetchone, None)
         shown = list(islice(rows, limit) if limit else rows)
-        more = bool(limit) and len(shown) == limit and next(rows, None) is not None
+        return columns, shown, bool(limit) and len(shown) == limit and next(rows, None) is not None
+
+    with open_record(audit or load(config).audit.path) as database:
+        columns, shown, more = select(database, text, take)
     names = _distinct(columns)
     render([dict(zip(names, row, strict=True)) for row in shown], names, output)
     if more:

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich import box
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 
 from proctor.audit.exchanges import Exchange
 from proctor.cli.screen import plain, several, span
+from proctor.explained import explained
 from proctor.model import Finding
 from proctor.units import format_size
 
@@ -60,7 +61,9 @@ def table(findings: Sequence[Finding]) -> RenderableType:
         place = f"{found.direction}: {found.location}"
         cells = (found.type, place, found.detector, found.action, found.digest[:_DIGEST])
         grid.add_row(*map(plain, cells))
-    return grid
+    means = dict.fromkeys((found.detector, explained(found.detector)) for found in findings)
+    told = [plain(f"{name}: {words}", style="dim") for name, words in means if words]
+    return Group(grid, *told) if told else grid
 
 
 def _found(findings: Sequence[Finding]) -> Iterator[str]:

@@ -25,10 +25,12 @@ from proctor.config import load
 from proctor.errors import ConfigurationError
 from proctor.replay import cast
 from proctor.replay.film import Event, film
-from proctor.replay.recorded import read
+from proctor.replay.recorded import read, watched_only
 from proctor.replay.server import OnDivergence
 from proctor.units import Address, parse_address
+from proctor.yamlfile import read_bytes
 
+_MAX_CA = 32 * 1024
 _LOOPBACK = "127.0.0.1:0"
 _TURNS = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", re.ASCII)
 
@@ -85,8 +87,30 @@ def replay(  # noqa: PLR0913 - one for each option
     to: Annotated[
         str | None,
         typer.Option(
-            help="With --send: the listener, by name; its upstream gets them, with its credential."
+            help="With --send: a listener, by name: its upstream gets them, with its credential;"
+            " or a URL: https, or http on this machine."
         ),
+    ] = None,
+    through: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="With --send: what was asked of an API through this listener; left out, the"
+            " requests to the model.",
+            show_default=False,
+        ),
+    ] = None,
+    credential: Annotated[
+        str | None,
+        typer.Option(
+            help="With --to URL: put this in, where proctor.yaml sends it there already; left out,"
+            " nothing.",
+            show_default=False,
+        ),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="With --to URL: PEM of the authorities to trust, instead of the public."),
     ] = None,
     turns: Annotated[
         str | None, typer.Option(help="With --send: only these, such as 3 or 3-7.")
@@ -105,7 +129,8 @@ def replay(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Play a recorded session as it was, serve it to a client, or send its requests again.
 
-    Watching: space pauses, q ends. Where the output is no terminal, all of it comes at once.
+    Watching: space pauses, q ends. SQL is played statement by statement, and is for watching only:
+    it is neither served nor sent again. Where the output is no terminal, all of it comes at once.
 
     Serving: the client gets the recorded answers, byte for byte, and no upstream is asked. Run it
     in the same folder as then, for tools do run again:
@@ -115,16 +140,19 @@ def replay(  # noqa: PLR0913 - one for each option
     Sending: another human approves exactly these requests first; answers are then compared.
 
       proctor replay 3f2a --send --to claude --turns 3-7 --reason "Is the new model as good?"
+
+      proctor replay 3f2a --send --to https://staging.internal/api --ca corp.pem --from tickets
     """
     _fit(serve=serve, command=command, listen=listen, to_cast=to_cast, output=output)
-    if resend or to or turns:
+    if resend or to or turns or through or credential or ca:
         first, last = _range(turns)
         if not (resend and to) or serve or to_cast:
             raise typer.BadParameter(
                 "go together, and without the others", param_hint="--send, --to"
             )
         asked = {"session": session, "principal": principal, "to": to, "first": first, "last": last,
-                 "betas": betas, "reason": reason}  # fmt: skip
+                 "betas": betas, "reason": reason, "from": through, "credential": credential,
+                 "ca": _authorities(ca)}  # fmt: skip
         with console_at(console, config) as api:
             done = send(api, asked, output)
         raise typer.Exit(0 if done else 1)
@@ -139,6 +167,8 @@ def replay(  # noqa: PLR0913 - one for each option
             return
         with _reading():
             recording = read(talk)
+    if said := watched_only(talk):
+        typer.echo(said, err=True)
     address = _address(listen)
     raise typer.Exit(asyncio.run(serve_again(recording, address, on_divergence, command or [])))
 
@@ -157,6 +187,17 @@ def _fit(
         raise typer.BadParameter("for watching only", param_hint="--cast, --format")
     if not serve and (command or listen):
         raise typer.BadParameter("add --serve", param_hint="--listen, COMMAND")
+
+
+def _authorities(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    raw = read_bytes(path, _MAX_CA + 1)
+    if len(raw) > _MAX_CA or not raw.isascii() or b"PRIVATE KEY" in raw:
+        raise typer.BadParameter(
+            f"expected certificates in PEM, {_MAX_CA // 1024} KiB at most", param_hint="--ca"
+        )
+    return raw.decode()
 
 
 def _range(text: str | None) -> tuple[int | None, int | None]:

@@ -22,7 +22,8 @@ from proctor.cli.common import CONFIG, ConfigOption, OutputFormat, render
 from proctor.cli.screen import plain, put, screen, several
 from proctor.config import load
 from proctor.errors import ProctorError
-from proctor.redaction.assembly import COMPILED, load_detector
+from proctor.redaction.assembly import load_detector
+from proctor.redaction.compiled import COMPILED
 from proctor.redaction.filescan import FileScanner, Hit
 from proctor.redaction.model import SECRETS
 from proctor.redaction.sarif import sarif

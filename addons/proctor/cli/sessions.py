@@ -26,11 +26,11 @@ from proctor.units import parse_duration
 
 COLUMNS = (
     "session_id", "subject", "principal", "client", "started_at", "ended_at", "duration", "turns",
-    "tool_calls", "outside", "denied", "input_tokens", "output_tokens", "cache_read_tokens",
-    "cache_write_tokens",
+    "tool_calls", "statements", "outside", "denied", "input_tokens", "output_tokens",
+    "cache_read_tokens", "cache_write_tokens",
 )  # fmt: skip
 _NAMES = ("session", "who", "client", "started (UTC)")
-_FIGURES = ("took", "turns", "tools", "outside", "refused", "in", "cached", "out")
+_FIGURES = ("took", "turns", "tools", "sql", "outside", "refused", "in", "cached", "out")
 _LESS = frozenset({"client", "outside", "cached"})
 """Left out of a narrow terminal."""
 _NARROW = 106
@@ -103,7 +103,9 @@ def _narrowed() -> str:
 
 def _table(rows: list[dict[str, Any]], stream: IO[str]) -> None:
     console = screen(stream)
-    left_out = _LESS if console.width < _NARROW else frozenset()
+    left_out = _LESS if console.width < _NARROW else frozenset[str]()
+    if not any(row["statements"] for row in rows):
+        left_out |= {"sql"}
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for head in (*_NAMES, *_FIGURES):
         if head not in left_out:
@@ -130,6 +132,7 @@ def _cells(row: dict[str, Any], name: str) -> dict[str, Text]:
         "took": plain(span(max(0.0, row["duration"]))),
         "turns": plain(f"{row['turns']:,}"),
         "tools": plain(f"{row['tool_calls']:,}"),
+        "sql": plain(f"{row['statements']:,}"),
         "outside": plain(f"{row['outside']:,}"),
         "refused": plain(f"{denied:,}", "bold red" if denied else "dim"),
         "in": plain(_rounded(row["input_tokens"] or 0)),

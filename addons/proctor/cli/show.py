@@ -14,14 +14,18 @@ from proctor.audit.answers import Said, ServerCall
 from proctor.audit.conversation import Conversation, conversation
 from proctor.audit.exchanges import Exchange
 from proctor.audit.held import Held
+from proctor.audit.messages import Message
 from proctor.audit.reader import opened
+from proctor.audit.statements import Statement
 from proctor.audit.turns import Call, Part, Totals, Turn
 from proctor.cli.common import CONFIG, AuditOption, ConfigOption, OutputFormat
 from proctor.cli.screen import put, screen
+from proctor.cli.sqltext import STATEMENTS
 from proctor.cli.transcript import Transcript
 from proctor.config import load
 
 _LIMIT = 64 * 1024
+_CONTENT = ("sql", "parameters", "response")
 _REFERENCES = frozenset({"tools", "results", "outcomes", "prompt", "output", "request", "response"})
 
 
@@ -54,7 +58,8 @@ def show(  # noqa: PLR0913 - one for each option
     """Show a session as a conversation: who said what, which tools ran, what was refused.
 
     What the agent called elsewhere stands between: requests of its programs, calls over MCP,
-    tunnels. A call over MCP stands with the call of the model's that it comes from.
+    tunnels, connections to databases with each SQL statement, WebSockets with each message. A call
+    over MCP stands with the call of the model's that it comes from.
 
     Times are UTC. What was said is shown as recorded, less what a terminal would obey.
     """
@@ -71,10 +76,13 @@ def show(  # noqa: PLR0913 - one for each option
         only = found.number(target.flow_id) if target.flow_id else turn
         if bodies and only is None:
             raise typer.BadParameter("add --turn N: bodies are long", param_hint="--bodies")
-        whole = full or only is not None
+        # Of a connection to a database there may be thousands of statements.
+        one = turn is not None or not found.totals.statements
+        whole = full or (only is not None and one)
         as_json = output is OutputFormat.JSON
         limit = None if whole or as_json else _LIMIT
-        turns = found.turns(limit=limit, only=only, bodies=bodies)
+        most = None if whole or as_json else STATEMENTS
+        turns = found.turns(limit=limit, only=only, bodies=bodies, statements=most)
         if as_json:
             sys.stdout.writelines(_json(found.totals, turns))
         else:
@@ -109,6 +117,7 @@ def _turn(turn: Turn) -> dict[str, Any]:
         if each.name not in _REFERENCES
     }
     exchange["observed"] = [asdict(each) for each in turn.exchange.observed]
+    exchange["origins"] = [asdict(each) for each in turn.exchange.origins]
     exchange["findings"] = [asdict(each) for each in turn.exchange.findings]
     exchange["receipts"] = {
         direction: receipt.as_json() for direction, receipt in turn.exchange.receipts.items()
@@ -124,6 +133,8 @@ def _turn(turn: Turn) -> dict[str, Any]:
         own[name] = [_held(each) for each in own[name]]
     own["results"] = [asdict(each) for each in turn.results]
     own["parts"] = [_part(each) for each in turn.parts]
+    own["statements"] = [_statement(each) for each in turn.statements]
+    own["messages"] = [_message(each) for each in turn.messages]
     return {"number": own.pop("number"), **exchange, **own}
 
 
@@ -138,6 +149,22 @@ def _part(part: Part) -> dict[str, Any]:
             own["held"] = [_held(each) for each in part.held]
             own["over"] = [turn.number for turn in part.over]
             return {"type": "tool_call", **own}
+
+
+def _statement(each: Statement) -> dict[str, Any]:
+    entry = asdict(each.entry)
+    for name in ("flow_id", *_CONTENT):
+        del entry[name]
+    own = {"sql": each.sql, "parameters": each.parameters, "result": each.result}
+    told = {name: asdict(content) if content else None for name, content in own.items()}
+    return {**entry, **told, "held": [_held(one) for one in each.held]}
+
+
+def _message(each: Message) -> dict[str, Any]:
+    entry = asdict(each.entry)
+    del entry["flow_id"]
+    content = asdict(each.content) if each.content else None
+    return {**entry, "content": content, "held": [_held(one) for one in each.held]}
 
 
 def _held(held: Held) -> dict[str, Any]:

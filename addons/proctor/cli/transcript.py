@@ -14,10 +14,13 @@ from rich.text import Text
 
 from proctor.audit.answers import Said, ServerCall
 from proctor.audit.exchanges import Exchange
+from proctor.audit.messages import WEBSOCKET
 from proctor.audit.reader import Content
+from proctor.audit.statements import POSTGRES
 from proctor.audit.turns import Call, Result, Totals, Turn
 from proctor.audit.wording import handed_on, place, same, title, unread, words
-from proctor.cli import held, receipts
+from proctor.cli import held, receipts, sqltext, wstext
+from proctor.cli.gittext import push_lines
 from proctor.cli.screen import code, plain, prose, several, span
 from proctor.units import format_size
 
@@ -39,6 +42,9 @@ _STYLES = {
     "error": "bold red",
     "mcp": "bold magenta",
     "held": "bold yellow",
+    "sql": "bold blue",
+    "ws": "bold blue",
+    "came": "bold yellow",
     "observed": "bold yellow",
 }
 _ERRORS = 400  # HTTP statuses from here on (RFC 9110, 15)
@@ -75,6 +81,8 @@ class Transcript:
         if totals.runs > 1:
             when += f", in {totals.runs} runs"
         figures = [several(totals.turns, "turn"), several(totals.tool_calls, "tool call")]
+        if totals.statements:
+            figures.append(several(totals.statements, "statement"))
         if totals.outside:
             figures.append(f"{totals.outside:,} outside")
         refused = Text(f"{totals.refused} refused", style="bold red" if totals.refused else "")
@@ -133,6 +141,8 @@ class Transcript:
                     yield from self._server_call(part)
                 case Call():
                     yield from self._call(part, turn.exchange)
+        yield from sqltext.rows(turn, whole=self.whole)
+        yield from wstext.rows(turn, whole=self.whole)
         yield from self._looked(turn.exchange)
         yield from _ended(turn)
 
@@ -282,6 +292,8 @@ def _ruled(exchange: Exchange) -> Iterator[Row]:
     """What the rules said beyond letting it pass."""
     if exchange.record == "metadata":
         yield "", plain(_unrecorded(exchange), "dim italic")
+    for came in exchange.origins:
+        yield "came", plain(came.words, "yellow")
     for seen in exchange.observed:
         reason = f": {seen.reason}" if seen.reason else ""
         yield "observed", plain(f"{seen.rule_id} would {seen.verdict}{reason}", "yellow")
@@ -289,17 +301,27 @@ def _ruled(exchange: Exchange) -> Iterator[Row]:
         yield "refused", plain(f"by {exchange.rule_id}: {exchange.reason}", "red")
 
 
+def _pushed(turn: Turn) -> list[tuple[str, str]]:
+    """What a push did; nothing of what is none."""
+    body = turn.request_body if turn.exchange.protocol == "git" else None
+    return list(push_lines(body.text)) if body else []
+
+
 def _ended(turn: Turn) -> Iterator[Row]:
     """What went wrong, and the bodies where they were asked for."""
     coverage = turn.exchange.coverage
     missed = coverage if coverage != "full" else None
+    pushed = _pushed(turn)
+    yield from ((label, plain(line)) for label, line in pushed)
+    if turn.exchange.protocol == "git" and missed and missed.startswith("none"):
+        missed = None
     if unread(turn.exchange):
         missed = None
         yield "", plain("passed through unread", "dim")
     for problem in (turn.problem or turn.exchange.error, missed):
         if problem:
             yield "error", plain(problem, "red")
-    if turn.request_body:
+    if turn.request_body and not pushed:
         yield "request", plain(turn.request_body.text)
     if turn.response_body:
         yield "response", plain(turn.response_body.text)
@@ -358,9 +380,11 @@ def _ending(turn: Turn) -> str:
         return "not ended yet"
     failed = exchange.error or turn.problem or (exchange.status or 0) >= _ERRORS
     how = "refused" if exchange.refused else "failed" if failed else "answered"
-    if unread(exchange):
-        how = "open for" if not failed else "failed after"
-        return f"{how} {span(max(0.0, turn.seconds))} · {_bytes(exchange)} · {_allowed(exchange)}"
+    if unread(exchange) or exchange.protocol in {POSTGRES, WEBSOCKET}:
+        how = "refused" if exchange.refused else "open for" if not failed else "failed after"
+        told = f"{how} {span(max(0.0, turn.seconds))} · {_bytes(exchange)}"
+        # What is allowed of a connection to a database are its statements.
+        return told if exchange.protocol == POSTGRES else f"{told} · {_allowed(exchange)}"
     parts = [f"{how} in {span(max(0.0, turn.seconds))}"]
     if exchange.status is not None and (exchange.model is None or exchange.status >= _ERRORS):
         parts.append(f"status {exchange.status}")

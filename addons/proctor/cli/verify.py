@@ -7,24 +7,27 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from proctor.audit.store import Store
 from proctor.cli.common import CONFIG, ConfigOption, FormatOption, OutputFormat, render, visible
-from proctor.config import load
 from proctor.errors import ClientError, ConfigurationError
-from proctor.evidence import heads
+from proctor.evidence import cosigned, heads
+from proctor.evidence.countersigned import lacking
 from proctor.evidence.keys import KEY_FILE, origin_of_keys, read_key, read_trail
 from proctor.evidence.verify.findings import MOST, Finding, Level
 from proctor.evidence.verify.trust import parse_key
 from proctor.evidence.verify.verifier import Asked, Progress, Report
 from proctor.evidence.verify.verifier import verify as verify_record
-from proctor.settings import Config
 from proctor.tlog.checkpoint import Checkpoint
+from proctor.tlog.cosignature import CosignerKey, Policy
 from proctor.tlog.note import VerifierKey, parse_note
 from proctor.tlog.prooffile import HEADER, MAX_INCLUSION, ConsistencyFile, InclusionFile
+
+if TYPE_CHECKING:
+    from proctor.settings import Config
 
 COLUMNS = ("writer", "records", "proved", "first", "last", "checkpoints", "sealed", "key")
 _MAX_FILE = 2**28
@@ -55,9 +58,30 @@ def verify(  # noqa: PLR0913 - its options
             formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"],
         ),
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Believe files whose hash is signed, unread.")
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full",
+            help="Compare all columns and content with the records, not only where something is"
+            " not as it was signed.",
+        ),
     ] = False,
+    witnessed: Annotated[
+        int,
+        typer.Option(
+            "--cosigned",
+            min=0,
+            help="All of it is to have been seen by so many of the witnesses of --witness-key.",
+        ),
+    ] = 0,
+    witness_key: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A file with a witness's key, as `proctor witness show` prints it; may be given"
+            " several times.",
+            show_default=False,
+        ),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Notices count as problems.")] = False,
     print_key: Annotated[
         bool, typer.Option("--print-key", help="Print the public key, to be kept elsewhere.")
@@ -73,13 +97,17 @@ def verify(  # noqa: PLR0913 - its options
     \b
     proctor verify --print-key > record-key.vkey     # keep this elsewhere
     proctor verify recordings --key record-key.vkey
+    proctor verify recordings --key record-key.vkey --cosigned 1 --witness-key witness.vkey
     """  # noqa: D301 - \b keeps typer from joining the lines
+    witnesses = _witnesses(witnessed, witness_key or [], alone=proof is None and not print_key)
     public = parse_key(_key_text(key)) if key else None
     kept = [(str(path), _text(path, _MAX_FILE)) for path in checkpoint or ()]
     if proof is not None:
         _prove(_text(proof, MAX_INCLUSION), public, [text for _, text in kept])
         return
     if record is None:
+        from proctor.config import load  # noqa: PLC0415 - as long as all else; a copy needs none
+
         own = asked_of(load(config))
         record, public = own.record, public or own.key
         kept += own.kept
@@ -90,24 +118,50 @@ def verify(  # noqa: PLR0913 - its options
         record=record,
         key=public,
         kept=tuple(kept),
-        quick=quick,
+        full=full,
         now=as_of.replace(tzinfo=UTC) if as_of else None,
     )
     with _progress() as progress:
         report = verify_record(asked, progress)
+    if witnesses:
+        _countersigned(record, witnesses, report)
     _show(report, output, strict=strict)
     findings = report.findings
     raise typer.Exit(1 if findings.problems or (strict and findings.notices) else 0)
 
 
-def asked_of(settings: Config, *, quick: bool = False) -> Asked:
+def _witnesses(needed: int, files: list[Path], *, alone: bool) -> Policy | None:
+    if not needed and not files:
+        return None
+    keys = tuple(CosignerKey.parse(_text(path, _MAX_KEY)) for path in files)
+    try:
+        policy = Policy(keys=keys, needed=needed)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--cosigned, --witness-key") from None
+    if not alone:
+        raise typer.BadParameter("for a whole record", param_hint="--cosigned")
+    return policy
+
+
+def _countersigned(record: Path, policy: Policy, report: Report) -> None:
+    for lack in lacking(record, policy):
+        report.findings.problem(
+            "cosignatures-missing",
+            "Too few witnesses have seen all of it",
+            writer=lack.writer,
+            file=f"writers/{lack.writer}/{cosigned.NAME}",
+            expected=f"{lack.expected}, of {lack.records} records",
+            found=f"{lack.got}; enough of the first {lack.seen}",
+        )
+
+
+def asked_of(settings: "Config") -> Asked:
     """What is known where the gateway runs: its key, and the checkpoints it keeps elsewhere."""
     own = settings.state / KEY_FILE
     return Asked(
         record=settings.audit.path,
         key=read_key(own).public_key().public_bytes_raw() if own.exists() else None,
         kept=tuple(_heads(settings.state, settings.audit.path)),
-        quick=quick,
     )
 
 
@@ -202,7 +256,7 @@ def _show(report: Report, output: OutputFormat | None, *, strict: bool) -> None:
                 "problems": findings.problems,
                 "notices": findings.notices,
                 "store": report.store,
-                "quick": report.quick,
+                "full": report.full,
                 "writers": [asdict(each) for each in report.writers],
                 "findings": [_row(each) for each in findings.listed],
             },

@@ -26,6 +26,7 @@ from proctor.tlog.cosignature import Cosigner
 from proctor.tlog.note import VerifierKey
 from proctor.witness.kept import Kept, read_heads
 from proctor.witness.settings import FILE, WitnessSettings, build, item_for, load
+from proctor.witness.watch import LogsWatch
 from proctor.witness.witness import Witness
 from proctor.yamlfile import parse, read_bytes
 
@@ -106,13 +107,12 @@ def run(
     from proctor.witness.app import serve  # noqa: PLC0415 - the other commands need no server
 
     configure_logs(log_format)
-    settings = load(config)
+    watch = LogsWatch(config)
+    settings = watch.current
     cosigner = _cosigner(settings)
     with Kept(settings.state, cosigner.public) as kept:
-        answers = Witness(
-            kept, cosigner, keys_for=settings.keys_for, clock=lambda: datetime.now(UTC)
-        )
-        asyncio.run(serve(settings, answers, lambda url: typer.echo(f"Listening on {url}")))
+        answers = Witness(kept, cosigner, keys_for=watch.keys_for, clock=lambda: datetime.now(UTC))
+        asyncio.run(serve(watch, answers, lambda url: typer.echo(f"Listening on {url}")))
 
 
 @witness.command()
@@ -165,7 +165,7 @@ def add(
     raw = text.getvalue().encode()
     settings: WitnessSettings = build(parse(raw, name=str(config)), config.absolute().parent)
     replace(config, raw, config.absolute().parent)
-    typer.echo(f"{len(settings.logs)} in {config}. A witness that runs must be restarted.")
+    typer.echo(f"{len(settings.logs)} in {config}. A witness that runs takes it within a second.")
 
 
 def _cosigner(settings: WitnessSettings) -> Cosigner:

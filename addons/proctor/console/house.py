@@ -7,6 +7,7 @@ from pathlib import Path
 
 from proctor.approval.desk import Desk
 from proctor.approval.settings import RolesSettings
+from proctor.budgets.settings import BudgetSettings
 from proctor.evidence.upkeep import Upkeep
 from proctor.mcp.pins import Pins
 from proctor.policy.engine import Policy
@@ -34,6 +35,7 @@ class House:
         upkeep: Who looks after the record; None where nobody does.
         replayer: Sends recorded sessions again; None where nothing can be.
         rules: The folder of the rules in force; None where there is none.
+        budgets: How much may be used.
     """
 
     desk: Desk
@@ -51,3 +53,4 @@ class House:
     upkeep: Upkeep | None = None
     replayer: Replayer | None = None
     rules: Path | None = None
+    budgets: Sequence[BudgetSettings] = ()

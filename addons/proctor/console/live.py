@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from proctor.approval.model import Approval, Grant, Kill, Reviewer, Role, State
 from proctor.audit.reader import Reader
+from proctor.console import databases
 from proctor.console.house import House
 from proctor.console.readings import Readings
 from proctor.console.rendering import fragment, page, person, who
@@ -21,8 +22,8 @@ _AGE = 2.0
 _ALL = frozenset({Role.AUDITOR, Role.ADMIN})
 # The bound lets DuckDB read the newest files only.
 _FLOWS = f"""
-    SELECT started_at, ended_at, subject, principal, session_id, method, host, path, status,
-        verdict, rule_id FROM flows ORDER BY ts DESC LIMIT {SHOWN}
+    SELECT flow_id, started_at, ended_at, subject, principal, session_id, method, host, path,
+        status, verdict, rule_id FROM flows ORDER BY ts DESC LIMIT {SHOWN}
 """  # noqa: S608 - made of the constant above
 
 
@@ -72,7 +73,12 @@ def routes(house: House, readings: Readings) -> list[BaseRoute]:
             request,
             house,
             "live.html",
-            {"happened": await happenings(reviewer), "flows": found, "problem": problem},
+            {
+                "happened": await happenings(reviewer),
+                "flows": found,
+                "problem": problem,
+                "databases": await databases.lately(readings, reviewer),
+            },
         )
 
     async def changes(request: Request) -> Response:

@@ -7,7 +7,9 @@ from starlette.staticfiles import StaticFiles
 
 from proctor.console import (
     backtest,
+    budgetlist,
     card,
+    databases,
     download,
     erasepage,
     grantlist,
@@ -46,8 +48,10 @@ def routes(house: House) -> list[BaseRoute]:
         *backtest.routes(house),
         *grantlist.routes(house),
         *killlist.routes(house),
+        *budgetlist.routes(house),
         *toollist.routes(house),
         *live.routes(house, readings),
+        *databases.routes(house, readings),
         *nudges.routes(house),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]

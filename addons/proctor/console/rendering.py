@@ -19,6 +19,8 @@ from proctor.approval.model import ApprovalError, Kill, Reviewer, Role
 from proctor.console.house import House
 from proctor.console.legible import line, pieces, plain
 from proctor.errors import ClientError
+from proctor.explained import explained
+from proctor.provenance.cards import ORIGIN, exchanges
 
 MAX_FORM = 32 * 1024
 _MAX_FIELDS = 40
@@ -192,11 +194,13 @@ def environment() -> Environment:
         pieces=pieces,
         line=line,
         plain=plain,
+        explained=explained,
+        exchanges=exchanges,
         span=span,
         clock=clock_time,
         who=who,
         iso=lambda moment: moment.astimezone(UTC).isoformat(timespec="seconds"),
         count=lambda number: f"{number:,}",
     )
-    made.globals.update(address=address)
+    made.globals.update(address=address, origin=ORIGIN)
     return made

@@ -1,6 +1,7 @@
 """The API's part under /api/v1/replays: recorded requests, sent again once somebody has agreed.
 
-    POST   /replays       {session, principal, to, first, last, betas, reason} → the replay, waiting
+    POST   /replays       {session, principal, to, from, first, last, betas, credential, ca, reason}
+                          → the replay, waiting
     GET    /replays/ID    how far it has come, and what differs
     DELETE /replays/ID    ends it
 
@@ -24,6 +25,7 @@ from proctor.console.problems import Json, refused
 from proctor.console.readings import Readings
 from proctor.console.rendering import person
 from proctor.console.timeline import seen_by
+from proctor.replay.direct import LISTENER
 from proctor.replay.plan import Plan, checked
 from proctor.replay.recorded import to_send
 from proctor.replay.sending import Replayer
@@ -59,16 +61,22 @@ class ReplayApi:
         reviewer, replayer = person(request), self._replayer()
         asked = read_object(
             await request.body(),
-            {"session": str, "principal": str, "to": str, "first": int, "last": int,
-             "betas": str, "reason": str},
+            {"session": str, "principal": str, "to": str, "from": str, "first": int, "last": int,
+             "betas": str, "credential": str, "ca": str, "reason": str},
         )  # fmt: skip
         session, to = asked.get("session", ""), asked.get("to", "")
         if not 0 < len(session) <= _MAX_NAME or not 0 < len(to) <= _MAX_NAME:
-            raise invalid("no session or no listener", "both by their names")
+            raise invalid("no session or no listener", "both by their names, or a URL")
         reason = asked.get("reason", "").strip()
         if refusal := enough_said(reason):
             raise refusal
+        direct = "://" in to
+        credential, ca = asked.get("credential", ""), asked.get("ca", "")
+        if not direct and (credential or ca):
+            raise invalid("a credential or CA without a URL", "a listener has its own")
         place = replayer.places.get(to)
+        of_api = to if place and place.speaks == "http" else ""
+        listener = asked.get("from", of_api)
         first, last = asked.get("first", 1), asked.get("last", _MAX_TURN)
         target = await self.readings.ask(
             lambda reader: find.find(reader, session, asked.get("principal")), None
@@ -76,6 +84,8 @@ class ReplayApi:
         if target is None:
             raise find.empty()
         await seen_by(self.house, reviewer, target)
+        aimed = await replayer.straight.aim(to, credential, ca) if direct else None
+        upstream = aimed.url if aimed else place.upstream if place else ""
 
         def planned(reader: Reader) -> Plan:
             talk = conversation(reader, target)
@@ -83,10 +93,11 @@ class ReplayApi:
                 Plan(
                     session=target.session_id or target.flow_id or "",
                     principal=target.principal or "",
-                    listener=to,
-                    upstream=place.upstream if place else "",
+                    listener=LISTENER if aimed else to,
+                    upstream=upstream,
                     betas=asked.get("betas", ""),
-                    requests=tuple(to_send(talk, first, last)),
+                    requests=tuple(to_send(talk, first, last, listener)),
+                    direct=aimed,
                 )
             )
 

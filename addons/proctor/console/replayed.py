@@ -20,9 +20,9 @@ from proctor.console.house import House
 from proctor.console.legible import plain
 from proctor.console.readings import Readings
 from proctor.console.rendering import page
-from proctor.console.timeline import number, permitted
+from proctor.console.timeline import chosen, number, permitted
 from proctor.errors import ClientError
-from proctor.replay.film import arranged
+from proctor.replay.film import STATEMENTS, arranged
 
 TURNS = 120
 """Turns in one part."""
@@ -38,7 +38,7 @@ def routes(house: House, readings: Readings) -> list[BaseRoute]:
         if found is None:
             raise find.empty()
         started, subject = found
-        given = {"target": target, "started": started, "subject": subject}
+        given = {"target": target, "chosen": chosen(target), "started": started, "subject": subject}
         return await page(request, house, "replay.html", given)
 
     async def events(request: Request) -> Response:
@@ -81,7 +81,7 @@ def part(reader: Reader, target: Target, first: int) -> dict[str, Any]:
             status=404,
         )
     last = min(len(talk), first + TURNS - 1)
-    turns = list(talk.turns(limit=_TEXT, only=first, last=last))
+    turns = list(talk.turns(limit=_TEXT, only=first, last=last, statements=STATEMENTS))
     found = arranged(turns, turns[0].exchange.started_at, limit=_TEXT)
     return {
         "events": [

@@ -4,7 +4,7 @@ Auditors and admins see every session, reviewers those in which something is hel
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -16,9 +16,10 @@ from proctor.approval.model import Approval, ApprovalError, Reviewer, Role
 from proctor.audit import find
 from proctor.audit.conversation import conversation
 from proctor.audit.find import Target
-from proctor.audit.reader import Reader
+from proctor.audit.reader import Content, Reader
+from proctor.audit.results import left_out, padded, read_result, short
 from proctor.audit.turns import Totals, Turn
-from proctor.audit.wording import handed_on, place, same, title, unread, words
+from proctor.audit.wording import handed_on, parameters, place, same, title, unread, words
 from proctor.console.compare import layout
 from proctor.console.house import House
 from proctor.console.readings import Readings
@@ -29,11 +30,34 @@ SHOWN = 100
 """Sessions in the list."""
 TURNS = 40
 """Turns on one page."""
+STATEMENTS = 50
+"""Statements of one connection to a database on one page."""
+ALL_STATEMENTS = 200
+"""Of all connections on one page."""
+_ROWS, _COLUMNS, _CELL = 50, 30, 300
+_PARAMETERS = 50
 _TEXT = 20_000
 _PAGES = 500
 _NAME = 512
 _MAX_APPROVALS = 500
 _ALL = frozenset({Role.AUDITOR, Role.ADMIN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What a statement gave back, as it is shown.
+
+    Attributes:
+        text: Where it is no table.
+        head: Names of columns.
+        rows: Values, each on one line; None for null.
+        notes: What is left out, in words.
+    """
+
+    text: str = ""
+    head: Sequence[str] = ()
+    rows: Sequence[Sequence[str | None]] = ()
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +67,7 @@ class Story:
     Attributes:
         approvals: What the store still knows of what was held, by id.
         first: Number of its first turn.
+        target: What it is of.
         count: Turns of the whole session.
     """
 
@@ -50,6 +75,7 @@ class Story:
     turns: tuple[Turn, ...]
     approvals: Mapping[str, Approval]
     first: int
+    target: Target
     count: int
 
 
@@ -76,8 +102,11 @@ def routes(house: House, readings: Readings) -> list[BaseRoute]:
         target = await permitted(request, house)
         name = target.session_id or ""
         first = number(request.query_params.get("from", "1"))
+        after = number(request.query_params.get("statement", "1")) - 1
         known = await house.desk.approvals(person(request), session=name, limit=_MAX_APPROVALS)
-        story = await readings.ask(lambda reader: tell(reader, target, first, known), None)
+        story = await readings.ask(
+            lambda reader: tell(reader, target, first, known, after=max(0, after)), None
+        )
         if story is None:
             raise find.empty()
         return await page(
@@ -89,6 +118,10 @@ def routes(house: House, readings: Readings) -> list[BaseRoute]:
                 "step": TURNS,
                 "layout": layout,
                 "session": name,
+                "chosen": chosen(target),
+                "statements": STATEMENTS,
+                "table": table,
+                "parameters": lambda found: parameters(found, limit=_PARAMETERS, cell=_CELL),
                 "title": title,
                 "place": place,
                 "unread": unread,
@@ -102,15 +135,28 @@ def routes(house: House, readings: Readings) -> list[BaseRoute]:
 
 
 async def permitted(request: Request, house: House) -> Target:
-    """The session that a request names by `id` and `principal`, if this person may see it.
+    """What a request names by `id` and `principal`, if this person may see it.
+
+    With `flow` it is an exchange of no session, such as a connection to a database.
 
     Raises:
         ApprovalError: `approval-role` (403): they may not.
     """
     query = request.query_params
-    target = Target(principal=query.get("principal", ""), session_id=query.get("id", ""))
+    who = query.get("principal", "")
+    target = Target(principal=who, session_id=query.get("id", ""))
+    if "flow" in query:
+        target = Target(principal=who, flow_id=query["flow"][:_NAME])
     await seen_by(house, person(request), target)
     return target
+
+
+def chosen(target: Target) -> dict[str, str]:
+    """What `permitted` takes, as it stands in an address."""
+    named = {"id": target.session_id or ""}
+    if target.session_id is None:
+        named = {"flow": target.flow_id or ""}
+    return {**named, "principal": target.principal or ""}
 
 
 async def seen_by(house: House, reviewer: Reviewer, target: Target) -> None:
@@ -121,7 +167,13 @@ async def seen_by(house: House, reviewer: Reviewer, target: Target) -> None:
     """
     if reviewer.roles & _ALL:
         return
-    if (target.principal, target.session_id) not in await allowed(house, reviewer):
+    if target.session_id is None:
+        found = await house.desk.approvals(reviewer)
+        flows = {(each.asking.principal, each.asking.flow_id) for each in found}
+        seen = (target.principal, target.flow_id) in flows
+    else:
+        seen = (target.principal, target.session_id) in await allowed(house, reviewer)
+    if not seen:
         raise ApprovalError(
             code="approval-role",
             message="You may not see this session",
@@ -142,7 +194,9 @@ async def allowed(house: House, reviewer: Reviewer) -> set[tuple[str, str]]:
     return {(each.asking.principal, each.asking.session) for each in found if each.asking.session}
 
 
-def tell(reader: Reader, target: Target, first: int, known: Sequence[Approval]) -> Story:
+def tell(
+    reader: Reader, target: Target, first: int, known: Sequence[Approval], *, after: int = 0
+) -> Story:
     """One page of a session, from its turn `first` on.
 
     Args:
@@ -150,6 +204,7 @@ def tell(reader: Reader, target: Target, first: int, known: Sequence[Approval]) 
         target: The session.
         first: Number of the first turn shown, from 1.
         known: What the store knows of what was held in it.
+        after: So many statements of the first turn's are on earlier pages.
 
     Raises:
         ClientError: `session-unknown`, `turn-unknown`.
@@ -165,16 +220,49 @@ def tell(reader: Reader, target: Target, first: int, known: Sequence[Approval]) 
     # Several short readings: what lies before the page is not read at all.
     numbers = range(first, min(len(talk), first + TURNS - 1) + 1)
     turns = (
-        list(islice(talk.turns(limit=_TEXT), TURNS))
+        list(islice(talk.turns(limit=_TEXT, statements=STATEMENTS, after=after), TURNS))
         if first == 1
-        else [turn for n in numbers for turn in talk.turns(limit=_TEXT, only=n)]
+        else [
+            turn
+            for n in numbers
+            for turn in talk.turns(
+                limit=_TEXT, only=n, statements=STATEMENTS, after=after if n == first else 0
+            )
+        ]
     )
     return Story(
         totals=talk.totals,
-        turns=tuple(turns),
+        turns=_fewer(turns),
         approvals={each.id: each for each in known if each.asking.principal == target.principal},
         first=first,
+        target=target,
         count=len(talk),
+    )
+
+
+def _fewer(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """The turns, with as many statements as a page has room for."""
+    left = ALL_STATEMENTS
+    found: list[Turn] = []
+    for turn in turns:
+        found.append(replace(turn, statements=turn.statements[:left]))
+        left -= len(found[-1].statements)
+    return tuple(found)
+
+
+def table(content: Content) -> Table | None:
+    """A result laid out, or None where there is nothing of it to show."""
+    found = read_result(content)
+    if found is None or isinstance(found, str):
+        return Table(text=found) if found else None
+    width = min(found.width(), _COLUMNS)
+    return Table(
+        head=[short(name, _CELL) for name in padded(found.columns, width)],
+        rows=[
+            [None if each is None else short(each, _CELL) for each in padded(row, width)]
+            for row in found.rows[:_ROWS]
+        ],
+        notes=left_out(found, rows=_ROWS, columns=_COLUMNS),
     )
 
 

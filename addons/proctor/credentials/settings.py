@@ -31,6 +31,21 @@ def _matching(pattern: str, expected: str) -> BeforeValidator:
     return BeforeValidator(validate)
 
 
+# RFC 7617, 2: a colon would end it.
+_BASIC_USER = re.compile(r"[!-9;-~]{1,256}")
+_MAX_ROLE = 63  # bytes (PostgreSQL, Identifiers and Key Words)
+
+
+def is_basic_user(name: str) -> bool:
+    """Whether a name can stand in HTTP's Basic."""
+    return _BASIC_USER.fullmatch(name) is not None
+
+
+def is_role(name: str) -> bool:
+    """Whether a name is whole to PostgreSQL, which would cut a longer one."""
+    return 0 < len(name.encode()) <= _MAX_ROLE
+
+
 def _grant(value: object) -> object:
     try:
         return Grant(value if isinstance(value, str) else "")
@@ -63,9 +78,8 @@ class Grant(StrEnum):
 type QueryName = Annotated[
     str, _matching(r"[A-Za-z0-9._~-]{1,128}", "the name of a query parameter, such as api_key")
 ]
-# RFC 7617, 2: a colon would end it.
 type UserName = Annotated[
-    str, _matching(r"[!-9;-~]{1,256}", "a user's name in visible ASCII without a colon")
+    str, _matching(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}", "a user's name, without controls")
 ]
 type AwsName = Annotated[
     str, _matching(r"[a-z0-9][a-z0-9-]{0,62}", "as AWS writes it, such as eu-central-1 or s3")
@@ -185,7 +199,7 @@ class CredentialSettings(Settings):
             `authorization`.
         query: Name of a query parameter; with `value`.
         value: Where the secret comes from.
-        user: For HTTP's Basic (RFC 7617); with `password`.
+        user: For HTTP's Basic (RFC 7617), or a role of PostgreSQL's; with `password`.
         password: Where that comes from.
         cert: A client's certificate for TLS, a PEM file; with `key`.
         key: Its key, a PEM file.

@@ -1,9 +1,10 @@
 """Every credential of one process, ready for the moment of sending.
 
-Only `ready`, `fetch` and `secret` hand anything out, and `certificate` names files.
+Only `ready`, `fetch`, `login` and `secret` hand anything out, and `certificate` names files.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,11 +23,13 @@ from proctor.credentials.secrets import Secret
 from proctor.credentials.settings import CredentialSettings, Kind
 from proctor.credentials.sigv4 import Keys, Scope
 from proctor.credentials.tokens import Tokens
-from proctor.errors import InternalError
+from proctor.errors import ConfigurationError, InternalError
 from proctor.fields import SecretSource
 from proctor.identity.fetch import Fetch
 from proctor.runtime.tasks import spawn, stop
 from proctor.runtime.tls import Contexts, Trusted
+
+log = logging.getLogger(__name__)
 
 
 class Credentials:
@@ -142,6 +145,25 @@ class Credentials:
         """Certificate and key to show in TLS, or None where the credential is another."""
         item = self._settings[name]
         return (item.cert, item.key) if item.cert and item.key else None
+
+    async def login(self, name: str) -> tuple[str, Secret]:
+        """User and password of a credential with `user`, which hold now.
+
+        Raises:
+            InternalError: `credential-unavailable`.
+        """
+        item = self._settings[name]
+        if item.user is None or item.password is None:
+            raise ValueError(f"{name} is no credential with a user")
+        try:
+            await self._secrets.secret(item.password, f"the credential {name!r}")
+        except ConfigurationError as error:
+            log.error("%s", error, extra={"event": "credential.stale", "credential": name})  # noqa: TRY400 - said in full
+            raise _unavailable(name) from None
+        secret = self._secrets.current(item.password)
+        if secret is None:
+            raise _unavailable(name)
+        return item.user, secret
 
     async def secret(self, source: SecretSource, name: str = "a client secret") -> str:
         """A secret for proctor's own use; read the first time, kept fresh afterwards.

@@ -1,7 +1,7 @@
 """What proctor.yaml may say of where clients may go: destinations and routes."""
 
 import ipaddress
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -13,7 +13,7 @@ from proctor.policy.calls import SERVER
 from proctor.units import Origin, is_loopback, parse_origin
 
 type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-type Speaks = Literal["anthropic", "http", "mcp"]
+type Speaks = Literal["anthropic", "git", "http", "mcp"]
 
 STDIO = "stdio"
 """What rules call the way in of MCP servers that `proctor mcp` runs."""
@@ -63,6 +63,30 @@ class UpstreamTlsSettings(Settings):
         return self
 
 
+class GitScanSettings(Settings):
+    """What is looked for in files.
+
+    Attributes:
+        fetch: In those that are fetched: `secrets`, or `off`.
+        push: In those that are pushed.
+    """
+
+    fetch: Literal["secrets", "off"] = "secrets"
+    push: Literal["secrets", "off"] = "secrets"
+
+
+class GitSettings(Settings):
+    """What holds for a git server.
+
+    Attributes:
+        secret_paths: Files that no fetch brings, as in a `.gitignore`: `**/.env`, `secrets/**`.
+        scan: What is looked for in files.
+    """
+
+    secret_paths: tuple[Annotated[str, Field(min_length=1, max_length=500)], ...] = ()
+    scan: GitScanSettings = GitScanSettings()
+
+
 class OpenApiSettings(Settings):
     """What an API says of itself.
 
@@ -89,9 +113,10 @@ class DestinationSettings(Settings):
         upstream_tls: Trust and client certificate.
         addresses: Networks that are not public and that the name may stand for.
         openapi: What the API says of itself.
+        websocket: WebSockets may be opened there; each message is then an action of its own.
+        git: What holds for a git server.
+        trusted: What comes from there is as good as the user's own words: see `action.tainted`.
     """
-
-    not_built: ClassVar = {"speaks": frozenset({"git"})}
 
     host: Host
     port: Port | None = None
@@ -103,6 +128,9 @@ class DestinationSettings(Settings):
     upstream_tls: UpstreamTlsSettings | None = None
     addresses: tuple[NetworkText, ...] = ()
     openapi: OpenApiSettings | None = None
+    websocket: bool = False
+    git: GitSettings | None = None
+    trusted: bool = False
 
     @property
     def server(self) -> str:
@@ -137,6 +165,8 @@ class DestinationSettings(Settings):
                 expected="speaks: anthropic, or no such destination",
             )
         _openapi_on_http(self.speaks, self.openapi)
+        websocket_on_http(self.speaks, websocket=self.websocket)
+        git_on_git(self.speaks, self.git)
         _named(self.speaks, self.server)
         return self
 
@@ -183,9 +213,10 @@ class RouteSettings(Settings):
         upstream_plaintext: The upstream may be on another machine and without TLS.
         upstream_tls: Trust and client certificate towards it.
         openapi: What the API says of itself.
+        websocket: WebSockets may be opened there; each message is then an action of its own.
+        git: What holds for a git server.
+        trusted: What comes from there is as good as the user's own words; None: all but MCP is.
     """
-
-    not_built: ClassVar = {"speaks": frozenset({"git"})}
 
     path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)+$", max_length=200)]
     upstream: Annotated[Upstream, BeforeValidator(parse_upstream)]
@@ -195,6 +226,9 @@ class RouteSettings(Settings):
     upstream_plaintext: bool = False
     upstream_tls: UpstreamTlsSettings | None = None
     openapi: OpenApiSettings | None = None
+    websocket: bool = False
+    git: GitSettings | None = None
+    trusted: bool | None = None
 
     @property
     def server(self) -> str:
@@ -204,6 +238,9 @@ class RouteSettings(Settings):
     @model_validator(mode="after")
     def _sides(self) -> Self:
         check_upstream(self.upstream.origin, self.upstream_tls, plaintext=self.upstream_plaintext)
+        if self.speaks:
+            websocket_on_http(self.speaks, websocket=self.websocket)
+            git_on_git(self.speaks, self.git)
         return self
 
 
@@ -234,10 +271,12 @@ class StdioSettings(Settings):
     Attributes:
         name: What it is called in rules.
         credentials: What `proctor mcp --credential` may put into its environment.
+        trusted: What comes from it is as good as the user's own words.
     """
 
     name: Name
     credentials: tuple[Name, ...] = ()
+    trusted: bool = False
 
     @model_validator(mode="after")
     def _server(self) -> Self:
@@ -252,6 +291,18 @@ def _openapi_on_http(speaks: str | None, openapi: OpenApiSettings | None) -> Non
             "An OpenAPI description is about `speaks: http`",
             key="openapi",
         )
+
+
+def websocket_on_http(speaks: str | None, *, websocket: bool) -> None:
+    """Of other protocols nobody knows what they would say over a WebSocket."""
+    if websocket and speaks != "http":
+        raise problem("wrong-value", "A WebSocket is opened by `speaks: http`", key="websocket")
+
+
+def git_on_git(speaks: str | None, git: GitSettings | None) -> None:
+    """What holds for a git server is said of one."""
+    if git is not None and speaks != "git":
+        raise problem("wrong-value", "`git` is about `speaks: git`", key="git")
 
 
 def _named(speaks: str | None, server: str) -> None:

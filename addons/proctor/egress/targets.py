@@ -14,6 +14,7 @@ from proctor.egress.paths import PathPattern, choose
 from proctor.egress.settings import (
     CLIENT,
     DestinationSettings,
+    GitSettings,
     Network,
     OpenApiSettings,
     RouteSettings,
@@ -46,11 +47,14 @@ class Target:
         named: The operator has named the upstream itself, so its address is not questioned.
         via: The company's own proxy on the way there.
         openapi: What the API says of itself.
+        websocket: WebSockets may be opened there.
+        git: What holds for a git server.
+        trusted: Somebody vouches for what comes from there.
     """
 
     listener: str
     name: str
-    speaks: Literal["anthropic", "http", "mcp", "tunnel"]
+    speaks: Literal["anthropic", "git", "http", "mcp", "tunnel"]
     host: HostPattern
     port: int
     tls: bool
@@ -63,6 +67,9 @@ class Target:
     named: bool = False
     via: Via | None = None
     openapi: OpenApiSettings | None = None
+    websocket: bool = False
+    git: GitSettings = field(default_factory=GitSettings)
+    trusted: bool = False
 
     @property
     def scheme(self) -> Literal["http", "https"]:
@@ -140,6 +147,9 @@ def targets_of(listener: Listener) -> Targets:
                     tls=listener.upstream_tls,
                     via=via,
                     openapi=listener.openapi,
+                    websocket=listener.websocket,
+                    git=listener.git,
+                    trusted=listener.trusted,
                 )
             ]
         )
@@ -158,11 +168,14 @@ def of_upstream(  # noqa: PLR0913 - a listener's settings
     listener: str,
     origin: Origin,
     *,
-    speaks: Literal["anthropic", "http", "mcp"],
+    speaks: Literal["anthropic", "git", "http", "mcp"],
     credential: str | None,
     tls: UpstreamTlsSettings | None,
     via: Via | None,
     openapi: OpenApiSettings | None,
+    websocket: bool = False,
+    git: GitSettings | None = None,
+    trusted: bool | None = None,
 ) -> Target:
     """The one target of a reverse listener with an `upstream`."""
     return Target(
@@ -178,6 +191,9 @@ def of_upstream(  # noqa: PLR0913 - a listener's settings
         named=True,
         via=via,
         openapi=openapi,
+        websocket=websocket,
+        git=git or GitSettings(),
+        trusted=speaks != "mcp" if trusted is None else trusted,
     )
 
 
@@ -185,7 +201,7 @@ def of_route(
     listener: str,
     route: RouteSettings,
     *,
-    speaks: Literal["anthropic", "http", "mcp"],
+    speaks: Literal["anthropic", "git", "http", "mcp"],
     via: Via | None,
 ) -> Target:
     """The target of a route."""
@@ -204,6 +220,9 @@ def of_route(
         named=True,
         via=via,
         openapi=route.openapi,
+        websocket=route.websocket,
+        git=route.git or GitSettings(),
+        trusted=((route.speaks or speaks) != "mcp" if route.trusted is None else route.trusted),
     )
 
 
@@ -225,6 +244,9 @@ def of_destination(listener: str, item: DestinationSettings, *, via: Via | None)
         addresses=item.addresses,
         via=via,
         openapi=item.openapi,
+        websocket=item.websocket,
+        git=item.git or GitSettings(),
+        trusted=item.trusted,
     )
 
 

@@ -43,7 +43,6 @@ class Due:
         rows: That go.
         left: That stay.
         keep: SQL of what stays.
-        counts: Its rows are not another file's, too, that it was merged from just now.
     """
 
     path: Path
@@ -52,7 +51,12 @@ class Due:
     rows: int
     left: int
     keep: str
-    counts: bool
+
+    @property
+    def span(self) -> tuple[str, int, int, int]:
+        """Folder, first number, and last number and level less than 0: a merge sorts before."""
+        _, level, first, last = self.path.stem.split("-")
+        return self.path.parent.name, int(first), -int(last), -int(level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +75,16 @@ class Plan:
 
     @property
     def rows(self) -> int:
-        """That go."""
-        return sum(due.rows for due in self.files if due.counts)
+        """That go.
+
+        What a merge was made of lies there until the merge counts, and its rows are the merge's.
+        """
+        rows, within = 0, ("", 0)
+        for due in sorted(self.files, key=lambda due: due.span):
+            folder, _, last, _ = due.span
+            if folder != within[0] or -last > within[1]:
+                rows, within = rows + due.rows, (folder, -last)
+        return rows
 
 
 type Steps = Generator[None, None, Plan]
@@ -188,14 +200,7 @@ class Dropping:
             rows=rows - left,
             left=left,
             keep=keep,
-            counts=self._counts(path),
         )
-
-    def _counts(self, path: Path) -> bool:
-        state = self.keeper.state
-        bounds = state.segments if path.parent.name == SEGMENTS else state.content
-        level, last = path.stem.split("-")[1], path.stem.split("-")[3]
-        return level == "0" or int(last) <= bounds.last[int(level)]
 
     def _goes(self) -> str:
         """SQL of whether an envelope goes."""
@@ -276,11 +281,11 @@ class Dropping:
     def _wanted(self, workshop: Workshop, going: str) -> Generator[None, None, dict[str, set[int]]]:
         """Blocks of what is due that something refers to which stays, by scope."""
         places = ["request.scope", "response.scope", "turn.prompt.scope", "turn.output.scope"]
-        places.append(
-            f"""CASE WHEN kind = 'statement' OR tools <> '[]' OR results <> '[]'
-            THEN regexp_extract(raw, {views.quote(_SCOPE)}, 1) END"""
-        )
         among = " OR ".join(f'({place}) IN (SELECT "scope" FROM due)' for place in places)
+        # One envelope may name several: a session goes on in another scope at any time.
+        among += f""" OR CASE WHEN kind IN ('statement', 'statement.end') OR tools <> '[]'
+            OR results <> '[]' THEN list_has_any(regexp_extract_all(raw, {views.quote(_SCOPE)}, 1),
+            (SELECT list("scope") FROM due)) END"""
         wanted: dict[str, set[int]] = {}
         # Journals first: what is in them moves to files. What comes later refers to none of it.
         hot = views.envelopes([*self._journals(), str(self.keeper.folder / "open.jsonl")])
@@ -308,6 +313,8 @@ def references(envelope: Mapping[str, Any]) -> Iterator[tuple[str, ContentRef]]:
     """What an envelope refers to, each with the view that shows it."""
     turn = envelope.get("turn") or {}
     bodies = "turns" if turn else "flows"
+    if envelope.get("kind") == "statement.end":
+        bodies = "statements"
     found = [
         (bodies, envelope.get("request")),
         (bodies, envelope.get("response")),

@@ -25,7 +25,7 @@ from proctor.audit.segments import Workshop, segments
 from proctor.audit.store import Store
 from proctor.audit.store import replace as write_whole
 from proctor.errors import InternalError
-from proctor.evidence.holds import Subject
+from proctor.evidence.holds import Said, Subject
 from proctor.evidence.rewriting import ERASURE, empty, put
 
 FOLDER: Final = "erasures"
@@ -36,33 +36,18 @@ _MAX_FILE: Final = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be erased.
+class Order(Said):
+    """What is to be erased; never everybody's.
 
     Attributes:
         id: `er_` and 16 letters.
-        subject: Whose; never everybody's.
-        reason: Why.
-        by: `Reviewer.key`.
-        at: RFC 3339.
     """
 
     id: str
-    subject: Subject
-    reason: str
-    by: str
-    at: str
 
     def as_json(self) -> dict[str, str | None]:
         """As it stands in the file and in the record."""
-        return {
-            "id": self.id,
-            "principal": self.subject.principal,
-            "session": self.subject.session,
-            "reason": self.reason,
-            "by": self.by,
-            "at": self.at,
-        }
+        return {"id": self.id, **self.told()}
 
 
 @dataclass(slots=True, kw_only=True)

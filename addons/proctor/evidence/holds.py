@@ -51,33 +51,45 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """One legal hold.
+class Said:
+    """What somebody said about the content of others: that it is kept, or that it goes.
 
     Attributes:
-        name: Chosen by whoever made it.
-        subject: What it covers; of nobody in particular: everything.
+        subject: Whose; of nobody in particular: everything.
         reason: Why.
         by: `Reviewer.key`.
         at: RFC 3339.
     """
 
-    name: str
     subject: Subject
     reason: str
     by: str
     at: str
 
-    def as_json(self) -> dict[str, str | None]:
-        """As it stands in the file and in the record."""
+    def told(self) -> dict[str, str | None]:
+        """As it stands in files and in the record, but for its name."""
         return {
-            "name": self.name,
             "principal": self.subject.principal,
             "session": self.subject.session,
             "reason": self.reason,
             "by": self.by,
             "at": self.at,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold(Said):
+    """One legal hold.
+
+    Attributes:
+        name: Chosen by whoever made it.
+    """
+
+    name: str
+
+    def as_json(self) -> dict[str, str | None]:
+        """As it stands in the file and in the record."""
+        return {"name": self.name, **self.told()}
 
     @classmethod
     def parse(cls, said: Mapping[str, Any]) -> "Hold":

@@ -28,9 +28,13 @@ def all_leaves(folder: Path, size: int) -> Leaves:
     Raises:
         OSError: A journal cannot be read.
     """
-    # The file first: what leaves the journals later is in both for a minute.
-    first = min(leaves.kept(folder), size)
-    hot = _journaled(folder, first, size) if first < size else b""
+    # The file first: what leaves the journals later is in both for a minute. Where that was not
+    # enough, the file has got them meanwhile.
+    while True:
+        first = min(leaves.kept(folder), size)
+        hot = _journaled(folder, first, size) if first < size else b""
+        if first + len(hot) // HASH_SIZE >= size or leaves.kept(folder) <= first:
+            break
 
     def read(start: int, end: int) -> bytes:
         cold = leaves.read_leaves(folder, start, max(0, min(end, first) - start))

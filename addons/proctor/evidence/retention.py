@@ -35,10 +35,12 @@ TEXT_VIEWS: Final = ("flows", "turns", "tool_calls", "statements")
 OF_KIND: Final = {
     "flow.end": "flows",
     "flow.begin": "decisions",
+    "message": "flows",
     "approval": "approvals",
     "event": "events",
     "finding": "findings",
     "statement": "statements",
+    "statement.end": "statements",
 }
 
 

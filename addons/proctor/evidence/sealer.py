@@ -122,8 +122,7 @@ class Sealer:
             return
         if self._first is None:
             self._first = self._clock()
-        for at in range(0, len(leaves), 32):
-            self.tree.append(leaves[at : at + 32])
+        self.tree.extend(leaves)
         if self.tree.size - self._covered >= self._sealing.every.records:
             self.seal()
 

@@ -21,6 +21,7 @@ from proctor.audit.envelope import timestamp
 from proctor.audit.inquiry import open_record
 from proctor.audit.keeper import Pace
 from proctor.audit.recorder import Recorder
+from proctor.audit.steady import steadily
 from proctor.audit.store import Store
 from proctor.errors import ClientError, InternalError
 from proctor.evidence import erasure, holds
@@ -380,7 +381,7 @@ class Upkeep:
 
     def _ask(self, sql: str, given: dict[str, object]) -> list[tuple[Any, ...]]:
         with open_record(self.store.path, memory="256MB", threads=1) as connection:
-            return connection.execute(sql, given).fetchall()
+            return steadily(connection, lambda: connection.execute(sql, given).fetchall())
 
     def _unindex(self, scopes: Sequence[str]) -> None:
         if scopes and (self.store.path / INDEX).is_dir():

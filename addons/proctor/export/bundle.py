@@ -25,10 +25,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from proctor.audit import views
 from proctor.audit.envelope import BEGIN_HEAD, timestamp
-from proctor.audit.inquiry import open_record
 from proctor.audit.reader import numbers
 from proctor.audit.segments import Segment, Workshop
 from proctor.audit.state import Bounds, State
+from proctor.audit.steady import mark, steadily
 from proctor.audit.store import CONTENT, SEGMENTS, Store, sync_folder
 from proctor.errors import ClientError
 from proctor.evidence import copied, cosigned, keys, leaves, ledger, sealer
@@ -37,7 +37,7 @@ from proctor.evidence.hot import all_leaves
 from proctor.evidence.standing import RETIRED
 from proctor.evidence.statement import Statement
 from proctor.export.files import Draft, unwritable
-from proctor.export.records import Choice
+from proctor.export.records import Choice, known, reading
 from proctor.tlog.proof import Leaves
 from proctor.tlog.tree import HASH_SIZE, Frontier, leaf_hash
 
@@ -139,7 +139,8 @@ def write_bundle(  # noqa: PLR0913 - what it takes, by name
 
     Raises:
         ConfigurationError: Codes `store-missing`, `store-unreadable`.
-        ClientError: Codes `output-exists`, `output-unwritable`, `bundle-unsigned`, `bundle-wrong`.
+        ClientError: Codes `output-exists`, `output-unwritable`, `bundle-unsigned`, `bundle-wrong`,
+            `session-unknown`, `principal-unknown`.
     """
     target = target.absolute()
     if target.exists():
@@ -149,7 +150,8 @@ def write_bundle(  # noqa: PLR0913 - what it takes, by name
             got=str(target),
             hint="Name another; a bundle replaces nothing.",
         )
-    open_record(record).close()
+    with reading(record) as reader:
+        known(reader, choice)
     try:
         draft = Path(mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     except OSError as error:
@@ -204,6 +206,7 @@ class _Making:
             database.execute(f"SET temp_directory = {views.quote(str(self._tmp))}")
             for statement in views.statements(self._source.path):
                 database.execute(statement)
+            mark(database, self._source.path)
             for part in parts:
                 self._step(part.writer)
                 if part.size:
@@ -254,11 +257,10 @@ class _Making:
         parameters = self._choice.parameters()
         del parameters["kinds"]
         columns = ", ".join(f'"{column}"' for column in views.FIELDS)
-        database.execute(
-            f"""COPY (SELECT CAST(0 AS TINYINT) AS tier, {columns}, raw FROM _records
-            WHERE {_CHOSEN} ORDER BY seq DESC) TO {views.quote(str(path))} ({_ROWS})""",
-            {**parameters, "writer": part.writer, "size": part.size},
-        )
+        sql = f"""COPY (SELECT CAST(0 AS TINYINT) AS tier, {columns}, raw FROM _records
+            WHERE {_CHOSEN} ORDER BY seq DESC) TO {views.quote(str(path))} ({_ROWS})"""
+        given = {**parameters, "writer": part.writer, "size": part.size}
+        steadily(database, lambda: database.execute(sql, given))
         self._look(path, part)
         if not part.runs:
             path.unlink()
@@ -301,17 +303,15 @@ class _Making:
         made = self._tmp / "content.parquet"
         database.register("wanted", wanted)
         try:
-            database.execute(
-                f"""COPY (SELECT CAST(0 AS TINYINT) AS tier, {columns} FROM (
+            sql = f"""COPY (SELECT CAST(0 AS TINYINT) AS tier, {columns} FROM (
                 SELECT DISTINCT ON (n) {columns} FROM (
                     SELECT {columns} FROM ({hot})
                     UNION ALL SELECT {columns} FROM read_parquet({cold})) c
                 WHERE c.writer = $writer AND (
                     (c."scope", c."no") IN (SELECT ("scope", "no") FROM wanted)
                     OR (c."no" IS NULL AND c."scope" IN (SELECT "scope" FROM wanted))))
-                ORDER BY n DESC) TO {views.quote(str(made))} ({_ROWS})""",
-                {"writer": part.writer},
-            )
+                ORDER BY n DESC) TO {views.quote(str(made))} ({_ROWS})"""
+            steadily(database, lambda: database.execute(sql, {"writer": part.writer}))
         finally:
             database.unregister("wanted")
         table = pq.read_table(made, columns=["n", "no"])

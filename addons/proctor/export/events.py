@@ -18,7 +18,9 @@ from proctor.model import ContentRef
 
 SCHEMA = "proctor.event/1"
 
-VIEWS = ("flows", "turns", "tool_calls", "findings", "decisions", "approvals", "events")
+VIEWS = (
+    "flows", "turns", "tool_calls", "statements", "findings", "decisions", "approvals", "events"
+)  # fmt: skip
 """What one envelope holds; a session is made of many. What has no view here is an event."""
 
 _FLOW = (
@@ -29,6 +31,12 @@ _FLOW = (
 _TURN = (
     "model", "stop_reason", "request_class", "input_tokens", "output_tokens", "cache_read_tokens",
     "cache_write_tokens",
+)  # fmt: skip
+_STATEMENT = (
+    "listener", "database", "n", "fingerprint", "verbs", "tables", "columns", "functions",
+    "has_where", "read_only", "in_transaction", "verdict", "rule_id", "reason", "rows",
+    "masked_columns", "duration_ms", "response_bytes", "error", "record", "policy_version",
+    "approval_id",
 )  # fmt: skip
 _FINDING = (
     "direction", "location", "entity_type", "detector", "action", "digest", "score"
@@ -97,7 +105,12 @@ def actor(envelope: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resource(envelope: Mapping[str, Any]) -> str | None:
-    """What it was done to, as a URL without a query; None where there is none."""
+    """What it was done to, as a URL without a query; None where there is none.
+
+    Of a SQL statement it is the listener and the database.
+    """
+    if envelope.get("database"):
+        return f"{envelope.get('listener') or ''}/{envelope['database']}"
     host = envelope.get("host")
     if not host:
         return None
@@ -111,33 +124,45 @@ def events(store: str, envelope: Mapping[str, Any], wanted: frozenset[str]) -> I
 
     Args:
         store: The store's id.
-        envelope: Parsed.
+        envelope: Parsed; the end of a statement whole, see `export.joined`.
         wanted: Of VIEWS.
     """
     name = f"{store}/{envelope['writer']}/{envelope['seq']}"
-    match envelope["kind"]:
-        case "flow.end":
-            main = [_flow(name, envelope)]
-        case "approval":
-            main = [_approval(name, envelope)]
-        case "finding":
-            main = [_finding(name, envelope, envelope)]
-        case "flow.begin":
-            main = []  # a flow is told of when it has ended; what the rules said, at once
-        case _:
-            main = [_event(name, envelope)]
     inner: list[Event] = []
     if envelope["kind"] == "flow.end":
         inner += _turn(name, envelope)
         inner += _tools(name, envelope)
+    if envelope["kind"] in {"flow.end", "statement", "message"}:
         inner += [
             _finding(f"{name}/findings/{number}", envelope, found)
             for number, found in enumerate(envelope.get("findings") or ())
         ]
-    inner += _decisions(name, envelope)
-    for each in (*main, *inner):
+    if envelope["kind"] != "statement.end":
+        inner += _decisions(name, envelope)
+    for each in (*_main(name, envelope), *inner):
         if each.view in wanted:
             yield each
+
+
+def _main(name: str, envelope: Mapping[str, Any]) -> list[Event]:
+    """The event that the envelope itself is, if it is one."""
+    found: list[Event] = []
+    match envelope["kind"]:
+        case "flow.end":
+            found = [_flow(name, envelope)]
+        case "approval":
+            found = [_approval(name, envelope)]
+        case "finding":
+            found = [_finding(name, envelope, envelope)]
+        case "statement.end":
+            found = [_statement(name, envelope)]
+        case "statement" if envelope.get("verdict") == "deny":
+            found = [_statement(name, envelope)]
+        case "flow.begin" | "statement" | "message":
+            pass  # it is told of when it has ended; what the rules said, at once
+        case _:
+            found = [_event(name, envelope)]
+    return found
 
 
 def _flow(name: str, envelope: Mapping[str, Any]) -> Event:
@@ -150,6 +175,24 @@ def _flow(name: str, envelope: Mapping[str, Any]) -> Event:
         outcome="error" if failed else str(envelope.get("verdict") or ""),
         reason=str((envelope.get("error") if failed else envelope.get("reason")) or ""),
         data={key: envelope.get(key) for key in _FLOW},
+    )
+
+
+def _statement(name: str, envelope: Mapping[str, Any]) -> Event:
+    failed = envelope.get("error") is not None and envelope.get("verdict") != "deny"
+    return Event(
+        id=name,
+        view="statements",
+        envelope=envelope,
+        action="sql.statement",
+        outcome="error" if failed else str(envelope.get("verdict") or ""),
+        reason=str((envelope.get("error") if failed else envelope.get("reason")) or ""),
+        data={key: envelope.get(key) for key in _STATEMENT},
+        contents=_references(
+            sql=envelope.get("sql"),
+            parameters=envelope.get("parameters"),
+            result=envelope.get("response"),
+        ),
     )
 
 

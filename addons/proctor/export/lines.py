@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from proctor.audit.reader import Reader
 from proctor.export.content import groups, texts
 from proctor.export.events import Event, events
+from proctor.export.joined import whole
 from proctor.export.oneoff import encoded
 from proctor.export.otlp import Traces
 from proctor.export.records import Record
@@ -36,7 +38,11 @@ class Lines:
             records: In order.
             traces: Told of sessions, where lines are spans.
         """
-        pairs = ((record, self._events(record, traces)) for record in records)
+        told = whole(reader, [record.envelope for record in records])
+        pairs = (
+            (record, self._events(envelope, traces))
+            for record, envelope in zip(records, told, strict=True)
+        )
         for group in groups(pairs, self._wanted):
             found = [event for _, own in group for event in own]
             said = iter(texts(reader, found) if self.settings.content else [{} for _ in found])
@@ -48,10 +54,10 @@ class Lines:
             for event in pair[1]:
                 yield from event.contents.values()
 
-    def _events(self, record: Record, traces: Traces) -> list[Event]:
+    def _events(self, envelope: Mapping[str, Any], traces: Traces) -> list[Event]:
         if self.settings.format == "otlp":
-            return list(traces.events(record.envelope))
-        return list(events(self.store, record.envelope, self.settings.wanted))
+            return list(traces.events(envelope))
+        return list(events(self.store, envelope, self.settings.wanted))
 
     def _line(self, event: Event, said: Mapping[str, str | None], traces: Traces) -> bytes:
         if self.settings.format == "otlp":

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from proctor.audit.reader import Reader
+from proctor.audit.statements import POSTGRES
 from proctor.export import ocsf
 from proctor.export.content import groups, texts
 from proctor.export.events import VIEWS, Event, events
+from proctor.export.joined import KINDS, joined
 from proctor.export.otlp import Traces, message
 from proctor.export.records import Choice, Plan, walk
 from proctor.export.sinks import line
@@ -36,6 +38,8 @@ class Profile(StrEnum):
 
 FLOW_KINDS = ("flow.end",)
 """Of envelopes that HAR, `.mitm` and OTLP are made of: an exchange counts once it has ended."""
+
+_HTTP_ONLY = frozenset({Form.HAR, Form.MITM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +79,15 @@ class Work:
         envelopes = filter(self._meant, _counted(walk(self.reader, planned), count))
         match self.form:
             case Form.NDJSON:
-                return self._lines(envelopes, file)
+                return self._lines(joined(self.reader, envelopes), file)
             case Form.OTLP:
-                return self._spans(envelopes, file)
+                return self._spans(joined(self.reader, envelopes), file)
             case Form.HAR | Form.MITM:
                 return self._flows(envelopes, file)
             case Form.PARQUET:
                 raise ValueError(self.form)
 
-    def _lines(self, envelopes: Iterator[dict[str, Any]], file: BinaryIO) -> int:
+    def _lines(self, envelopes: Iterator[Mapping[str, Any]], file: BinaryIO) -> int:
         rows = 0
         found = (
             event for envelope in envelopes for event in events(self.store, envelope, self.views)
@@ -93,7 +97,7 @@ class Work:
             rows += 1
         return rows
 
-    def _spans(self, envelopes: Iterator[dict[str, Any]], file: BinaryIO) -> int:
+    def _spans(self, envelopes: Iterator[Mapping[str, Any]], file: BinaryIO) -> int:
         traces = Traces(store=self.store, content=self.content)
         rows, spans = 0, list[bytes]()
         found = (event for envelope in envelopes for event in traces.events(envelope))
@@ -121,6 +125,8 @@ class Work:
         return rows
 
     def _meant(self, envelope: Mapping[str, Any]) -> bool:
+        if self.form in _HTTP_ONLY and envelope.get("protocol") == POSTGRES:
+            return False  # a connection to a database is no exchange of HTTP
         own = (envelope.get("principal") or "", envelope.get("session_id"))
         return self.only in {None, own}
 
@@ -145,7 +151,7 @@ def chosen(choice: Choice, form: Form) -> Choice:
     if form is Form.NDJSON:
         return choice
     return Choice(
-        kinds=FLOW_KINDS,
+        kinds=FLOW_KINDS if form in _HTTP_ONLY else FLOW_KINDS + KINDS,
         session=choice.session,
         principal=choice.principal,
         since=choice.since,

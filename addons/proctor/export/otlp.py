@@ -10,6 +10,7 @@ itself is known by the moment it was asked for only: its span has no length.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,8 +30,12 @@ MAX_OPEN = 10_000
 
 _INTERNAL, _CLIENT = 1, 3  # opentelemetry.proto.trace.v1.Span.SpanKind
 _ERROR = 2  # Status.StatusCode
+_SUMMARY = 255
+"""Characters of `db.query.summary` (docs/database/database-spans.md)."""
+_PARAMETERS = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_WANTED = frozenset({"turns", "tool_calls"})
+_WANTED = frozenset({"turns", "tool_calls", "statements"})
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}(?=: )")
 
 type Open = dict[str, dict[str, Any]]
 """Sessions by trace id: `conversation`, `agent`, `principal`, `start` and `end`."""
@@ -42,7 +47,7 @@ class Traces:
 
     Attributes:
         store: The store's id.
-        content: Prompts, answers and tools' input and results are in the spans.
+        content: Prompts, answers, tools' input and results, and SQL are in the spans.
         open: Sessions whose root is still to come.
     """
 
@@ -63,11 +68,14 @@ class Traces:
         """
         envelope = event.envelope
         trace, session = self._trace(envelope)
-        start, end = envelope["started_at"], envelope.get("ended_at") or envelope["ts"]
+        start = envelope.get("started_at") or envelope["ts"]
+        end = envelope.get("ended_at") or envelope["ts"]
         if session:
             self._note(trace, envelope, start, end)
         if event.view == "turns":
             name, kind, attributes = _chat(event, texts if self.content else {})
+        elif event.view == "statements":
+            name, kind, attributes = _statement(event, texts if self.content else {})
         else:
             name, kind, attributes = _tool(event, texts if self.content else {})
             if event.data["source"] != "mcp":
@@ -180,6 +188,48 @@ def _tool(event: Event, texts: Mapping[str, str | None]) -> tuple[str, int, dict
     return f"execute_tool {name}", _INTERNAL, attributes
 
 
+def _statement(event: Event, texts: Mapping[str, str | None]) -> tuple[str, int, dict[str, Any]]:
+    """As the conventions for PostgreSQL have it (docs/database/postgresql.md)."""
+    data = event.data
+    verbs, tables = data.get("verbs") or [], data.get("tables") or []
+    rows = data.get("rows")
+    operation = verbs[0] if len(verbs) == 1 else None
+    collection = tables[0] if len(tables) == 1 else None
+    summary = " ".join((*verbs, *tables))[:_SUMMARY]
+    attributes = {
+        "db.system.name": "postgresql",
+        "db.namespace": data.get("database"),
+        "db.operation.name": operation,
+        "db.collection.name": collection,
+        "db.query.summary": summary or None,
+        "db.query.text": texts.get("sql"),
+        # Rows that were touched, and not returned, are none of these.
+        "db.response.returned_rows": rows if data.get("response_bytes") or not rows else None,
+        "db.response.status_code": _sqlstate(event),
+        **_parameters(texts.get("parameters")),
+    }
+    return summary or "postgresql", _CLIENT, attributes
+
+
+def _parameters(text: str | None) -> dict[str, str | None]:
+    try:
+        values = json.loads(text or "[]")
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(values, list):
+        return {}
+    return {
+        f"db.query.parameter.{at}": None if value is None else str(value)
+        for at, value in enumerate(values[:_PARAMETERS])
+    }
+
+
+def _sqlstate(event: Event) -> str | None:
+    """What the server said went wrong, by its code; None where it said nothing."""
+    found = _SQLSTATE.match(str(event.data.get("error") or ""))
+    return found[0] if found else None
+
+
 def _common(event: Event) -> dict[str, Any]:
     envelope = event.envelope
     return {
@@ -221,6 +271,8 @@ def _failed(event: Event) -> str:
     """Why it failed, of a few words; what somebody wrote does not stand here."""
     if event.outcome == "deny":
         return "denied"
+    if event.view == "statements":
+        return _sqlstate(event) or ("_OTHER" if event.data.get("error") else "")
     if event.view == "tool_calls" and event.data["source"] != "mcp":
         return ""  # how that went is not in the answer that asks for it
     if event.data.get("is_error"):

@@ -9,17 +9,15 @@ fails may still take a line back.
 import heapq
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from proctor.audit.inquiry import open_record
 from proctor.audit.reader import Reader
-from proctor.errors import ConfigurationError, InternalError
+from proctor.audit.reader import reading as read_record
+from proctor.errors import ClientError, InternalError
 
 WINDOW = 2000
 """Records read at once: each reading goes through the whole of the journals."""
@@ -44,6 +42,12 @@ _WINDOW = f"""SELECT raw FROM _records WHERE writer = $writer AND seq BETWEEN $f
     AND {_FILTER} ORDER BY seq"""  # noqa: S608 - the same
 _NEXT = """SELECT seq, raw FROM _records WHERE writer = $writer AND seq >= $first AND seq < $end
     ORDER BY seq"""
+_ANY = f"SELECT 1 FROM _records WHERE {_FILTER} LIMIT 1"  # noqa: S608 - the same
+_EXPECTED = {
+    "session": "the beginning of a session_id",
+    "principal": "a subject, or issuer#subject",
+}
+_MAX_SHOWN = 200
 _LEAST = "SELECT min(seq) AS seq FROM _records WHERE writer = $writer AND seq >= $first"
 _BEHIND = """SELECT count(*) AS records, min(ts) AS oldest FROM _records
     WHERE writer = $writer AND seq >= $first"""
@@ -93,25 +97,30 @@ class Record:
     envelope: Mapping[str, Any]
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[Reader]:
-    """The record, for a long walk.
+def reading(path: Path) -> AbstractContextManager[Reader]:
+    """The record, for a long walk; see `audit.reader.reading`."""
+    return read_record(path, memory=_MEMORY, threads=2)
+
+
+def known(reader: Reader, choice: Choice) -> None:
+    """Refuses a session or a principal that is not on record at all: a name that was mistyped.
+
+    One that is on record, but not within the time that is meant, gives nothing, and that is right.
 
     Raises:
-        ConfigurationError: Codes `store-missing`, `store-unreadable`.
+        ClientError: Codes `session-unknown`, `principal-unknown`.
     """
-    with open_record(path, memory=_MEMORY, threads=2) as connection:
-        try:
-            yield Reader(connection)
-        except duckdb.Error as error:
-            raise ConfigurationError(
-                "store-unreadable",
-                "The record cannot be read",
-                got=type(error).__name__,
-                expected="the folder as proctor wrote it",
-                hint="`proctor doctor` says more.",
-                where=str(path),
-            ) from error
+    for name, who in (("session", choice.session), ("principal", choice.principal)):
+        given = {**Choice().parameters(), name: who}
+        if who is not None and not list(reader.rows(_ANY, given)):
+            raise ClientError(
+                f"{name}-unknown",
+                f"No such {name} is on record",
+                got=repr(who)[:_MAX_SHOWN],
+                expected=_EXPECTED[name],
+                hint="`proctor sessions` lists sessions, and whose they are.",
+                status=404,
+            )
 
 
 def writers(reader: Reader) -> list[str]:
@@ -156,7 +165,7 @@ def _one(reader: Reader, writer: str, planned: Plan) -> Iterator[dict[str, Any]]
     for first, last in planned.windows[writer]:
         # Read whole: another query may run before the next row is asked for.
         for row in list(reader.rows(_WINDOW, {**given, "first": first, "last": last})):
-            yield _parsed(row["raw"])
+            yield parsed(row["raw"])
 
 
 def after(
@@ -195,7 +204,7 @@ def _window(
         size += len(row["raw"])
         if row["seq"] != least + number or (found and size > MOST_BYTES):
             break
-        envelope = _parsed(row["raw"])
+        envelope = parsed(row["raw"])
         if abs(now - datetime.fromisoformat(envelope["ts"]).timestamp()) < SETTLED:
             break  # a clock that was set back does not hold anything up
         found.append(Record(seq=row["seq"], raw=row["raw"].encode(), envelope=envelope))
@@ -212,7 +221,12 @@ def waiting(reader: Reader, writer: str, first: int) -> tuple[int, datetime | No
     return row["records"], oldest.replace(tzinfo=UTC) if oldest else None
 
 
-def _parsed(raw: str) -> dict[str, Any]:
+def parsed(raw: str) -> dict[str, Any]:
+    """An envelope.
+
+    Raises:
+        InternalError: Code `record-malformed`.
+    """
     try:
         found = json.loads(raw)
     except ValueError:

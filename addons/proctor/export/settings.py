@@ -25,7 +25,9 @@ _LEAST = 64 * 1024
 _FILE_ONLY = ("rotate", "keep")
 _HTTP_ONLY = ("header", "ca", "batch")
 
-type View = Literal["flows", "turns", "tool_calls", "findings", "decisions", "approvals", "events"]
+type View = Literal[
+    "flows", "turns", "tool_calls", "statements", "findings", "decisions", "approvals", "events"
+]
 
 
 class HeaderSettings(Settings):

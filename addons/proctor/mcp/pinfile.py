@@ -8,7 +8,6 @@ import contextlib
 import json
 import logging
 import sqlite3
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -18,8 +17,8 @@ from typing import Any, Final
 from proctor.errors import ConfigurationError, InternalError
 from proctor.mcp.model import Pin, Sighting, sighted
 from proctor.protocols.mcp.suspicion import Sign
-from proctor.runtime.permissions import check_private, make_folder
-from proctor.runtime.sqlitemaker import make_database, open_database
+from proctor.runtime.permissions import make_folder
+from proctor.runtime.sqlitemaker import SqliteFile, reason_of, transaction
 
 NAME: Final = "tools.db"
 """In the state folder."""
@@ -85,11 +84,12 @@ class PinFile:
     """
 
     def __init__(self, path: Path, wait: float) -> None:
-        _create(path)
-        self._writer = _connect(path, wait)
+        make_folder(path.parent)
+        _FILE.create(path)
+        self._writer = _FILE.connect(path, wait)
         try:
             # One of its own: SQLite counts for it what others commit, ours among them.
-            self._reader = _connect(path, wait)
+            self._reader = _FILE.connect(path, wait)
         except BaseException:
             self._writer.close()
             raise
@@ -106,7 +106,7 @@ class PinFile:
             (version,) = self._reader.execute("PRAGMA data_version").fetchone()
             if version == self._version:
                 return None
-            with _transaction(self._reader, "BEGIN"):
+            with transaction(self._reader, "BEGIN"):
                 keys = self._reader.execute("SELECT server, tool FROM pins").fetchall()
                 rows = self._reader.execute(
                     "SELECT n, server, tool, data FROM pins WHERE n > ? ORDER BY n", (self._last,)
@@ -124,7 +124,7 @@ class PinFile:
         Raises:
             InternalError: `pins-unavailable`.
         """
-        with _reported(), _transaction(self._writer, "BEGIN IMMEDIATE"):
+        with _reported(), transaction(self._writer, "BEGIN IMMEDIATE"):
             for each in sightings:
                 before = self._find(each.server, each.tool)
                 after = sighted(before, each)
@@ -147,7 +147,7 @@ class PinFile:
         Raises:
             InternalError: `pins-unavailable`; and what `decide` raises.
         """
-        with _reported(), _transaction(self._writer, "BEGIN IMMEDIATE"):
+        with _reported(), transaction(self._writer, "BEGIN IMMEDIATE"):
             before = self._find(server, tool)
             after = decide(before)
             if after is None:
@@ -164,7 +164,7 @@ class PinFile:
         Raises:
             InternalError: `pins-unavailable`.
         """
-        with _reported(), _transaction(self._writer, "BEGIN IMMEDIATE"):
+        with _reported(), transaction(self._writer, "BEGIN IMMEDIATE"):
             gone = self._writer.execute(
                 "DELETE FROM pins WHERE server = ? RETURNING tool", (server.encode(),)
             ).fetchall()
@@ -209,47 +209,11 @@ def _names(server: str, tool: str) -> tuple[bytes, bytes]:
 
 
 @contextlib.contextmanager
-def _transaction(database: sqlite3.Connection, begin: str) -> Iterator[None]:
-    database.execute(begin)
-    try:
-        yield
-        database.execute("COMMIT")
-    finally:
-        if database.in_transaction:  # it was not committed
-            database.execute("ROLLBACK")
-
-
-@contextlib.contextmanager
 def _reported() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:  # whose text may quote a value
-        raise unavailable("The pins of tools cannot be used", _word(error)) from None
-
-
-def _create(path: Path) -> None:
-    make_folder(path.parent)
-    check_private(path.parent, "the folder of the pins of tools")
-    try:
-        if not path.exists():
-            make_database(path, _SCHEMA, VERSION)
-        regular = stat.S_ISREG(path.lstat().st_mode)
-    except (OSError, sqlite3.Error) as error:
-        raise _unusable(path, _word(error)) from None
-    if not regular:
-        raise _unusable(path, "no regular file")
-    check_private(path, "the pins of tools")
-
-
-def _connect(path: Path, wait: float) -> sqlite3.Connection:
-    try:
-        database, version, journal = open_database(path, wait, "synchronous = FULL")
-    except sqlite3.Error as error:
-        raise _unusable(path, _word(error)) from None
-    if (version, journal) != (VERSION, "wal"):
-        database.close()
-        raise _unusable(path, f"version {version}, journal {journal}")
-    return database
+        raise unavailable("The pins of tools cannot be used", reason_of(error)) from None
 
 
 def _unusable(path: Path, got: str) -> ConfigurationError:
@@ -263,9 +227,10 @@ def _unusable(path: Path, got: str) -> ConfigurationError:
     )
 
 
-def _word(error: Exception) -> str:
-    return (
-        getattr(error, "sqlite_errorname", None)
-        or getattr(error, "strerror", None)
-        or type(error).__name__
-    )
+_FILE: Final = SqliteFile(
+    what="the pins of tools",
+    schema=_SCHEMA,
+    version=VERSION,
+    pragmas=("synchronous = FULL",),
+    unusable=_unusable,
+)

@@ -40,6 +40,9 @@ from proctor.protocols.shell.reader import read_command
 FIXED: Final = "mcp-definition"
 """A rule of the record's that no rule file has: a tool's definition that had changed."""
 
+FUNCTION: Final = "unknown-function"
+"""Likewise, where SQL calls a function that nobody has looked at: the listener says that."""
+
 GRANT: Final = "gr_"
 """How the names of grants begin."""
 
@@ -396,7 +399,7 @@ class Tally:
         change = _change(found, answer)
         kind = action.kind.value
         self.changes[kind, change] = self.changes.get((kind, change), 0) + 1
-        fixed = found.rule_id == FIXED
+        fixed = found.rule_id in {FIXED, FUNCTION}
         self.fixed += fixed
         if change is not Change.SAME:
             principal = case.principal
@@ -453,7 +456,7 @@ _TTL = ApprovalTerms(from_groups=()).ttl.total_seconds()
 def _change(found: Recorded, answer: Answer) -> Change:
     if answer.verdict is None:
         return Change.UNKNOWN
-    if found.rule_id == FIXED or answer.verdict == found.verdict:
+    if found.rule_id in {FIXED, FUNCTION} or answer.verdict == found.verdict:
         return Change.SAME
     return _NEWLY[answer.verdict]
 

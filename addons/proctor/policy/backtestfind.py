@@ -18,10 +18,12 @@ from typing import Any, Final
 import orjson
 
 from proctor.audit.inquiry import open_record
+from proctor.audit.steady import steadily
 from proctor.errors import ProctorError
 from proctor.policy.backtestworkers import processes
 from proctor.policy.recordedrows import MAX_TEXT, Ref, Stretch, plain_time, stretches, texts_of
-from proctor.redaction.assembly import COMPILED, load_detector
+from proctor.redaction.assembly import load_detector
+from proctor.redaction.compiled import folder_of
 from proctor.redaction.filescan import FileScanner, Hit
 from proctor.redaction.settings import RedactionSettings
 
@@ -156,16 +158,15 @@ class _Looker:
 
     def _texts(self, stretch: Stretch) -> Iterator[_Text]:
         search = self._search
-        rows = self._connection.execute(
+        sql = (
             'SELECT principal, flow_id, turn.prompt."scope", turn.prompt.blocks, turn.prompt.size,'
             ' turn.output."scope", turn.output.blocks, turn.output.size, tools, results'
             " FROM _records WHERE writer = ? AND seq BETWEEN ? AND ? AND ts >= ? AND ts < ?"
-            " AND kind IN ('flow.begin', 'flow.end')",
-            [
-                stretch.writer, stretch.first, stretch.last, plain_time(search.since),
-                plain_time(search.until),
-            ],
-        ).fetchall()  # fmt: skip
+            " AND kind IN ('flow.begin', 'flow.end')"
+        )
+        times = [plain_time(search.since), plain_time(search.until)]
+        given = [stretch.writer, stretch.first, stretch.last, *times]
+        rows = steadily(self._connection, lambda: self._connection.execute(sql, given).fetchall())
         for principal, flow, *refs, tools, results in rows:
             who = (principal or "", flow or "")
             for where, (scope, blocks, size) in (("prompt", refs[:3]), ("answer", refs[3:])):
@@ -182,7 +183,7 @@ class _Looker:
 
 
 def _scanner(settings: RedactionSettings, state: Path) -> FileScanner:
-    return FileScanner(load_detector(settings, cache=settings.cache or state / COMPILED), settings)
+    return FileScanner(load_detector(settings, cache=folder_of(settings, state)), settings)
 
 
 def _key(hit: Hit) -> tuple[str, int, int, str]:

@@ -54,6 +54,10 @@ class Job:
     until: datetime
 
 
+_TOLD: Final = frozenset({ActionKind.MCP_CALL.value, ActionKind.GIT_PUSH.value})
+"""Kinds of actions of which the body on record says what they were."""
+
+
 class _Part:
     """One process's share: its connection and what it remembers of cases."""
 
@@ -71,11 +75,11 @@ class _Part:
         return run_over(found, self.judge, self.now)
 
     def _body(self, line: Line) -> bool:
-        """Bodies are read where a message to an MCP server is one, or a rule looks into JSON."""
+        """Bodies are read where they say what was asked for, or where a rule looks into JSON."""
         if line.answer:
             return False
         kinds = [each["action_kind"] for each in line.decisions]
-        return "mcp.call" in kinds or (self._json and "http.request" in kinds)
+        return not _TOLD.isdisjoint(kinds) or (self._json and "http.request" in kinds)
 
     def close(self) -> None:
         """Let go of the record."""

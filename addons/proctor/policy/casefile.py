@@ -6,6 +6,10 @@ and not what it was. Members, all but `v` and `size` optional:
 
     human, iat          of the principal's token
     repo, turns         of the session
+    met, odd            session.exposed and session.suspicious, where there is anything
+    taint               for each decision, whether its action was tainted, where one was
+    new                 for each decision, whether it spoke to a new host, where one did
+    used                what was used up of budgets, by name, where there are any
     size                of the action
     headers             values by name, null for one that was not looked at
     type, op, bad, cred http.content_type, operation, violations and credential
@@ -19,7 +23,7 @@ What stays the same over many requests stands first and in a block of its own, s
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -40,6 +44,11 @@ class Kept:
     issued_at: float | None = None
     repository: str | None = None
     turns: int | None = None
+    exposed: tuple[str, ...] = ()
+    suspicious: float = 0.0
+    tainted: tuple[bool, ...] = ()
+    new_host: tuple[bool, ...] = ()
+    budget: Mapping[str, float] = field(default_factory=dict[str, float])
     size: int | None = None
     headers: Mapping[str, str | None] | None = None
     content_type: str | None = None
@@ -74,7 +83,16 @@ def write(
         same["human"] = principal.human
     if session and session.repository == folder:
         same["repo"] = folder
-    own: dict[str, object] = {"turns": session.turns} if session else {}
+    own = _run(session)
+    tainted = [action.tainted for ruling in rulings for action in ruling.actions]
+    if any(tainted):
+        own["taint"] = tainted
+    new = [action.novelty.get("host", False) for r in rulings for action in r.actions]
+    if any(new):
+        own["new"] = new
+    used = next((action.budget for ruling in rulings for action in ruling.actions), None)
+    if used:
+        own["used"] = dict(used)
     if seen:
         _request(seen, same, own)
     else:
@@ -91,6 +109,17 @@ def write(
         return None
     data = first[:-1] + (b"," if own else b"") + rest[1:]
     return (data, (len(first) - 1,)) if len(data) <= MAX_SIZE else None
+
+
+def _run(session: Session | None) -> dict[str, object]:
+    if session is None:
+        return {}
+    own: dict[str, object] = {"turns": session.turns}
+    if session.exposed:
+        own["met"] = session.exposed
+    if session.suspicious:
+        own["odd"] = session.suspicious
+    return own
 
 
 def _request(seen: Seen, same: dict[str, object], own: dict[str, object]) -> None:
@@ -143,6 +172,11 @@ def _kept(found: dict[str, Any], model: str, *, stream: bool) -> Kept:
         issued_at=float(found["iat"]),
         repository=_str(found["repo"]) if "repo" in found else None,
         turns=int(found["turns"]) if "turns" in found else None,
+        exposed=_strs(found.get("met", ())),
+        suspicious=float(found.get("odd", 0.0)),
+        tainted=tuple(map(bool, found.get("taint", ()))),
+        new_host=tuple(map(bool, found.get("new", ()))),
+        budget={_str(name): float(used) for name, used in found.get("used", {}).items()},
         size=int(found["size"]) if "size" in found else None,
         headers=None if headers is None else _headers(headers),
         content_type=_str(found["type"]) if "type" in found else None,

@@ -19,12 +19,15 @@ from proctor.model import (
     Case,
     CredentialSource,
     Finding,
+    GitFields,
     HttpFields,
     LlmFields,
     McpFields,
     Principal,
     Session,
+    SqlFields,
     ToolFields,
+    WsFields,
 )
 from proctor.policy.celtypes import NUMBERS, STRING, Type
 from proctor.policy.fields import TABLE, fills, nearest
@@ -34,7 +37,7 @@ from proctor.yamlfile import Document, Key
 _MORE = {"action": {"target": STRING}}
 """What an action has that no expression sees."""
 
-_MODELS = ("http", "llm", "tool", "mcp")
+_MODELS = ("http", "llm", "tool", "mcp", "sql", "git", "ws")
 _PYTHON: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "bool": bool,
@@ -92,8 +95,6 @@ class _Reader:
                 self._fail((name,), f"{name} is always empty for {kind}")
             if kind is ActionKind.MCP_CALL and name == "tool":
                 self._fail((name,), "The tool of an mcp.call follows from what stands in `mcp`")
-            if name in {"git", "sql", "novelty", "budget"}:
-                self._fail((name,), f"{name} is not available in this version")
         if "now" in self._data:
             now = self._time(self._data["now"], ("now",))
         values = {name: self._values(name) for name in _MODELS if name in self._data}
@@ -110,6 +111,11 @@ class _Reader:
                 llm=LlmFields(**values["llm"]) if "llm" in values else None,
                 tool=_tool(values["tool"]) if "tool" in values else None,
                 mcp=McpFields(**values["mcp"]) if "mcp" in values else None,
+                sql=SqlFields(**values["sql"]) if "sql" in values else None,
+                git=GitFields(**values["git"]) if "git" in values else None,
+                ws=WsFields(**values["ws"]) if "ws" in values else None,
+                novelty=self._values("novelty"),
+                budget=self._values("budget"),
             ),
             findings=self._findings(),
             now=now,

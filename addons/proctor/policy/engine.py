@@ -46,6 +46,13 @@ MAX_FILES = 200
 MAX_KNOWN = 1024
 """Cases whose answers are remembered, until the rules change."""
 
+_PASSING = frozenset(
+    {
+        *("principal.token_age", "session.turns", "session.exposed", "session.suspicious"),
+        *("action.tainted", "findings", "novelty", "budget", "now"),
+    }
+)
+
 MAX_TARGET = 200
 """Characters of an action's target that stand in a reason."""
 
@@ -91,6 +98,20 @@ class Policy:
     def decide(self, case: Case) -> Decision:
         """What the rules say; never raises, and an expression that fails denies."""
         return self.weigh(case, self.ask(case))
+
+    def steady(self, kind: ActionKind) -> bool:
+        """Whether the same action gets the same answer as long as the rules stay as they are.
+
+        That is so where no rule about it reads the time, what was found, or what was done before.
+        """
+        plan = self._plans[kind]
+        return not plan.zones and all(
+            _PASSING.isdisjoint({name, room}) for name, room, *_ in plan.fields
+        )
+
+    def reads(self, kind: ActionKind, prefix: str) -> bool:
+        """Whether some rule about such actions reads a field that begins so."""
+        return any(name.startswith(prefix) for name, *_ in self._plans[kind].fields)
 
     def may(self, case: Case) -> bool:
         """Whether any such action could pass or be held, whatever its arguments, time and findings.
@@ -154,7 +175,14 @@ class Policy:
                 redact.append(rule.redact)
                 if rule.then == "deny":
                     appeal = (rule.terms,) if rule.appeal and rule.terms else ()
-                    denies.append(Deny(rule_id=rule.id, reason=_reason(rule, case), appeal=appeal))
+                    denies.append(
+                        Deny(
+                            rule_id=rule.id,
+                            reason=_reason(rule, case),
+                            appeal=appeal,
+                            terminate=rule.terminate,
+                        )
+                    )
                 else:
                     (holds if rule.then == "hold" else allows).append(rule)
         restore = frozenset[str]().union(*(rule.restore for rule in allows if not denies))
@@ -184,7 +212,11 @@ class Policy:
         if denies:
             # An appeal has to meet all of them; where one cannot be appealed, none can.
             appeal = [deny.appeal for deny in denies]
-            return replace(denies[0], appeal=tuple(chain(*appeal)) if all(appeal) else ())
+            return replace(
+                denies[0],
+                appeal=tuple(chain(*appeal)) if all(appeal) else (),
+                terminate=any(deny.terminate for deny in denies),
+            )
         if holds:
             return Hold(
                 rule_id=holds[0].id,

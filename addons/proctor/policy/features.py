@@ -4,6 +4,12 @@ from dataclasses import dataclass
 
 from proctor.model import ActionKind
 
+SQL_NOVELTY = frozenset(
+    f"novelty.{name}"
+    for name in ("statement", "table", "tables", "volume", "hour", "history", "days")
+)
+"""What only a listener for a database fills."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
@@ -24,9 +30,11 @@ class Features:
             ActionKind.LLM_TOOL_USE,
             ActionKind.HTTP_REQUEST,
             ActionKind.MCP_CALL,
+            ActionKind.GIT_FETCH,
+            ActionKind.GIT_PUSH,
         }
     )
-    unfilled: frozenset[str] = frozenset({"novelty", "budget", "action.tainted"})
+    unfilled: frozenset[str] = SQL_NOVELTY | {"budget"}
     listeners: frozenset[str] | None = None
     servers: frozenset[str] | None = None
     entities: frozenset[str] | None = None

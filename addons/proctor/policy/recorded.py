@@ -18,57 +18,60 @@ from proctor.model import (
     ActionKind,
     Case,
     CredentialSource,
+    Finding,
+    GitFields,
     HttpFields,
     LlmFields,
     McpFields,
     Principal,
     Session,
+    SqlFields,
     ToolFields,
 )
 from proctor.policy.casefile import Kept
-from proctor.policy.fields import TABLE, fills
+from proctor.policy.gitcase import REPLACED, push_of
+from proctor.policy.recordedfields import (
+    ASKED,
+    CALL_FIELDS,
+    GIT,
+    HEADERS,
+    HTTP,
+    JSON,
+    LINE,
+    LISTS,
+    LLM,
+    NAMED_CALL,
+    NOT_KEPT,
+    NOTHING,
+    NOVELTY,
+    OPERATION,
+    SENT,
+    SQL,
+    TURN,
+    TYPE,
+    UNNAMED_CALL,
+    VIOLATIONS,
+    Known,
+    hidden_of,
+    who,
+)
 from proctor.protocols.anthropic.request import parse_request
 from proctor.protocols.anthropic.tools import tool_fields
 from proctor.protocols.mcp.actions import CALL, fields_of, target, tool_name
 from proctor.protocols.mcp.messages import read as read_message
 from proctor.protocols.said import joined, said
 
-NOT_KEPT: Final = "is not on record"
+CUT: Final = "is on record as far as its beginning"
 NOT_LOOKED: Final = "is not on record: not every header was looked at"
 
 STDIO: Final = "stdio"
 
-_KNOWN: Final = frozenset({
-    "principal.issuer", "principal.subject", "principal.groups",
-    "session.id", "session.client", "session.started",
-    "action.kind", "action.listener", "action.size", "action.tainted", "now",
-    "novelty", "budget",
-})  # fmt: skip
-_LINE: Final = frozenset(
-    {"http.method", "http.scheme", "http.host", "http.port", "http.path", "http.query"}
-)
-_LLM: Final = frozenset(f"llm.{name}" for name in (TABLE["llm"].fields or {}))
-_TOOL: Final = frozenset(f"tool.{name}" for name in (TABLE["tool"].fields or {}))
-_MCP: Final = frozenset(f"mcp.{name}" for name in (TABLE["mcp"].fields or {}))
-_HTTP: Final = frozenset(f"http.{name}" for name in (TABLE["http"].fields or {}))
-_CALL: Final = (_HTTP, _LLM, _TOOL)
-_NAMED_CALL: Final = (_HTTP, _LLM, frozenset({"tool.name"}))
-_UNNAMED_CALL: Final = (_HTTP, _LLM)
-_HEADERS: Final = frozenset({"http.headers", "http.credential"})
-_JSON: Final = frozenset({"http.json"})
-_TURN: Final = frozenset({"llm.model", "llm.stream", "llm.request_class"})
-_ASKED: Final = frozenset({"mcp.server", "mcp.method", "mcp.tool", "mcp.uri", "tool.name"})
-_SENT: Final = _MCP | {"tool.name", "tool.input"}
-_NOTHING: Final = frozenset[str]()
-_TYPE: Final = frozenset({"http.content_type"})
-_OPERATION: Final = frozenset({"http.operation"})
-_VIOLATIONS: Final = frozenset({"http.violations"})
+MAX_LIST: Final = 200
+"""Tables, columns or functions that the record names of one statement; there may have been more."""
 
 _SHORT: Final = 2048
 """Bytes of a tool's input up to which it is remembered, parsed."""
 
-type Known = tuple[frozenset[str], ...]
-"""Fields that are known; the sets are few, so that what follows from them is looked up."""
 # Its boundary stands in a parameter of the type, which is not kept.
 _PARTS: Final = "multipart/form-data"
 
@@ -84,6 +87,7 @@ class Line:
         answer: The decisions are about what came back.
         decisions: As they stand there.
         tools: Likewise.
+        statement: The whole envelope, of a SQL statement.
     """
 
     writer: str
@@ -111,6 +115,7 @@ class Line:
     approval_id: str | None
     decisions: Sequence[Mapping[str, Any]] = field(repr=False)
     tools: Sequence[Mapping[str, Any]] = field(repr=False)
+    statement: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -159,6 +164,8 @@ class Recorded:
 
 def cases(line: Line, texts: Texts) -> list[Recorded]:
     """The actions that an envelope tells of, in the order of its decisions."""
+    if line.statement is not None:
+        return [_statement(line, line.statement, each) for each in line.decisions]
     return _Maker(line, texts).made()
 
 
@@ -169,14 +176,14 @@ class _Maker:
         self.kept = texts.kept
         self.principal = _principal(line, self.kept)
         self.session = _session(line, self.kept)
-        self.known = _who(
+        self.known = who(
             kept=self.kept is not None,
             turns=line.session_id is None or bool(self.kept and self.kept.turns is not None),
             folder=line.session_id is None or bool(self.kept and self.kept.repository is not None),
         )
         named = self.kept.headers if self.kept else None
         self.unlooked = (
-            frozenset(name for name, value in named.items() if value is None) if named else _NOTHING
+            frozenset(name for name, value in named.items() if value is None) if named else NOTHING
         )
 
     def made(self) -> list[Recorded]:
@@ -199,6 +206,8 @@ class _Maker:
                 action, known = self._call(call, text)
             elif kind is ActionKind.MCP_CALL:
                 action, known = self._mcp(index, messages)
+            elif kind is ActionKind.GIT_PUSH:
+                action, known = self._push()
             else:
                 action, known = self._request(kind)
             found.append(self._recorded(index, said_then, action, known, approval))
@@ -214,14 +223,17 @@ class _Maker:
     ) -> Recorded:
         kept = self.kept
         findings = kept.findings[index] if kept and index < len(kept.findings) else ()
-        hidden = _hidden(action.kind, (self.known, *known))
-        unlooked = self.unlooked if action.http else _NOTHING
+        if kept and kept.budget:
+            action = replace(action, budget=kept.budget)
+        if kept and index < len(kept.tainted) and kept.tainted[index]:
+            action = replace(action, tainted=True)
+        if kept and index < len(kept.new_host) and kept.new_host[index]:
+            action = replace(action, novelty={**action.novelty, "host": True})
+        hidden = hidden_of(action.kind, (self.known, *known))
+        unlooked = self.unlooked if action.http else NOTHING
         if unlooked:
             hidden = {**hidden, "http.headers": NOT_LOOKED}
-        observed = said_then.get("observed") or ()
-        verdict, rule = said_then["verdict"], said_then["rule_id"]
-        if said_then.get("mode") == "observe" and observed:
-            verdict, rule = observed[-1]["verdict"], observed[-1]["rule_id"]
+        verdict, rule = _said(said_then)
         return Recorded(
             case=Case(
                 principal=self.principal,
@@ -232,7 +244,7 @@ class _Maker:
             ),
             hidden=hidden,
             verdict=verdict,
-            rule_id=rule or "",
+            rule_id=rule,
             policy_version=self.line.policy_version,
             digest=said_then.get("action_digest") or "",
             flow_id=self.line.flow_id,
@@ -250,7 +262,7 @@ class _Maker:
             read = self.texts.body is not None or not line.size
             if told is not None and told != _PARTS and read:
                 http = replace(http, json=self._json(told))
-                known = (*known, _JSON)
+                known = (*known, JSON)
         elif kind is ActionKind.LLM_REQUEST:
             llm, more = self._llm()
             known = (*known, *more)
@@ -261,6 +273,24 @@ class _Maker:
             size=self._size(),
             http=http,
             llm=llm,
+        )
+        return action, known
+
+    def _push(self) -> tuple[Action, Known]:
+        """A push to a git server."""
+        http, known = self._http()
+        found = push_of(self.texts.body)
+        fields = found[0] if found else GitFields()
+        if found:
+            lacking = found[1] | (REPLACED if self.kept is None or self.kept.cut else NOTHING)
+            known = (*known, GIT - lacking)
+        action = Action(
+            kind=ActionKind.GIT_PUSH,
+            listener=self.line.listener,
+            target=f"push {fields.repository} {' '.join(fields.refs)}",
+            size=self._size(),
+            http=http,
+            git=fields,
         )
         return action, known
 
@@ -289,13 +319,13 @@ class _Maker:
             credential=(told.credential if told else None) or CredentialSource.NONE,
         )
         if told is None:
-            return http, (_LINE,)
+            return http, (LINE,)
         known = (
-            _LINE,
-            _HEADERS,
-            *(() if told.content_type is None else (_TYPE,)),
-            *(() if told.operation is None else (_OPERATION,)),
-            *(() if told.violations is None else (_VIOLATIONS,)),
+            LINE,
+            HEADERS,
+            *(() if told.content_type is None else (TYPE,)),
+            *(() if told.operation is None else (OPERATION,)),
+            *(() if told.violations is None else (VIOLATIONS,)),
         )
         return http, known
 
@@ -308,7 +338,7 @@ class _Maker:
         line, kept = self.line, self.kept
         model = line.model or ""
         if kept and kept.llm:
-            return kept.llm, (_LLM,)
+            return kept.llm, (LLM,)
         if self.texts.body is not None and line.model is not None:
             try:
                 message = parse_request(self.texts.body)
@@ -323,9 +353,9 @@ class _Maker:
                     features=message.features,
                     request_class=line.request_class,
                 )
-                return fields, (_LLM,)
+                return fields, (LLM,)
         fields = LlmFields(model=model, stream=line.stream, request_class=line.request_class)
-        return fields, () if line.model is None else (_TURN,)
+        return fields, () if line.model is None else (TURN,)
 
     def _call(self, call: Mapping[str, Any], text: bytes | None) -> tuple[Action, Known]:
         """A tool call of the model's; what carried it is not shown to rules."""
@@ -334,7 +364,7 @@ class _Maker:
             if name is not None and call.get("input") is None and self.kept:
                 text = b""  # a call without any input has no content to refer to
             else:
-                known = _NAMED_CALL if name else _UNNAMED_CALL
+                known = NAMED_CALL if name else UNNAMED_CALL
                 action = Action(
                     kind=ActionKind.LLM_TOOL_USE,
                     listener=self.line.listener,
@@ -343,7 +373,7 @@ class _Maker:
                 )
                 return action, known
         made = _tool_action if len(text) <= _SHORT else _tool_action.__wrapped__
-        return made(self.line.listener, name, text), _CALL
+        return made(self.line.listener, name, text), CALL_FIELDS
 
     def _messages(self) -> list[McpFields] | None:
         """What a message to an MCP server asks for; None where that is not known."""
@@ -366,7 +396,7 @@ class _Maker:
     def _mcp(self, index: int, messages: Sequence[McpFields] | None) -> tuple[Action, Known]:
         line = self.line
         bare = line.answer or line.scheme == STDIO
-        http, known = (None, (_HTTP,)) if bare else self._http()
+        http, known = (None, (HTTP,)) if bare else self._http()
         if messages is None or index >= len(messages):
             action = Action(
                 kind=ActionKind.MCP_CALL, listener=line.listener, target="", http=http,
@@ -374,7 +404,7 @@ class _Maker:
             )  # fmt: skip
             return action, known
         fields = messages[index]
-        known = (*known, _ASKED if line.answer else _SENT)
+        known = (*known, ASKED if line.answer else SENT)
         tool = None
         if fields.method == CALL:
             tool = ToolFields(name=tool_name(fields.server, fields.tool), input=fields.arguments)
@@ -388,6 +418,71 @@ class _Maker:
             mcp=fields,
         )
         return action, known
+
+
+def _statement(line: Line, said_of: Mapping[str, Any], decision: Mapping[str, Any]) -> Recorded:
+    """A SQL statement: all but its text is in the envelope, and rules do not see that."""
+    lists = {name: tuple(said_of.get(name) or ()) for name in LISTS}
+    novelty = dict(said_of.get("novelty") or {})
+    novelty.pop("written", None)
+    fields = SqlFields(
+        database=said_of.get("database") or "",
+        has_where=bool(said_of.get("has_where")),
+        read_only=bool(said_of.get("read_only")),
+        in_transaction=bool(said_of.get("in_transaction")),
+        fingerprint=said_of.get("fingerprint") or "",
+        **lists,
+    )
+    known = who(kept=False, turns=line.session_id is None, folder=line.session_id is None)
+    hidden = dict(
+        hidden_of(ActionKind.SQL_STATEMENT, (known, SQL, NOVELTY if novelty else NOTHING))
+    )
+    hidden["action.size"] = NOT_KEPT  # that of the text as it came; what is kept may be redacted
+    if line.session_id is not None:
+        hidden["session.client"] = NOT_KEPT  # what the envelope names is the database's client
+    hidden |= {f"sql.{name}": CUT for name, found in lists.items() if len(found) >= MAX_LIST}
+    if len(novelty.get("tables") or ()) >= MAX_LIST:
+        hidden["novelty.tables"] = CUT
+    verdict, rule = _said(decision)
+    what = f"{','.join(fields.verbs)} {','.join(fields.tables)}".strip()
+    return Recorded(
+        case=Case(
+            principal=_principal(line, None),
+            session=_session(line, None),
+            action=Action(
+                kind=ActionKind.SQL_STATEMENT,
+                listener=line.listener,
+                target=f"{line.listener}/{fields.database} {what}",
+                sql=fields,
+                novelty=novelty,
+            ),
+            findings=tuple(map(_finding, said_of.get("findings") or ())),
+            now=line.ts,
+        ),
+        hidden=hidden,
+        verdict=verdict,
+        rule_id=rule,
+        policy_version=line.policy_version,
+        digest=decision.get("action_digest") or "",
+        flow_id=line.flow_id,
+        approval_id=line.approval_id,
+    )
+
+
+def _finding(row: Mapping[str, Any]) -> Finding:
+    return Finding(
+        type=row["entity_type"],
+        location=row["location"],
+        direction=row["direction"],
+        score=row["score"],
+    )
+
+
+def _said(decision: Mapping[str, Any]) -> tuple[str, str]:
+    """Verdict and rule of then, also where global observe let it pass."""
+    observed = decision.get("observed") or ()
+    told = observed[-1] if decision.get("mode") == "observe" and observed else decision
+    return told["verdict"], told["rule_id"] or ""
 
 
 def _padded(inputs: Sequence[bytes | None], like: Sequence[object]) -> Sequence[bytes | None]:
@@ -417,6 +512,8 @@ def _session(line: Line, kept: Kept | None) -> Session | None:
         started=line.session_started or line.ts,
         turns=(kept.turns or 0) if kept else 0,
         repository=(kept.repository or "") if kept else "",
+        exposed=kept.exposed if kept else (),
+        suspicious=kept.suspicious if kept else 0.0,
     )
 
 
@@ -439,34 +536,6 @@ def _place(target: str) -> tuple[str, Mapping[str, str]]:
     if not ambiguous(path):
         path = normalized(path)
     return path, joined(parse_qsl(query, keep_blank_values=True)) if query else {}
-
-
-@lru_cache(maxsize=16)
-def _who(*, kept: bool, turns: bool, folder: bool) -> frozenset[str]:
-    """What is known of every action, of its principal and of its session."""
-    found = set(_KNOWN)
-    if kept:
-        found |= {"principal.human", "principal.token_age", "findings"}
-    if turns:
-        found.add("session.turns")
-    if folder:
-        found.add("session.repository")
-    return frozenset(found)
-
-
-@lru_cache(maxsize=256)
-def _hidden(kind: ActionKind, known: Known) -> Mapping[str, str]:
-    told = _NOTHING.union(*known)
-    return {name: NOT_KEPT for name in _all_fields() if fills(kind, name) and name not in told}
-
-
-@lru_cache(maxsize=1)
-def _all_fields() -> tuple[str, ...]:
-    return tuple(
-        name if row.name != "room" else f"{name}.{part}"
-        for name, row in TABLE.items()
-        for part in (row.fields if row.name == "room" and row.fields else ("",))
-    )
 
 
 def utc(value: datetime) -> datetime:

@@ -17,6 +17,7 @@ import orjson
 
 from proctor.audit.inquiry import open_record
 from proctor.audit.reader import numbers
+from proctor.audit.steady import steadily
 from proctor.errors import ClientError, ConfigurationError
 from proctor.policy.casefile import Kept
 from proctor.policy.casefile import read as read_case
@@ -43,6 +44,7 @@ _COLUMNS: Final = (
     "turn.model", "turn.request_class", "turn.stream",
     """CASE WHEN verdict = 'hold' THEN json_extract_string(raw, '$.approval_id') END""",
     "decisions", "tools", 'request."scope"', "request.blocks", "request.size", "is_case",
+    "CASE WHEN kind = 'statement' THEN raw END",
 )  # fmt: skip
 
 
@@ -78,11 +80,14 @@ def stretches(
     connection: "duckdb.DuckDBPyConnection", since: datetime, until: datetime, rows: int = ROWS
 ) -> list[Stretch]:
     """The record between two times, in parts of about `rows` envelopes, oldest first."""
-    found = connection.execute(
-        "SELECT writer, min(seq), max(seq) FROM _records WHERE ts >= ? AND ts < ? "
-        "GROUP BY writer ORDER BY writer",
-        [plain_time(since), plain_time(until)],
-    ).fetchall()
+    found = steadily(
+        connection,
+        lambda: connection.execute(
+            "SELECT writer, min(seq), max(seq) FROM _records WHERE ts >= ? AND ts < ? "
+            "GROUP BY writer ORDER BY writer",
+            [plain_time(since), plain_time(until)],
+        ).fetchall(),
+    )
     return [
         Stretch(writer, start, min(start + rows - 1, last))
         for writer, first, last in found
@@ -170,7 +175,9 @@ def plain_time(moment: datetime) -> datetime:
 def _recorded(
     connection: "duckdb.DuckDBPyConnection", where: str, given: Sequence[object], bodies: Wanted
 ) -> Iterator[Recorded]:
-    table = connection.execute(_select(where), list(given)).to_arrow_table()
+    table = steadily(
+        connection, lambda: connection.execute(_select(where), list(given)).to_arrow_table()
+    )
     rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
     waiting: list[tuple[Line, dict[str, Any]]] = []
     size = 0
@@ -190,7 +197,8 @@ def _moment(microseconds: int) -> datetime:
 
 
 def _line(row: Sequence[Any], bodies: Wanted) -> tuple[Line, dict[str, Any]]:
-    case, request_size, blocks, scope = row[-1], row[-2], row[-3], row[-4]
+    request_size, blocks, scope = row[-3], row[-4], row[-5]
+    case, statement = row[-2], row[-1]
     tools = orjson.loads(row[24]) if row[24] and row[24] != "[]" else []
     line = Line(
         writer=row[0],
@@ -218,6 +226,7 @@ def _line(row: Sequence[Any], bodies: Wanted) -> tuple[Line, dict[str, Any]]:
         approval_id=row[22],
         decisions=orjson.loads(row[23]),
         tools=tools,
+        statement=orjson.loads(statement) if statement else None,
     )
     refs: dict[str, Any] = {"sizes": []}
     if case:
@@ -288,12 +297,15 @@ def texts_of(
     connection.register("_asked", asked)
     try:
         # Scopes are named by their birth: the bounds leave out what is older or younger.
-        found = connection.execute(
-            'SELECT c."scope", c."no", c.text, c.b64 FROM _content c '
-            'JOIN _asked w ON c."scope" = w."scope" AND c."no" = w."no" '
-            'WHERE c."scope" BETWEEN ? AND ?',
-            [min(names), max(names)],
-        ).to_arrow_table()
+        found = steadily(
+            connection,
+            lambda: connection.execute(
+                'SELECT c."scope", c."no", c.text, c.b64 FROM _content c '
+                'JOIN _asked w ON c."scope" = w."scope" AND c."no" = w."no" '
+                'WHERE c."scope" BETWEEN ? AND ?',
+                [min(names), max(names)],
+            ).to_arrow_table(),
+        )
     finally:
         connection.unregister("_asked")
     rows = zip(*(column.to_pylist() for column in found.columns), strict=True)

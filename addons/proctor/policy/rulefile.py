@@ -28,7 +28,7 @@ from proctor.yamlfile import Document, Key
 FILE_KEYS = ("rules", "mode", "timezone")
 RULE_KEYS = (
     "id", "on", "when", "unless", "match", "then",
-    "approval", "appeal", "reason", "mode", "record", "redact", "restore",
+    "approval", "appeal", "terminate", "reason", "mode", "record", "redact", "restore",
 )  # fmt: skip
 APPROVAL_KEYS = ("from", "count", "wait", "ttl", "reason", "grant")
 
@@ -101,16 +101,27 @@ class _File:
                 got=f"{_kind(appeal)}, then: {then}",
                 expected="true or false, with then: deny",
             )
+        on = self._kinds(data["on"], (*at, "on"))
+        terminate = data.get("terminate", False)
+        ends = then == "deny" and on == {ActionKind.SQL_STATEMENT}
+        if not isinstance(terminate, bool) or (terminate and not ends):
+            self._fail(
+                (*at, "terminate"),
+                "`terminate` says whether a denied statement ends its connection",
+                got=f"{_kind(terminate)}, then: {then}",
+                expected="true or false, with on: sql.statement and then: deny",
+            )
         rule = Rule(
             id=identifier,
             where=self._document.where(*at),
-            on=self._kinds(data["on"], (*at, "on")),
+            on=on,
             then=then,
             when=self._condition(data, "when", at),
             unless=self._condition(data, "unless", at),
             match=self._patterns(data.get("match"), (*at, "match")),
             terms=self._terms(data, identifier, reason, at, asked=then == "hold" or appeal),
             appeal=appeal,
+            terminate=terminate,
             reason=reason,
             observe=self._mode(data, at) if "mode" in data else self._observe,
             record=RecordMode(record) if record else None,
@@ -206,6 +217,12 @@ class _File:
                 expected="then: hold or deny",
             )
         for kind in sorted(rule.on - self._features.kinds):
+            if kind is ActionKind.SQL_STATEMENT:
+                self._fail(
+                    (*at, "on"),
+                    "This can never match: no listener speaks PostgreSQL",
+                    expected="`kind: postgres` among the listeners in proctor.yaml",
+                )
             self._absent((*at, "on"), f"A door for {kind}")
 
     def _fail(  # noqa: PLR0913 - each is one part of the error

@@ -20,6 +20,7 @@ class Rule:
         then: `allow`, `hold` or `deny`.
         terms: What humans are asked, where it holds, or where its denial may be appealed.
         appeal: Its denial may be appealed.
+        terminate: Its denial ends the connection, where it is one that goes on.
         observe: It only records what it would have done.
         redact: What is done with findings of a type where it matches.
         restore: Types whose surrogates are put back into the tool's input.
@@ -34,6 +35,7 @@ class Rule:
     match: tuple[Pattern, ...] = ()
     terms: ApprovalTerms | None = None
     appeal: bool = False
+    terminate: bool = False
     reason: str = ""
     observe: bool = False
     record: RecordMode | None = None

@@ -1,9 +1,10 @@
 """The narrowest rules that would have allowed what a session did.
 
 Every action becomes one pattern or comparison that means it and as little else as rules can say:
-a command word for word, a path, a host and path and method, a tool of a server, a model. What came
-twice stands once, with how often. Nothing is suggested that was not done, so a suggestion is where
-a person begins, not where they end: each line says what it lets pass.
+a command word for word, a path, a host and path and method, a tool of a server, a model, what a SQL
+statement does to which tables. What came twice stands once, with how often. Nothing is suggested
+that was not done, so a suggestion is where a person begins, not where they end: each line says what
+it lets pass.
 """
 
 import json
@@ -13,8 +14,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from proctor.model import Action, ActionKind, McpFields, Principal, ToolFields
+from proctor.model import (
+    Action,
+    ActionKind,
+    HttpFields,
+    McpFields,
+    Principal,
+    SqlFields,
+    ToolFields,
+)
 from proctor.policy.calls import SERVER, call_of
+from proctor.policy.fields import TABLE
 from proctor.policy.match import PatternError, parse_pattern
 from proctor.policy.recorded import Recorded
 from proctor.protocols.mcp.actions import CALL
@@ -27,6 +37,9 @@ MOST: Final = 40
 _SHARED: Final = 2  # commands or paths that make a prefix, with `wider`
 _FREE: Final = re.compile(r"[*?\[\]\\]")
 _PATHS: Final = frozenset({"Read", "Grep", "Glob", "Edit", "MultiEdit", "Write", "NotebookEdit"})
+_NEEDED: Final = frozenset(
+    {"mcp.method", "tool.input", "llm.features", "sql.verbs", "sql.tables", "sql.functions"}
+)
 _ID: Final = re.compile(r"[^A-Za-z0-9_.-]")
 _NAME: Final = 20
 
@@ -104,7 +117,7 @@ def _sayable(found: Recorded) -> list[Key] | None:
 def _keys(found: Recorded) -> list[Key] | None:
     """What allows an action; None where it is not known well enough."""
     action = found.case.action
-    if not found.hidden.keys().isdisjoint({"mcp.method", "tool.input", "llm.features"}):
+    if not found.hidden.keys().isdisjoint(_NEEDED):
         return None
     if action.mcp:
         return [_mcp(action, action.mcp)]
@@ -114,15 +127,51 @@ def _keys(found: Recorded) -> list[Key] | None:
         features = f"[{', '.join(map(_text, action.llm.features))}]"
         where = f"action.listener == {_text(action.listener)} && llm.features == {features}"
         return [(action.kind, f"{where} && llm.model", action.llm.model)]
-    http = action.http
-    if http is None:
-        return None
+    if action.sql:
+        return _sql(action.listener, action.sql)
+    return [_http(action, action.http)] if action.http else None
+
+
+def _http(action: Action, http: HttpFields) -> Key:
     where = (
         f"action.listener == {_text(action.listener)} && http.method == {_text(http.method)}"
         f" && http.scheme == {_text(http.scheme)} && http.host == {_text(http.host)}"
         f" && http.port == {http.port} && http.path"
     )
-    return [(action.kind, where, http.path)]
+    return action.kind, where, http.path
+
+
+def _sql(listener: str, sql: SqlFields) -> list[Key] | None:
+    """What it does, to which tables, and that it calls nothing else: its text is nobody's rule."""
+    if not _named(sql):
+        return None
+    where = [
+        f"action.listener == {_text(listener)}",
+        f"sql.database == {_text(sql.database)}",
+        f"sql.verbs == {_list(sql.verbs)}",
+        "sql.read_only" if sql.read_only else "!sql.read_only",
+    ]
+    if sql.has_where and not sql.read_only:
+        where.append("sql.has_where")
+    if sql.functions:
+        where.append(f"sql.functions.all(f, f in {_list(sorted(sql.functions))})")
+    else:
+        where.append("sql.functions == []")
+    return [(ActionKind.SQL_STATEMENT, f"{' && '.join(where)} && sql.tables", _list(sql.tables))]
+
+
+def _named(sql: SqlFields) -> bool:
+    """Whether rules can name all of it: what the server did not find has no schema."""
+    for name in ("verbs", "tables", "functions"):
+        item = (TABLE["sql"].fields or {})[name].item
+        words = item.words if item else None
+        if words and not all(map(words.form.fullmatch, getattr(sql, name))):
+            return False
+    return True
+
+
+def _list(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(_text, texts))}]"
 
 
 def _mcp(action: Action, mcp: McpFields) -> Key:
@@ -231,7 +280,9 @@ def _rule(name: str, group: Sequence[tuple[Key, int]], who: str) -> list[str]:
         lines += [f"      - {_text(text)}  # {_times(count)}" for (_, _, text), count in group]
         condition = who
     else:
-        values = ", ".join(_text(text) for (_, _, text), _ in group)
+        # Tables are a list already.
+        said = str if kind is ActionKind.SQL_STATEMENT else _text
+        values = ", ".join(said(text) for (_, _, text), _ in group)
         lines += [f"    # {_times(count)}: {_comment(text)}" for (_, _, text), count in group]
         condition = f"{who} && {where} in [{values}]"
     plain = condition.replace("'", "''")

@@ -404,7 +404,7 @@ class _Checker:
                 node.start,
                 f"{value!r} can never be here",
                 expected=kind.words.says,
-                hint=nearest(value, kind.words.known),
+                hint=nearest(value, kind.words.known) or nearest(value.upper(), kind.words.known),
             )
         if kind.span and isinstance(value, int | float) and not isinstance(value, bool):
             least, greatest = kind.span

@@ -11,10 +11,13 @@ from proctor.model import (
     ActionKind,
     Case,
     Finding,
+    GitFields,
     HttpFields,
     LlmFields,
     McpFields,
+    SqlFields,
     ToolFields,
+    WsFields,
 )
 from proctor.policy.calls import call_of
 from proctor.policy.cost import MAX_ITEMS
@@ -38,6 +41,7 @@ UNREAD = object()
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _HTTP, _LLM, _TOOL, _MCP = HttpFields(), LlmFields(), ToolFields(), McpFields()
+_SQL, _GIT, _WS = SqlFields(), GitFields(), WsFields()
 
 
 def _json(case: Case) -> Any:
@@ -48,6 +52,12 @@ def _json(case: Case) -> Any:
     if found.json is None:
         return UNREAD if "json" in found.content_type and case.action.size else {}
     return found.json
+
+
+def _ws_json(case: Case) -> Any:
+    """A message that is no JSON has an empty document."""
+    found = case.action.ws
+    return {} if found is None or found.json is None else found.json
 
 
 def _findings(found: Sequence[Finding]) -> list[dict[str, Any]]:
@@ -75,6 +85,8 @@ _GETTERS: dict[str, Getter] = {
     "session.started": lambda case: case.session.started if case.session else _EPOCH,
     "session.turns": lambda case: case.session.turns if case.session else 0,
     "session.repository": lambda case: case.session.repository if case.session else "",
+    "session.exposed": lambda case: case.session.exposed if case.session else (),
+    "session.suspicious": lambda case: case.session.suspicious if case.session else 0.0,
     "action.kind": lambda case: case.action.kind.value,
     "action.listener": lambda case: case.action.listener,
     "action.size": lambda case: case.action.size,
@@ -107,6 +119,39 @@ _GETTERS: dict[str, Getter] = {
     "mcp.tool": lambda case: (case.action.mcp or _MCP).tool,
     "mcp.arguments": lambda case: dict((case.action.mcp or _MCP).arguments),
     "mcp.uri": lambda case: (case.action.mcp or _MCP).uri,
+    "sql.database": lambda case: (case.action.sql or _SQL).database,
+    "sql.verbs": lambda case: (case.action.sql or _SQL).verbs,
+    "sql.tables": lambda case: (case.action.sql or _SQL).tables,
+    "sql.columns": lambda case: (case.action.sql or _SQL).columns,
+    "sql.functions": lambda case: (case.action.sql or _SQL).functions,
+    "sql.has_where": lambda case: (case.action.sql or _SQL).has_where,
+    "sql.read_only": lambda case: (case.action.sql or _SQL).read_only,
+    "sql.in_transaction": lambda case: (case.action.sql or _SQL).in_transaction,
+    "sql.fingerprint": lambda case: (case.action.sql or _SQL).fingerprint,
+    "git.repository": lambda case: (case.action.git or _GIT).repository,
+    "git.service": lambda case: (case.action.git or _GIT).service,
+    "git.refs": lambda case: (case.action.git or _GIT).refs,
+    "git.old": lambda case: (case.action.git or _GIT).old,
+    "git.new": lambda case: (case.action.git or _GIT).new,
+    "git.forced": lambda case: (case.action.git or _GIT).forced,
+    "git.deleted": lambda case: (case.action.git or _GIT).deleted,
+    "git.authors": lambda case: (case.action.git or _GIT).authors,
+    "git.paths": lambda case: (case.action.git or _GIT).paths,
+    "git.commits": lambda case: (case.action.git or _GIT).commits,
+    "git.bytes": lambda case: (case.action.git or _GIT).bytes,
+    "git.unknown": lambda case: (case.action.git or _GIT).unknown,
+    "ws.direction": lambda case: (case.action.ws or _WS).direction,
+    "ws.type": lambda case: (case.action.ws or _WS).type,
+    "ws.json": _ws_json,
+    "novelty.statement": lambda case: case.action.novelty.get("statement", False),
+    "novelty.table": lambda case: case.action.novelty.get("table", False),
+    "novelty.tables": lambda case: case.action.novelty.get("tables", ()),
+    "novelty.volume": lambda case: case.action.novelty.get("volume", 0.0),
+    "novelty.hour": lambda case: case.action.novelty.get("hour", False),
+    "novelty.history": lambda case: case.action.novelty.get("history", 0),
+    "novelty.host": lambda case: case.action.novelty.get("host", False),
+    "novelty.days": lambda case: case.action.novelty.get("days", 0),
+    "budget": lambda case: dict(case.action.budget),
     "findings": lambda case: _findings(case.findings),
     "now": lambda case: case.now.astimezone(UTC),
 }  # fmt: skip

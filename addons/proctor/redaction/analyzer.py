@@ -13,6 +13,7 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 from proctor.errors import ConfigurationError
 from proctor.redaction.engine import Engine
 from proctor.redaction.model import Budget, RedactionError, Spot
+from proctor.redaction.recognizers.canaries import CanaryRecognizer
 from proctor.redaction.recognizers.gated import DETECTOR, Gated, thresholds_of
 from proctor.redaction.recognizers.known import KnownValuesRecognizer
 from proctor.redaction.recognizers.stock import (
@@ -82,7 +83,9 @@ class PresidioAnalyzer:
         )
         self._detectors = tuple(dict.fromkeys(names))
         self._version = version
-        self._reloading = [one for one in recognizers if isinstance(one, KnownValuesRecognizer)]
+        self._reloading = [
+            one for one in recognizers if isinstance(one, (KnownValuesRecognizer, CanaryRecognizer))
+        ]
         self._engine = Engine(self._recognizers, [_Guarded(one) for one in self._recognizers])
         always = [one for one in self._recognizers if not (isinstance(one, Gated) and one.triggers)]
         self._untriggered = Engine(always, [_Guarded(one) for one in always]) if always else None

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from proctor.canary.file import NAME as CANARIES
+from proctor.redaction.compiled import folder_of
 from proctor.redaction.exceptions import Exceptions
 from proctor.redaction.fields import Fields
 from proctor.redaction.holdback import Phrases
@@ -32,17 +34,15 @@ _FIRST: Final = "mail first@proctor-first.com, call +1 212 555 0100, PASSWORD='x
 _PATIENCE: Final = 60.0  # seconds
 _HITS: Final = 100
 
-COMPILED: Final = "compiled"
-"""Name of the folder in `state` where compiled rules are kept."""
 
-
-def load_detector(
+def load_detector(  # noqa: PLR0913 - its parts
     settings: RedactionSettings,
     *,
     cache: Path | None = None,
     where: Callable[..., str] = lambda *path: ".".join(map(str, path)),
     closing: ExitStack | None = None,
     users: "UsersRecognizers | None" = None,
+    canaries: tuple[Path, bytes] | None = None,
 ) -> Detector:
     """What finds things, as the settings ask for it. Takes seconds: Presidio is large.
 
@@ -52,6 +52,7 @@ def load_detector(
         where: Makes `file:line` of a path of keys, for errors.
         closing: Gets what ends the process that finds names; without it, that ends with this one.
         users: One's own recognizers, where they were read before.
+        canaries: Their file, and the key of their digests.
 
     Raises:
         ConfigurationError: A file cannot be read, a name means nothing, a model is not installed.
@@ -83,7 +84,10 @@ def load_detector(
             NamesRecognizer(worker, model, types=treated & by_model, seconds=settings.ner.budget)
         ]
     analyzer = build_analyzer(
-        extra=[*secret_recognizers(settings.known_values, cache_dir=cache), *names],
+        extra=[
+            *secret_recognizers(settings.known_values, cache_dir=cache, canaries=canaries),
+            *names,
+        ],
         users=users,
         entities=(treated & stock_entities()) - SECRETS,
     )
@@ -231,10 +235,11 @@ def open_screens(  # noqa: PLR0913 - what it is made of
     with ExitStack() as closing:
         detector = load_detector(
             settings,
-            cache=settings.cache or state / COMPILED,
+            cache=folder_of(settings, state),
             where=where,
             closing=closing,
             users=users,
+            canaries=(state / CANARIES, keys.digest),
         )
         vault = Vault(
             state / VAULT,

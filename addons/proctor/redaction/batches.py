@@ -7,12 +7,13 @@ text stands for itself, so that it is remembered wherever it comes again.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from proctor.redaction.edits import SEPARATOR
 from proctor.redaction.model import Leaf, Spot
 
 _LEAST: Final = 4  # characters that anything sensitive has
+_SHORT: Final = 5  # characters of "false"
 _LONG: Final = 512  # characters
 _TOKEN: Final = 8192  # characters up to which a long text without any space is a value
 _BATCH: Final = 8192  # characters
@@ -28,11 +29,10 @@ _NAMES: Final = frozenset({"name", "key", "variable", "parameter", "field", "hea
 _VALUES: Final = frozenset({"value", "val", "default", "defaultvalue", "default_value"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where a leaf's text stands in a batch, from `start` to `end`."""
 
-    index: int
+    leaf: int
     start: int
     end: int
 
@@ -58,7 +58,7 @@ class Batch:
             for place in self.places[first:]:
                 if place.start >= spot.end:
                     break
-                found.setdefault(place.index, []).append(self._cut(spot, place))
+                found.setdefault(place.leaf, []).append(self._cut(spot, place))
         return {index: tuple(spots) for index, spots in found.items()}
 
     def _cut(self, spot: Spot, place: _Place) -> Spot:
@@ -80,16 +80,17 @@ def batches(leaves: Sequence[Leaf]) -> Iterator[Batch]:
     short: list[int] = []
     size = 0
     for index, leaf in enumerate(leaves):
-        if _says_nothing(leaf.text):
+        length = len(leaf.text)
+        if length < _LEAST or (length <= _SHORT and _says_nothing(leaf.text)):
             continue
-        if len(leaf.text) >= _LONG:
+        if length >= _LONG:
             if short:
                 yield _batch(leaves, short)
                 short, size = [], 0
             yield _batch(leaves, [index])
             continue
         short.append(index)
-        size += len(leaf.text)
+        size += length
         if size >= _BATCH:
             yield _batch(leaves, short)
             short, size = short[-_NEIGHBOURS:], 0
@@ -98,9 +99,7 @@ def batches(leaves: Sequence[Leaf]) -> Iterator[Batch]:
 
 
 def _says_nothing(text: str) -> bool:
-    return len(text) < _LEAST or (
-        len(text) <= 5 and (text.isdecimal() or text.lower() in _PLAIN_WORDS)  # noqa: PLR2004  # "false"
-    )
+    return text.isdecimal() or text.lower() in _PLAIN_WORDS
 
 
 def _batch(leaves: Sequence[Leaf], indices: Sequence[int]) -> Batch:
@@ -108,11 +107,11 @@ def _batch(leaves: Sequence[Leaf], indices: Sequence[int]) -> Batch:
     places: list[_Place] = []
     size = 0
     for index in indices:
-        leaf = leaves[index]
-        before, after = _frame(leaf.text, _key(leaves, index))
-        parts += (before, leaf.text, after, SEPARATOR)
+        text = leaves[index].text
+        before, after = _frame(text, _key(leaves, index))
+        parts += (before, text, after, SEPARATOR)
         start = size + len(before)
-        end = start + len(leaf.text)
+        end = start + len(text)
         places.append(_Place(index, start, end))
         size = end + len(after) + len(SEPARATOR)
     return Batch("".join(parts[:-1]), places)
@@ -136,5 +135,5 @@ def _frame(text: str, key: str) -> tuple[str, str]:
     if len(text) >= _LONG and (len(text) > _TOKEN or any(map(str.isspace, text))):
         return "", ""
     # A quote inside would end the value for whoever reads it.
-    quote = next((quote for quote in ('"', "'", "`") if quote not in text), "")
+    quote = '"' if '"' not in text else next((each for each in "'`" if each not in text), "")
     return f'"{key}": {quote}', quote

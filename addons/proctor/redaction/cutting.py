@@ -5,6 +5,7 @@ again with every turn. Of any other request the target, chosen headers and the b
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -19,7 +20,7 @@ from proctor.redaction.redactor import Piece
 from proctor.redaction.structure.body import read_body
 from proctor.redaction.structure.headers import read_headers
 from proctor.redaction.structure.jsondoc import read_json
-from proctor.redaction.structure.layout import Path
+from proctor.redaction.structure.layout import Path, distinct
 from proctor.redaction.structure.url import read_url
 
 MEDIA: Final = frozenset({"image", "document", "binary"})
@@ -27,6 +28,7 @@ MEDIA: Final = frozenset({"image", "document", "binary"})
 
 SIGNED: Final = "signed"
 
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _WORDS: Final = frozenset({"thinking", "content"})  # that a signature stands beside
 
 _ABOUT_BYTES: Final = frozenset(
@@ -182,11 +184,43 @@ def _whole_model(
     fields = _with(message.fields, chosen, parts)
     body, at = message.content, 0
     out: list[bytes] = []
-    for stretch, part in zip(stretches, parts[len(chosen) :], strict=True):
-        out += (body[at : stretch.start], part if stretch.location else part[1:-1])
+    for stretch, part in zip(
+        stretches, _distinct(body, stretches, parts[len(chosen) :]), strict=True
+    ):
+        out += (body[at : stretch.start], part)
         at = stretch.end
     out.append(body[at:])
     return Message(message.target, fields, b"".join(out))
+
+
+def _distinct(body: bytes, stretches: Sequence[Stretch], parts: Sequence[bytes]) -> Sequence[bytes]:
+    """As within one document: names that would become the same get a number (RFC 8259, 4)."""
+    inner = [
+        part if each.location else part[1:-1] for each, part in zip(stretches, parts, strict=True)
+    ]
+    names = {
+        index: (_literal(body[each.start : each.end]), _literal(inner[index]))
+        for index, each in enumerate(stretches)
+        if not each.location
+    }
+    changed = [index for index, (before, after) in names.items() if before != after]
+    if not changed:
+        return inner
+    taken = {json.loads(before) for before, after in names.values() if before == after}
+    made = [json.loads(names[index][1]) for index in changed]
+    for index, name, unique in zip(changed, made, distinct(made, taken), strict=True):
+        if unique != name:
+            cut = len(names[index][1]) - 1  # its quote
+            inner[index] = inner[index][:cut] + unique[len(name) :].encode() + inner[index][cut:]
+    return inner
+
+
+def _literal(member: bytes) -> bytes:
+    """A member's name, in its quotes."""
+    found = _STRING.match(member)
+    if found is None:
+        raise RedactionError("redaction-decoder", "A member of the request has no name")
+    return found[0]
 
 
 def _chosen(fields: Fields, headers: frozenset[str]) -> tuple[int, ...]:

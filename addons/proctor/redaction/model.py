@@ -54,8 +54,17 @@ API_KEY = "API_KEY"
 SECRET = "SECRET"  # noqa: S105 - the name of a type
 KNOWN_VALUE = "KNOWN_VALUE"
 CONFIGURED_FIELD = "CONFIGURED_FIELD"
+SECRET_PIECES = "SECRET_PIECES"  # noqa: S105 - the name of a type
+CANARY = "CANARY"
+SECRET_PATH = "SECRET_PATH"  # noqa: S105
+"""A file at a path that is marked secret; found in fetches of git's alone."""
 
-SECRETS = frozenset({PRIVATE_KEY, PASSWORD, API_KEY, SECRET, KNOWN_VALUE, CONFIGURED_FIELD})
+SECRETS = frozenset(
+    {
+        *(PRIVATE_KEY, PASSWORD, API_KEY, SECRET, KNOWN_VALUE, CONFIGURED_FIELD),
+        *(SECRET_PIECES, CANARY),
+    }
+)
 """Types that give access. They are masked by default and never turned back."""
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import ahocorasick_rs
 
-from proctor.redaction.model import SECRETS, Spot
+from proctor.redaction.model import CANARY, SECRETS, Spot
 
 # What redaction itself puts in: <TYPE>, <TYPE:digest> and TYPE_digest.
 _BRACKETS: Final = re.compile(r"<[A-Z][A-Z0-9_]{0,62}(?::[bcdfghjklmnpqrstvwxz]{16})?>")
@@ -176,6 +176,9 @@ def _union(text: str, together: Sequence[Sighting]) -> Spot:
     return Spot(start, end, best.type, best.detector, best.score, value)
 
 
-def _weight(sighting: Sighting) -> tuple[bool, int, float, str, str]:
+def _weight(sighting: Sighting) -> tuple[bool, bool, int, float, str, str]:
     spot = sighting.spot
-    return (spot.type in SECRETS, spot.end - spot.start, spot.score, spot.type, spot.detector)
+    size = spot.end - spot.start
+    # A canary looks like a key, and is one to whoever finds it; what it is must be told.
+    canary = spot.type == CANARY
+    return (canary, spot.type in SECRETS, size, spot.score, spot.type, spot.detector)

@@ -7,15 +7,20 @@ windows and nowhere else. Hyperscan counts in bytes, all others in characters: o
 translated here.
 """
 
+import contextlib
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 import hyperscan
 
+from proctor.redaction.compiled import keep, kept
 from proctor.redaction.model import RedactionError
 
 type Window = tuple[int, int]
@@ -65,12 +70,17 @@ class Prefilter:
 
     Args:
         triggers: Of each recognizer, by its name.
+        cache: Where it is kept once it is compiled; nobody else may be able to write there.
     """
 
-    def __init__(self, triggers: Mapping[str, Sequence[Trigger]]) -> None:
+    def __init__(
+        self, triggers: Mapping[str, Sequence[Trigger]], cache: Path | None = None
+    ) -> None:
         self._triggers = tuple((name, trigger) for name in triggers for trigger in triggers[name])
         self._database = (
-            _compiled(tuple(trigger for _, trigger in self._triggers)) if self._triggers else None
+            _compiled(tuple(trigger for _, trigger in self._triggers), cache)
+            if self._triggers
+            else None
         )
         self._only_ascii = {name for name, trigger in self._triggers if trigger.only_ascii}
         self._own = threading.local()
@@ -163,7 +173,22 @@ def means_the_same(expression: str) -> bool:
 
 
 @lru_cache(maxsize=32)
-def _compiled(triggers: tuple[Trigger, ...]) -> hyperscan.Database:
+def _compiled(triggers: tuple[Trigger, ...], cache: Path | None = None) -> hyperscan.Database:
+    if cache is None:
+        return _made(triggers)
+    what = repr((version("hyperscan"), [(each.expression, each.flags) for each in triggers]))
+    path = cache / f"prefilter-{blake2b(what.encode(), digest_size=12).hexdigest()}"
+    dump = kept(path)
+    # One for a processor of another kind is none for this (Hyperscan, HS_DB_PLATFORM_ERROR).
+    with contextlib.suppress(hyperscan.HyperscanError):
+        if dump:
+            return hyperscan.loadb(dump, mode=hyperscan.HS_MODE_BLOCK)
+    database = _made(triggers)
+    keep(path, hyperscan.dumpb(database))
+    return database
+
+
+def _made(triggers: tuple[Trigger, ...]) -> hyperscan.Database:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[trigger.expression.encode() for trigger in triggers],

@@ -22,7 +22,7 @@ from proctor.redaction.model import (
     Skipped,
     Spot,
 )
-from proctor.redaction.overlaps import without_own
+from proctor.redaction.overlaps import Sighting, resolve, without_own
 from proctor.redaction.places import hiding
 from proctor.redaction.treatment import Chosen, name_of, passes
 
@@ -91,7 +91,14 @@ class Look:
     pieces: Sequence[Piece] = field(repr=False)
     sights: list[Sight] = field(default_factory=list)
     opened: dict[int, Opened] = field(default_factory=dict, repr=False)
+    read: dict[int, Document] = field(default_factory=dict, repr=False)
     seconds: float = 0.0
+
+    def document(self, index: int) -> Document:
+        """What a piece says; read once more only where it was not kept."""
+        opened, piece = self.opened.get(index), self.pieces[index]
+        known = opened.document if opened else self.read.get(index)
+        return piece.read(piece.raw) if known is None else known
 
     @property
     def looked(self) -> int:
@@ -165,8 +172,13 @@ class Redactor:
         """Bytes that `look` has to look at anew."""
         return sum(len(piece.raw) for piece in pieces if piece.digest not in self._sights)
 
-    def look(self, pieces: Sequence[Piece], budget: Budget) -> Look:
+    def look(self, pieces: Sequence[Piece], budget: Budget, *, keep: bool = False) -> Look:
         """See what is in the pieces.
+
+        Args:
+            pieces: Of one message.
+            budget: What it may cost.
+            keep: The documents are asked for soon; whoever asks empties `read` afterwards.
 
         Raises:
             RedactionError: Something could not be looked at whole.
@@ -181,9 +193,51 @@ class Redactor:
                 sight = self._see(opened)
                 if opened.spots:
                     look.opened[index] = opened
+                elif keep:
+                    look.read[index] = opened.document
                 self._remember(piece, sight, version)
             look.sights.append(sight)
         return look
+
+    def add(
+        self, look: Look, index: int, spots: Mapping[int, Sequence[Spot]], budget: Budget
+    ) -> None:
+        """Add to what was seen in a piece what only its surroundings tell; none is remembered.
+
+        What lies within something that was seen already stays what it is.
+
+        Args:
+            look: From `look`.
+            index: Of the piece.
+            spots: By the index of the leaf.
+            budget: For reading it again.
+        """
+        piece = look.pieces[index]
+        before = look.opened.get(index) or self._open(piece, budget)
+        leaves = before.document.leaves
+        together = dict(before.spots)
+        for leaf, more in spots.items():
+            seen = before.spots.get(leaf, ())
+            both = [
+                Sighting(spot) for spot in (*seen, *(each for each in more if _new(each, seen)))
+            ]
+            together[leaf] = resolve(leaves[leaf].text, both)
+        opened = Opened(before.document, together, before.signed, hiding(leaves, together))
+        look.opened[index], look.sights[index] = opened, self._see(opened)
+        pieces = list(look.pieces)
+        pieces[index] = piece._replace(digest=b"")
+        look.pieces = pieces
+
+    def values(self, look: Look, index: int, budget: Budget) -> tuple[Spot, ...]:
+        """What was found in a piece, with its values.
+
+        Args:
+            look: From `look`.
+            index: Of the piece.
+            budget: For looking again at what was seen before.
+        """
+        opened = look.opened.get(index) or self._open(look.pieces[index], budget)
+        return tuple(spot for spots in opened.spots.values() for spot in spots)
 
     def take_out(  # noqa: PLR0913 - what the outcome depends on
         self,
@@ -367,6 +421,10 @@ def look_at(
             whole = Spot(0, len(text), CONFIGURED_FIELD, "proctor:fields", 1.0, text)
             spots[index] = tuple(without_own(text, [whole]))
     return spots
+
+
+def _new(spot: Spot, seen: Sequence[Spot]) -> bool:
+    return not any(old.start <= spot.start and spot.end <= old.end for old in seen)
 
 
 def _weight(sight: Sight) -> int:

@@ -103,8 +103,12 @@ class Screen:
         self.headers = NAMING | frozenset(parts.settings.headers)
         self._blocked: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 
-    async def look(self, pieces: Sequence[Piece]) -> Look:
+    async def look(self, pieces: Sequence[Piece], *, keep: bool = False) -> Look:
         """See what is in a request.
+
+        Args:
+            pieces: Of it.
+            keep: As for `Redactor.look`.
 
         Raises:
             RedactionError: Something could not be looked at whole.
@@ -114,16 +118,16 @@ class Screen:
         start = self.parts.clock()
         if self.parts.redactor.unseen(pieces) > self.parts.inline:
             loop = asyncio.get_running_loop()
-            look = await loop.run_in_executor(self.parts.pool, self._look, pieces)
+            look = await loop.run_in_executor(self.parts.pool, self._look, pieces, keep)
         else:
-            look = self._look(pieces)
+            look = self._look(pieces, keep)
         look.seconds = self.parts.clock() - start
         self._refuse_media(look)
         return look
 
-    def _look(self, pieces: Sequence[Piece]) -> Look:
+    def _look(self, pieces: Sequence[Piece], keep: bool = False) -> Look:  # noqa: FBT001, FBT002 - an executor names no arguments
         # The budget begins here, so that waiting for another exchange costs nothing of it.
-        return self.parts.redactor.look(pieces, self.parts.budget())
+        return self.parts.redactor.look(pieces, self.parts.budget(), keep=keep)
 
     def _bound(self, size: int) -> None:
         if size > self.parts.settings.max_size:
@@ -208,12 +212,25 @@ class Screen:
         treatment = self.parts.treatments.on(self.listener, redact)
         return lambda found: treatment.method(found.type, direction, history=history)
 
-    def findings(self, look: Look, redact: Mapping[str, str]) -> tuple[Finding, ...]:
-        """What rules and the record are told of a request: what is new in it."""
+    def findings(
+        self, look: Look, redact: Mapping[str, str], direction: Direction = Direction.REQUEST
+    ) -> tuple[Finding, ...]:
+        """What rules and the record are told of a request, or a message: what is new in it."""
         if not redact and not any(sight.found for sight in look.sights):
             return ()  # as nearly always
-        methods = self.methods(Direction.REQUEST, redact)
-        return self.parts.redactor.findings(look, methods, Direction.REQUEST, history=False)
+        methods = self.methods(direction, redact)
+        return self.parts.redactor.findings(look, methods, direction, history=False)
+
+    def lets_pass(self, kind: str, redact: Mapping[str, str]) -> bool:
+        """Whether what is of this type may leave as it is.
+
+        Args:
+            kind: Entity type.
+            redact: What matching rules say of findings.
+        """
+        treatment = self.parts.treatments.on(self.listener, redact)
+        chosen = treatment.method(kind, Direction.REQUEST, history=False)
+        return chosen is None or passes(chosen)
 
     def take_out(
         self,
@@ -221,6 +238,7 @@ class Screen:
         redact: Mapping[str, str],
         principal: Principal,
         session: Session | None,
+        direction: Direction = Direction.REQUEST,
     ) -> Sent:
         """Take out of a request what must not pass; the vault keeps what surrogates stand for.
 
@@ -229,19 +247,20 @@ class Screen:
             redact: What matching rules say of findings.
             principal: Whose surrogates.
             session: What they are kept for.
+            direction: Which way it goes, where it is no request but a message by itself.
 
         Raises:
             RefusedError: Something blocks the request.
             RedactionError: It could not be done.
         """
-        history = self.methods(Direction.REQUEST, redact, history=True)
+        history = self.methods(direction, redact, history=True)
         owner = f"{principal.key} {session.id if session else ''}"
-        self._block(look, self.methods(Direction.REQUEST, redact), owner)
+        self._block(look, self.methods(direction, redact), owner)
         if self.parts.settings.thinking == "refuse":
             self._refuse_thinking(look, history)
         operators = self.operators(principal, session)
         rules = tuple(sorted(redact.items()))
-        scope = (principal.key, self.listener, rules, self.parts.version())
+        scope = (principal.key, self.listener, direction, rules, self.parts.version())
         outcomes = self._outcomes(look, history, operators, scope)
         operators.commit()
         raw = [piece.raw for piece in look.pieces]
@@ -268,14 +287,18 @@ class Screen:
         }
 
     def mask(
-        self, look: Look, redact: Mapping[str, str], principal: Principal
+        self,
+        look: Look,
+        redact: Mapping[str, str],
+        principal: Principal,
+        direction: Direction = Direction.REQUEST,
     ) -> tuple[bytes, ...]:
         """A request as it may be recorded, which does not leave: nothing is kept for it.
 
         Raises:
             RedactionError: It could not be done.
         """
-        methods = self.methods(Direction.REQUEST, redact, history=True)
+        methods = self.methods(direction, redact, history=True)
         outcomes = self._outcomes(look, methods, self.operators(principal, None), None)
         return tuple(
             outcomes[index].record if index in outcomes else piece.raw
@@ -319,7 +342,7 @@ class Screen:
             detector=parts.redactor.detector,
             methods=self.methods(Direction.RESPONSE, redact),
             operators=self.operators(principal, session),
-            restorer=partial(self._restorer, principal) if judge else None,
+            restorer=partial(self.restorer, principal) if judge else None,
             budget=parts.budget,
             digest=parts.redactor.digest,
             allowed=parts.redactor.allowed,
@@ -338,11 +361,8 @@ class Screen:
             messages=messages,
         )
 
-    def restorer(self, principal: Principal, types: frozenset[str]) -> Restorer:
-        """What puts surrogates of these types back into what leaves."""
-        return Restorer(self.parts.vault, principal.key, types)
-
-    def _restorer(self, principal: Principal, types: frozenset[str] | None) -> Restorer:
+    def restorer(self, principal: Principal, types: frozenset[str] | None) -> Restorer:
+        """What puts surrogates of these types back; None: of all that are put back at all."""
         text = self.parts.treatments.restored
         return Restorer(self.parts.vault, principal.key, text if types is None else types)
 

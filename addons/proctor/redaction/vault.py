@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from proctor.redaction.keys import RedactionKeys
 from proctor.redaction.remembered import Entry, Item, Remembered
 from proctor.redaction.surrogates import SIZE, mac
-from proctor.redaction.vaultfile import connect, create, failure, reported, transaction
+from proctor.redaction.vaultfile import MADE, failure, reported, transaction
 
 __all__ = ["FILE", "MAX_VALUE", "Entry", "Item", "Vault"]
 
@@ -79,9 +79,9 @@ class Vault:
         self._max_entries = max_entries
         self._clock = clock
         self._fresh = min(_FRESH, retention / 10)
-        create(path)
+        MADE.create(path)
         # Readers do not wait for writers in WAL mode, as long as each has its own connection.
-        self._writer, self._reader = connect(path, wait), connect(path, wait)
+        self._writer, self._reader = MADE.connect(path, wait), MADE.connect(path, wait)
         self._writing, self._reading = Lock(), Lock()
         self._remembered = Remembered()
 

@@ -8,14 +8,14 @@ so that a process sees when what it remembers may have gone.
 import contextlib
 import logging
 import sqlite3
-import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from proctor.errors import ConfigurationError
 from proctor.redaction.model import RedactionError
-from proctor.runtime.permissions import check_private
-from proctor.runtime.sqlitemaker import make_database, open_database
+from proctor.runtime import sqlitemaker
+from proctor.runtime.sqlitemaker import SqliteFile, reason_of
 
 VERSION = 1
 
@@ -69,7 +69,7 @@ def reported() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        got = getattr(error, "sqlite_errorname", type(error).__name__)
+        got = reason_of(error)
         raise failure("The vault of surrogates cannot be used", got) from None
 
 
@@ -80,57 +80,8 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
     Raises:
         RedactionError: `redaction-vault`.
     """
-    with reported():
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            database.execute("COMMIT")
-        finally:
-            if database.in_transaction:  # it was not committed
-                database.execute("ROLLBACK")
-
-
-def create(path: Path) -> None:
-    """Make the file if it is missing, 0600, whole or not at all.
-
-    Raises:
-        ConfigurationError: `open-to-others`, or `vault-unusable`.
-    """
-    try:
-        if not path.exists():
-            make_database(path, _SCHEMA, VERSION)
-        regular = stat.S_ISREG(path.lstat().st_mode)
-    except (OSError, sqlite3.Error) as error:
-        raise _unusable(path, getattr(error, "strerror", None) or type(error).__name__) from None
-    if not regular:
-        raise _unusable(path, "no regular file")
-    check_private(path, "the vault of surrogates")
-
-
-def connect(path: Path, wait: float) -> sqlite3.Connection:
-    """A connection to the file, which any thread may use, one at a time.
-
-    Args:
-        path: Must exist.
-        wait: How long another process may keep it locked, seconds.
-
-    Raises:
-        ConfigurationError: `vault-unusable`.
-    """
-    try:
-        database, version, journal = open_database(
-            path,
-            wait,
-            "synchronous = NORMAL",
-            "secure_delete = ON",  # the key lies beside it
-        )
-    except sqlite3.Error as error:
-        got = getattr(error, "sqlite_errorname", type(error).__name__)
-        raise _unusable(path, got) from None
-    if (version, journal) != (VERSION, "wal"):
-        database.close()
-        raise _unusable(path, f"version {version}, journal {journal}")
-    return database
+    with reported(), sqlitemaker.transaction(database):
+        yield
 
 
 def _unusable(path: Path, got: str) -> ConfigurationError:
@@ -142,3 +93,12 @@ def _unusable(path: Path, got: str) -> ConfigurationError:
         hint="Move it away for a new one; surrogates that stand in old answers then stay there.",
         where=str(path),
     )
+
+
+MADE: Final = SqliteFile(
+    what="the vault of surrogates",
+    schema=_SCHEMA,
+    version=VERSION,
+    pragmas=("synchronous = NORMAL", "secure_delete = ON"),  # the key lies beside it
+    unusable=_unusable,
+)

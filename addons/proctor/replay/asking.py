@@ -1,11 +1,12 @@
 """What humans are asked before a recorded session is sent again."""
 
 from datetime import timedelta
+from hashlib import sha256
 from typing import Final
 
 from proctor.approval.model import Asking, Card, Part, Reviewer
 from proctor.model import ActionKind, ApprovalTerms
-from proctor.replay.plan import Plan
+from proctor.replay.plan import Plan, Request
 
 RULE: Final = "replay"
 """Stands in the record where a rule's id would."""
@@ -14,8 +15,13 @@ _TTL: Final = timedelta(minutes=30)
 _MAX_SHOWN: Final = 200
 
 
-def asking(
-    plan: Plan, reviewer: Reviewer, reason: str, policy: str, groups: tuple[str, ...]
+def asking(  # noqa: PLR0913, PLR0917 - what it is about, and who is asked
+    plan: Plan,
+    reviewer: Reviewer,
+    reason: str,
+    policy: str,
+    groups: tuple[str, ...],
+    terms: tuple[ApprovalTerms, ...] = (),
 ) -> Asking:
     """What the inbox gets: everything that is approved by approving it.
 
@@ -25,24 +31,22 @@ def asking(
         reason: Why, in their words.
         policy: Digest of the rules in force.
         groups: Whose reviewers decide.
+        terms: What holding rules ask besides.
     """
-    terms = ApprovalTerms(
+    own = ApprovalTerms(
         rule_id=RULE,
         rule_reason="What is on record leaves again only if somebody else has said so.",
         from_groups=groups,
         ttl=_TTL,
     )
     facts = (
-        f"session  {plan.session}\nof       {plan.principal}\nto       {plan.listener},"
-        f" {plan.upstream}\nrequests {len(plan.requests)}, {plan.size:,} bytes\n"
+        f"session  {plan.session}\nof       {plan.principal}\nto       {_where(plan)}\n"
+        f"requests {len(plan.requests)}, {plan.size:,} bytes\n"
         f"digest   {plan.digest}\n" + (f"reason   {reason}\n" if reason else "")
     )
-    shown = [
-        f"turn {each.turn}  {each.model}  {len(each.body):,} bytes"
-        for each in plan.requests[:_MAX_SHOWN]
-    ]
+    shown = [_shown(each) for each in plan.requests[:_MAX_SHOWN]]
     return Asking(
-        kind=ActionKind.LLM_REQUEST,
+        kind=plan.requests[0].kind if plan.requests else ActionKind.LLM_REQUEST,
         listener=plan.listener,
         digest=plan.digest,
         target=f"replay to {plan.upstream}",
@@ -53,7 +57,7 @@ def asking(
         human=reviewer.human,
         groups=reviewer.groups,
         session=plan.session,
-        demands=(terms,),
+        demands=(own, *terms),
         policy_version=policy,
         ttl=_TTL,
         card=Card(
@@ -66,3 +70,20 @@ def asking(
         ),
         reason=reason,
     )
+
+
+def _where(plan: Plan) -> str:
+    there = plan.direct
+    if there is None:
+        return f"{plan.listener}, {plan.upstream}"
+    trust = f"CA {sha256(there.ca.encode()).hexdigest()}" if there.ca else "public authorities"
+    put_in = f"the credential {there.credential}" if there.credential else "no credential"
+    return (
+        f"{there.url}, through no listener\ndialled  {', '.join(there.addresses)}\n"
+        f"with     {put_in}\ntrusted  {trust if there.tls else 'without TLS'}"
+    )
+
+
+def _shown(request: Request) -> str:
+    what = request.model or f"{request.method} {request.path}"
+    return f"turn {request.turn}  {what}  {len(request.body):,} bytes"

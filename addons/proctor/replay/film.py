@@ -13,15 +13,24 @@ from typing import Final
 from proctor.audit.answers import Said, ServerCall
 from proctor.audit.conversation import Conversation
 from proctor.audit.held import Held
+from proctor.audit.messages import WEBSOCKET
 from proctor.audit.reader import Content
+from proctor.audit.results import drawn, read_result
+from proctor.audit.statements import POSTGRES, Statement
 from proctor.audit.turns import Call, Part, Turn
-from proctor.audit.wording import title, unread, words
+from proctor.audit.wording import parameters, title, unread, words
 
 PAUSE: Final = 2.0
 """Seconds that a pause lasts at most, where pauses are skipped."""
 
 MAX_TEXT: Final = 20_000
 """Characters of one text."""
+
+STATEMENTS: Final = 2000
+"""Of one connection that are played; the rest are counted."""
+
+_ROWS, _COLUMNS, _CELL = 20, 12, 40
+_PARAMETERS, _PARAMETER = 20, 200
 
 _PIECE: Final = 48
 """Characters of a text that come at once, about."""
@@ -37,8 +46,8 @@ class Event:
         at: Seconds since its beginning.
         until: When all of its text is there; the text comes evenly from `at` on.
         turn: Number of the turn it is of.
-        kind: `turn`, `outside`, `you`, `thinks`, `claude`, `tool`, `result`, `failed`, `held`,
-            `refused` or `error`.
+        kind: `turn`, `outside`, `you`, `thinks`, `claude`, `tool`, `sql`, `rows`, `result`,
+            `failed`, `held`, `refused` or `error`.
         label: What it is about, such as the tool's name; "" where the kind says it all.
         text: What is said; not yet made safe to show.
     """
@@ -76,7 +85,12 @@ def film(talk: Conversation, *, pauses: bool = False, limit: int = MAX_TEXT) -> 
         pauses: Keep pauses as long as they were; else each lasts two seconds at most.
         limit: Characters of one text at most.
     """
-    return arranged(talk.turns(limit=limit), talk.totals.started_at, pauses=pauses, limit=limit)
+    return arranged(
+        talk.turns(limit=limit, statements=STATEMENTS),
+        talk.totals.started_at,
+        pauses=pauses,
+        limit=limit,
+    )
 
 
 def arranged(
@@ -148,6 +162,8 @@ def _turn(turn: Turn, start: datetime) -> Iterator[Event]:
     yield from _parts(turn, start, began, ended)
     for each in (*turn.held, *turn.after):
         yield from _held(each, start, number)
+    yield from _statements(turn, start, ended)
+    yield from _messages(turn, start, ended)
     if exchange.refused:
         why = f"by {exchange.rule_id}: {exchange.reason}"
         yield Event(at=ended, until=ended, turn=number, kind="refused", text=why)
@@ -155,6 +171,81 @@ def _turn(turn: Turn, start: datetime) -> Iterator[Event]:
         yield Event(at=ended, until=ended, turn=number, kind="error", text=problem)
     if unread(exchange):
         yield Event(at=ended, until=ended, turn=number, kind="outside", label="tunnel closed")
+    if exchange.protocol in {POSTGRES, WEBSOCKET} and exchange.ended_at:
+        yield Event(at=ended, until=ended, turn=number, kind="outside", label="connection closed")
+
+
+def _statements(turn: Turn, start: datetime, ended: float) -> Iterator[Event]:
+    number = turn.number
+    for each in turn.statements:
+        yield from _statement(each, start, number)
+    if more := turn.said - turn.before - len(turn.statements):
+        text = f"… {more:,} more statements are on record"
+        yield Event(at=ended, until=ended, turn=number, kind="sql", text=text)
+
+
+def _messages(turn: Turn, start: datetime, ended: float) -> Iterator[Event]:
+    number = turn.number
+    for each in turn.messages:
+        entry = each.entry
+        at = max(0.0, (entry.at - start).total_seconds())
+        label = f"{entry.n} · {'→' if entry.direction == 'client' else '←'} {entry.type}"
+        if entry.verdict != "allow":
+            label += f" ({entry.verdict})"
+        text = _text(each.content) if each.content else "(content not recorded)"
+        yield Event(at=at, until=at, turn=number, kind="sql", label=label, text=text)
+        for held in each.held:
+            yield from _held(held, start, number)
+        if entry.refused:
+            why = f"by {entry.rule_id}: {entry.reason}"
+            yield Event(at=at, until=at, turn=number, kind="refused", text=why)
+    if more := turn.heard - len(turn.messages):
+        text = f"… {more:,} more messages are on record"
+        yield Event(at=ended, until=ended, turn=number, kind="sql", text=text)
+
+
+def _statement(each: Statement, start: datetime, number: int) -> Iterator[Event]:
+    entry = each.entry
+    began = max(0.0, (entry.at - start).total_seconds())
+    over = began + (entry.duration_ms or 0.0) / 1000
+    if each.held:  # it goes on record once that is decided, but was said before
+        began = min(began, max(0.0, (each.held[0].at - start).total_seconds()))
+    what = " ".join((",".join(entry.verbs), ", ".join(entry.tables))).strip()
+    label = f"{entry.n} · {what}" if what else str(entry.n)
+    if entry.verdict != "allow":
+        label += f" ({entry.verdict})"
+    text = _text(each.sql) if each.sql else "(content not recorded)"
+    if each.parameters and not each.parameters.erased:
+        said = parameters(each.parameters, limit=_PARAMETERS, cell=_PARAMETER)
+        text += f"\n{said}"
+    yield Event(at=began, until=began, turn=number, kind="sql", label=label, text=text)
+    for held in each.held:
+        yield from _held(held, start, number)
+    if entry.refused:
+        why = f"by {entry.rule_id}: {entry.reason}"
+        yield Event(at=over, until=over, turn=number, kind="refused", text=why)
+    elif entry.error:
+        yield Event(at=over, until=over, turn=number, kind="failed", text=entry.error)
+    elif entry.ended:
+        yield Event(
+            at=over, until=over, turn=number, kind="rows", label=_outcome(each), text=_given(each)
+        )
+
+
+def _outcome(each: Statement) -> str:
+    entry = each.entry
+    rows = f"{entry.rows or 0:,} row{'' if entry.rows == 1 else 's'}"
+    masked = f" · masked: {', '.join(entry.masked_columns)}" if entry.masked_columns else ""
+    return f"{rows} in {entry.duration_ms or 0.0:,.1f} ms{masked}"
+
+
+def _given(each: Statement) -> str:
+    if each.result is not None and each.result.erased:
+        return _text(each.result)
+    found = read_result(each.result)
+    if found is None or isinstance(found, str):
+        return found or ""
+    return drawn(found, rows=_ROWS, columns=_COLUMNS, cell=_CELL)
 
 
 def _question(turn: Turn) -> str:

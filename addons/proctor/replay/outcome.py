@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from difflib import unified_diff
+from hashlib import sha256
 from typing import Any, Final
 
 from proctor.protocols.anthropic.response import AnswerReader
@@ -19,7 +20,7 @@ class Outcome:
     Attributes:
         status: HTTP status.
         stop_reason: "" where none came.
-        text: What the model said, shortened.
+        text: What the model said, or the answer's body where no model was asked; shortened.
         tools: Name and input of each call.
         error: What went wrong, in the upstream's words or ours; "" if nothing.
         input_tokens: As billed, without the cache.
@@ -72,6 +73,21 @@ def outcome(status: int, body: bytes, seconds: float) -> Outcome:
         output_tokens=answer.usage.output_tokens,
         seconds=seconds,
     )
+
+
+def plain_outcome(status: int, body: bytes, seconds: float) -> Outcome:
+    """Read an answer of an API's: what counts is its body.
+
+    Args:
+        status: HTTP status.
+        body: Its bytes, without Content-Encoding.
+        seconds: How long it took.
+    """
+    text = body.decode("utf-8", "backslashreplace")
+    if len(text) > _MAX_TEXT:
+        rest = sha256(body).hexdigest()
+        text = f"{text[:_MAX_TEXT]}\n… {len(body)} bytes in all, SHA-256 {rest}"
+    return Outcome(status=status, text=text, seconds=seconds)
 
 
 def differences(recorded: Outcome, sent: Outcome) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from cryptography.x509 import load_pem_x509_certificates
 from proctor.settings import Listener
 from proctor.units import Address, parse_address
 
+_SPOKEN: Final = frozenset({"anthropic", "http"})
 _HERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
 
@@ -20,11 +21,13 @@ class Place:
     """A listener through which something can be sent again.
 
     Attributes:
+        speaks: `anthropic` or `http`.
         address: Its own, `host:port`.
         upstream: Where it leads.
         cert: The certificate that it shows; None where it speaks in the clear.
     """
 
+    speaks: str = "anthropic"
     address: str
     upstream: str
     cert: Path | None = None
@@ -61,11 +64,12 @@ def places(listeners: Iterable[Listener], addresses: Mapping[str, str]) -> dict[
     for each in listeners:
         address = parse_address(addresses[each.name]) if each.name in addresses else None
         asks = each.tls is not None and each.tls.client_ca is not None  # for what we have not
-        if address and each.speaks == "anthropic" and each.upstream and not asks:
+        if address and each.speaks in _SPOKEN and each.upstream and not asks:
             # What is open everywhere is open here, too.
             host = _HERE.get(address.host, address.host)
             here = Address(host=host, port=address.port)
             found[each.name] = Place(
+                speaks=str(each.speaks),
                 address=str(here),
                 upstream=str(each.upstream),
                 cert=each.tls.cert if each.tls else None,

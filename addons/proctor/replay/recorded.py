@@ -3,7 +3,7 @@
 An answer is served as the record has it, which is what the client saw, less what was taken out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,15 +12,19 @@ from proctor.audit.conversation import Conversation
 from proctor.audit.reader import Content
 from proctor.audit.turns import Turn
 from proctor.errors import ClientError, RefusedError
+from proctor.model import ActionKind
+from proctor.policy import casefile
 from proctor.protocols.anthropic.refusal import anthropic_refusal
 from proctor.replay.matching import Recorded
 from proctor.replay.normal import Own, asked, own
-from proctor.replay.outcome import outcome
+from proctor.replay.outcome import outcome, plain_outcome
 from proctor.replay.plan import Request
 
 MESSAGES: Final = "/v1/messages"
 ROUTES: Final = (MESSAGES, f"{MESSAGES}/count_tokens")
 _CUT: Final = "cut:"
+_SWITCHED: Final = 101
+"""What followed was no answer (RFC 9110, 15.2.2)."""
 _DENIED: Final = 451
 """What a client gets that a rule says no to (RFC 7725)."""
 
@@ -76,6 +80,7 @@ def read(talk: Conversation) -> Recording:
             message="Nothing of this session can be served",
             got=why,
             expected="at least one turn of the model's with its content on record",
+            hint=watched_only(talk),
             status=404,
         )
     return Recording(
@@ -85,6 +90,15 @@ def read(talk: Conversation) -> Recording:
         own=run,
         types=frozenset(types),
     )
+
+
+def watched_only(talk: Conversation) -> str:
+    """What is to be said of a session's SQL: a server must not be written to a second time."""
+    count = talk.totals.statements
+    if not count:
+        return ""
+    what = "Its SQL statement is" if count == 1 else f"Its {count:,} SQL statements are"
+    return f"{what} neither served nor sent again; `proctor replay` plays them."
 
 
 def _own(talk: Conversation) -> Own:
@@ -101,7 +115,7 @@ def _own(talk: Conversation) -> Own:
 
 
 def _of_the_model(talk: Conversation) -> Iterator[Turn]:
-    for turn in talk.turns(limit=0, bodies=True):
+    for turn in talk.turns(limit=0, bodies=True, statements=0):
         exchange = turn.exchange
         if exchange.method == "POST" and route(exchange.path) in ROUTES and not turn.outside:
             yield turn
@@ -167,37 +181,102 @@ def _bytes(content: Content | None) -> bytes:
     return content.text.encode() if content else b""
 
 
-def to_send(talk: Conversation, first: int, last: int) -> list[Request]:
-    """The requests to the model of these turns, as they were recorded.
+def to_send(talk: Conversation, first: int, last: int, listener: str = "") -> list[Request]:
+    """The requests to the model of these turns, or those to an API, as they were recorded.
+
+    Args:
+        talk: The session.
+        first: Number of the first turn that is meant.
+        last: Of the last one.
+        listener: Whose requests to an API are meant; "" for those to the model.
 
     Raises:
         ClientError: `replay-nothing`: there is none that could be sent.
     """
     found: list[Request] = []
-    why = "no turn of the model's among them"
-    for turn in _of_the_model(talk):
-        if not first <= turn.number <= last or route(turn.exchange.path) != MESSAGES:
+    why = "no request through that listener" if listener else "no turn of the model's among them"
+    for turn in _through(talk, listener) if listener else _of_the_model(talk):
+        meant = listener or route(turn.exchange.path) == MESSAGES
+        if not meant or not first <= turn.number <= last:
             continue
-        problem = "proctor refused it" if turn.exchange.refused else _unservable(turn)
+        unfit = _unsendable if listener else _unservable
+        problem = "proctor refused it" if turn.exchange.refused else unfit(turn)
         if problem:
             why = problem
             continue
-        before = outcome(turn.exchange.status or 0, _bytes(turn.response_body), turn.seconds or 0.0)
-        found.append(
-            Request(
-                turn=turn.number,
-                path=turn.exchange.path,
-                model=turn.exchange.model or "",
-                body=_bytes(turn.request_body),
-                recorded=before,
-            )
-        )
+        found.append(_to_api(turn) if listener else _to_model(turn))
     if not found:
         raise ClientError(
             code="replay-nothing",
             message="Nothing of this session can be sent",
             got=why,
-            expected="turns of the model's with their content on record",
+            expected="requests with their content on record",
+            hint=watched_only(talk),
             status=404,
         )
     return found
+
+
+def _through(talk: Conversation, listener: str) -> Iterator[Turn]:
+    for turn in talk.turns(limit=0, bodies=True, statements=0):
+        exchange = turn.exchange
+        if exchange.listener == listener and exchange.kinds == (ActionKind.HTTP_REQUEST,):
+            yield turn
+
+
+def _to_model(turn: Turn) -> Request:
+    exchange = turn.exchange
+    return Request(
+        turn=turn.number,
+        path=exchange.path,
+        model=exchange.model or "",
+        body=_bytes(turn.request_body),
+        recorded=outcome(exchange.status or 0, _bytes(turn.response_body), turn.seconds or 0.0),
+    )
+
+
+def _to_api(turn: Turn) -> Request:
+    exchange, answer = turn.exchange, _bytes(turn.response_body)
+    body = _bytes(turn.request_body)
+    return Request(
+        turn=turn.number,
+        kind=ActionKind.HTTP_REQUEST,
+        method=exchange.method,
+        path=exchange.path,
+        model="",
+        content_type=(_headers(turn).get("content-type") or "") if body else "",
+        body=body,
+        recorded=plain_outcome(exchange.status or 0, answer, turn.seconds or 0.0),
+    )
+
+
+def _unsendable(turn: Turn) -> str | None:
+    """Why a request to an API cannot be sent again as it was; None where it can."""
+    exchange, headers = turn.exchange, _headers(turn)
+    for missing, why in (
+        (exchange.method == "CONNECT" or exchange.status == _SWITCHED, "it is no request"),
+        (exchange.ended_at is None or exchange.status is None, "it had no answer"),
+        (exchange.record == "metadata", "its content was not recorded"),
+        ("content-encoding" in headers, "its body was compressed"),
+        (
+            exchange.request_bytes and not headers.get("content-type"),
+            "the type of its body is not on record",
+        ),
+    ):
+        if missing:
+            return why
+    bodies = ((turn.request_body, exchange.request_bytes, "request"),
+              (turn.response_body, exchange.response_bytes, "answer"))  # fmt: skip
+    for content, size, what in bodies:
+        if (content is None and size) or (content and content.erased):
+            return f"its {what} {'was erased' if content else 'is not on record'}"
+    sent = turn.request_body
+    if sent and len(sent.text.encode("utf-8", "surrogatepass")) != sent.size:
+        return "its request is no UTF-8"
+    return None
+
+
+def _headers(turn: Turn) -> Mapping[str, str | None]:
+    """Those of a request that are on record."""
+    kept = casefile.read(_bytes(turn.case)) if turn.case and not turn.case.erased else None
+    return (kept.headers if kept else None) or {}

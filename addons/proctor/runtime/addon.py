@@ -9,6 +9,7 @@ from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.connection import Client
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
+from proctor.arriving.warming import warm_beside
 from proctor.runtime.mitm import ProctorServer
 from proctor.runtime.modes import ProctorMode, handlers
 
@@ -88,6 +89,8 @@ class ProctorAddon:
             )
             return
         self._gateway.opened(addresses)
+        # What is looked for in what comes in takes seconds to compile, beside the first requests.
+        warm_beside(self._gateway.config)
         if self.on_ready:
             self.on_ready(addresses)
 

@@ -157,7 +157,7 @@ def permissions(config: Config, file: Path) -> Iterator[Finding]:
 def certificates(config: Config, now: datetime) -> Iterator[Finding]:
     """Do certificates and keys fit, and how long do they last?"""
     contexts = Contexts()
-    for listener in config.listeners:
+    for listener in config.doors:
         check = f"tls {listener.name}"
         if listener.tls is not None:
             tls = listener.tls
@@ -208,7 +208,7 @@ def open_files(config: Config) -> Finding:
     """May the process hold as many connections as it is asked to?"""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     # One to the client and one to the upstream for each.
-    needed = 2 * config.limits.connections * len(config.listeners) + _FILES_BESIDE
+    needed = 2 * config.limits.connections * max(len(config.listeners), 1) + _FILES_BESIDE
     if soft != resource.RLIM_INFINITY and soft < needed:
         return Finding(
             check="open files",

@@ -1,6 +1,6 @@
 """What mitmproxy's side knows of ours: a listener's site, and the door behind it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -78,6 +78,62 @@ class Inside:
     error: ProctorError | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class Talk:
+    """What is said over a WebSocket that was let through.
+
+    Attributes:
+        flow: The request for it.
+        limit: Bytes of a message.
+        until: When its token expires, seconds since the epoch; it ends then.
+        sent: Bytes of messages that have gone to the upstream.
+        received: Bytes of those that have come back.
+        code: It was closed with this (RFC 6455 7.4).
+        error: Why we ended it, where we did.
+    """
+
+    flow: http.HTTPFlow
+    limit: int
+    until: float
+    sent: int = 0
+    received: int = 0
+    code: int = 0
+    error: ProctorError | None = None
+
+
+class Spool(Protocol):
+    """A request's body that is kept on disk, since it may be larger than memory."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            ProctorError: They are not what belongs there, or too many.
+        """
+        ...
+
+    def finish(self) -> object:
+        """No more bytes come.
+
+        Raises:
+            ProctorError: It ended too early.
+        """
+        ...
+
+    @property
+    def head(self) -> bytes:
+        """What of the body stands in the flow."""
+        ...
+
+    def pieces(self) -> Iterator[bytes]:
+        """The rest of it, to be sent behind the head.
+
+        Raises:
+            ProctorError: It is not there any more.
+        """
+        ...
+
+
 class Door(Protocol):
     """What stands behind a listener: the stages, and the last word on what leaves."""
 
@@ -101,6 +157,14 @@ class Door(Protocol):
         """The answer as the client gets it, or None where that is what stands in the flow."""
         ...
 
+    def spool(self, flow: http.HTTPFlow) -> Spool | None:
+        """Where the body of a request goes whose head was let in; None: into memory."""
+        ...
+
+    def early(self, flow: http.HTTPFlow) -> Refusal | None:
+        """What a client hears while its request waits: the head of its answer, and a beginning."""
+        ...
+
     def refuse(self, flow: http.HTTPFlow, error: BaseException) -> None:
         """Answer a flow with a refusal; the stage asked about it failed."""
         ...
@@ -111,6 +175,10 @@ class Door(Protocol):
 
     def inside(self, flow: http.HTTPFlow) -> Inside:
         """What is behind a CONNECT that was let through."""
+        ...
+
+    def talk(self, flow: http.HTTPFlow) -> Talk | None:
+        """What is said over a WebSocket that was let through; None where this is none."""
         ...
 
     def gone(self, flow: http.HTTPFlow) -> None:

@@ -1,17 +1,20 @@
-"""Is the record signed as it should be? What `proctor doctor` looks at."""
+"""Is the record signed as it should be? What `proctor doctor` looks at, and the figures show."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from proctor.audit.recorder import Recorder
 from proctor.audit.store import Store, private
 from proctor.config import Config
 from proctor.errors import ClientError, ConfigurationError
+from proctor.evidence.anchors import AnchorStatus
 from proctor.evidence.keys import FOLDER, KEY_FILE, Step, read_key, read_trail
 from proctor.evidence.sealer import newest
 from proctor.evidence.standing import RETIRED, resting
 from proctor.evidence.statement import Statement
 from proctor.runtime.checkup import Finding, State, failed
+from proctor.runtime.metrics import Metrics
 
 _KEY = "record key"
 _CHECKPOINTS = "checkpoints"
@@ -46,6 +49,32 @@ def evidence_findings(config: Config, now: datetime) -> Iterator[Finding]:
             what=f"The record's evidence cannot be read: {type(error).__name__}",
             mend="`proctor verify` says more.",
         )
+
+
+def show_evidence(
+    metrics: Metrics,
+    recorder: Recorder,
+    anchors: Sequence[AnchorStatus],
+    folder: Path,
+    now: datetime,
+) -> None:
+    """Have the figures say how the record is signed, and where that is kept.
+
+    Args:
+        metrics: The figures.
+        recorder: Writes the record.
+        anchors: How the places are that keep checkpoints.
+        folder: Of the record.
+        now: UTC.
+    """
+    sealer = recorder.sealer
+    if sealer and sealer.last:
+        age = (now - sealer.last.time).total_seconds()
+        metrics.checkpoint(recorder.writer, sealer.last.size, age, sealer.failures)
+    metrics.resting(len(resting(folder)))
+    for each in anchors:
+        since = (now - each.at).total_seconds() if each.at else None
+        metrics.anchor(each.name, each.size, since, failing=bool(each.error), alarm=each.alarm)
 
 
 def _key(path: Path, step: Step) -> Finding:

@@ -23,34 +23,42 @@ from proctor.approval.records import envelope
 from proctor.approval.sqlite import SqliteStore
 from proctor.audit.recorder import Recorder
 from proctor.audit.store import Store
+from proctor.budgets.ledger import Budgets
+from proctor.budgets.opening import open_budgets
 from proctor.config import Config
 from proctor.credentials.store import Credentials
 from proctor.egress.authority import Authority
 from proctor.egress.authority import Change as AuthorityChange
 from proctor.egress.resolver import Resolver
+from proctor.egress.targets import targets_of
 from proctor.errors import ConfigurationError, InternalError
 from proctor.evidence.anchors import Wired
 from proctor.evidence.beside import Beside
 from proctor.evidence.sealer import Sealing
-from proctor.evidence.standing import resting
 from proctor.evidence.upkeep import Upkeep
 from proctor.export.worker import Exports
 from proctor.gate import Gate
+from proctor.git.room import GitRoom, open_git
 from proctor.identity.authenticator import Authenticator
 from proctor.identity.fetch import HttpFetch
 from proctor.identity.local import FILE, LOCAL
 from proctor.mcp.pins import Pins
+from proctor.metfile import MetFile
 from proctor.policy.engine import Policy
 from proctor.policy.watch import PolicyWatch
+from proctor.postgres.listening import Workers
 from proctor.redaction.assembly import Screens, open_screens
 from proctor.redaction.exceptions import FILE as EXCEPTIONS
 from proctor.redaction.exceptionswatch import Change as ExceptionsChange
 from proctor.redaction.exceptionswatch import ExceptionsWatch
-from proctor.redaction.keys import load_keys
+from proctor.redaction.keys import RedactionKeys, load_keys
+from proctor.replay.direct import Straight
 from proctor.replay.passes import Passes
 from proctor.replay.places import places
 from proctor.replay.sending import Replayer
+from proctor.runs import open_met
 from proctor.runtime.disk import DiskWatch
+from proctor.runtime.evidence import show_evidence
 from proctor.runtime.features import features_of
 from proctor.runtime.health import Health, Metrics
 from proctor.runtime.modes import handlers, nudge, open_door
@@ -58,7 +66,6 @@ from proctor.runtime.permissions import prepare
 from proctor.runtime.reception import Reception
 from proctor.runtime.tasks import spawn, stop
 from proctor.search.background import Background
-from proctor.search.indexer import Indexer
 from proctor.stages.exit import Exit
 from proctor.stages.suite import Suite
 
@@ -95,12 +102,15 @@ class Gateway:
         self._suite: Suite | None = None
         self._screens: Screens | None = None
         self._exceptions: ExceptionsWatch | None = None
-        self._metrics = Metrics([listener.name for listener in config.listeners])
+        self._metrics = Metrics(self.listener_names)
+        self._workers = Workers(config, file, note=self._note)
+        self._metrics.registry.register(self._workers.totals)
         self._credentials = Credentials(config.credentials, fetch=self._fetch)
         self._forward = any(listener.kind == "forward" for listener in config.listeners)
         self._authority: Authority | None = None
         self._resolver: Resolver | None = None
         self._pins: Pins | None = None
+        self._git: GitRoom | None = None
         self._authenticator = Authenticator(
             config.identity.issuers,
             fetch=self._fetch,
@@ -121,6 +131,8 @@ class Gateway:
         self._health: Health | None = None
         self._disk: DiskWatch | None = None
         self._exports: Exports | None = None
+        self._budgets: Budgets | None = None
+        self._met: MetFile | None = None
         self._search: Background | None = None
         self._anchored: Wired | None = None
         self._tasks: list[asyncio.Task[Any]] = []
@@ -141,7 +153,7 @@ class Gateway:
 
     @property
     def listener_names(self) -> list[str]:
-        """The listeners of the configuration."""
+        """The listeners of the configuration that are mitmproxy's."""
         return [listener.name for listener in self.config.listeners]
 
     async def start(self) -> None:
@@ -173,7 +185,7 @@ class Gateway:
         )
         self._recorder = recorder = await Recorder.open(
             audit.path,
-            report=self._record_trouble,
+            report=lambda it: self._note("record.trouble", {"error": f"{type(it).__name__}: {it}"}),
             sealing=sealing,
         )
         await self._authenticator.start()
@@ -198,27 +210,19 @@ class Gateway:
             listeners=self.listener_names,
             exceptions=lambda: watch.current,
         )
-        limits = self.config.limits
         passes = Passes(self._authenticator)
+        self._budgets = open_budgets(self.config, clock=_now, report=self._note)
+        self._met = open_met(self.config.state)
         gate = Gate(
             authenticator=passes,
             policies=self._policies,
             recorder=recorder,
             digest_key=keys.action,
             desk=desk,
+            budgets=self._budgets,
+            met=self._met,
         )
-        if self._forward:
-            self._resolver = Resolver()
-            self._authority = await asyncio.to_thread(
-                Authority,
-                self.config.state,
-                permitted=self.config.ca.permitted,
-                report=self._authority_changed,
-            )
-        if features_of(self.config).servers:
-            self._pins = Pins(self.config.state, _now)
-            self._pins.on_change.append(lambda change: self._note(change.kind, change.detail()))
-            await self._pins.start()
+        await self._open_ways_out(keys, watch)
         self._suite = Suite(
             self.config.listeners,
             gate,
@@ -228,15 +232,18 @@ class Gateway:
             authority=self._authority,
             resolver=self._resolver,
             pins=self._pins,
+            git=self._git,
             issuers=[each.issuer for each in self.config.identity.issuers if each.issuer != LOCAL],
             reviewers=self.config.roles.reviewer.groups if self.config.roles.reviewer else (),
-            first_request=limits.head,
-            connections=limits.connections,
+            first_request=self.config.limits.head,
+            connections=self.config.limits.connections,
+            message=self.config.limits.message,
             sealing=keys.approval,
             nudge=nudge,
         )
         desk.on_kill.append(self._suite.kill)
         await desk.start()
+        await self._workers.start()
         if not isinstance(self._suite.stages_in_order[-1], Exit):
             raise ConfigurationError(
                 "exit-missing",
@@ -245,7 +252,11 @@ class Gateway:
             )
         for name in self.listener_names:
             open_door(name, self._suite)
-        self._disk = DiskWatch(self.config.audit.path, limits.disk, report=self._disk_changed)
+        self._disk = DiskWatch(
+            self.config.audit.path,
+            self.config.limits.disk,
+            report=lambda state, free: self._note("disk", {"state": state, "free_bytes": free}),
+        )
         reviewers = self.config.roles.reviewer
         self._replayer = Replayer(
             desk=desk,
@@ -253,6 +264,12 @@ class Gateway:
             note=gate.event,
             clock=_now,
             groups=reviewers.groups if reviewers else (),
+            straight=Straight(
+                judge=gate,
+                credentials=self._credentials,
+                targets=[each for item in self.config.listeners for each in targets_of(item)],
+                resolver=Resolver(threads=2),
+            ),
         )
         upkeep = Upkeep(
             recorder=recorder,
@@ -264,6 +281,7 @@ class Gateway:
                 state=sealing.state,
                 clock=_now,
                 values=self._screens.forget if self._screens else None,
+                shared=True,
             ).erase,
         )
         self._reception = reception = Reception(
@@ -277,6 +295,7 @@ class Gateway:
             admit=self._authenticator.authenticate,
             lacking=self._lacking,
             count=self._metrics.notified,
+            events=gate.on_event,
             clock=_now,
             dev=self._dev,
             pins=self._pins,
@@ -295,7 +314,7 @@ class Gateway:
             figures=self._metrics,
         )
         await self._exports.start()
-        self._search = Background(Indexer(self.config.audit.path))
+        self._search = Background(self.config.audit.path)
         self._search.start()
         self._tasks = [
             spawn(self._policies.run(), name="rules"),
@@ -304,16 +323,16 @@ class Gateway:
             spawn(watch.run(), name="exceptions"),
             spawn(self._expire(), name="vault"),
             spawn(upkeep.run(), name="upkeep"),
+            *([spawn(self._budgets.run(), name="budgets")] if self._budgets else []),
+            *([spawn(self._authority.run(), name="authority")] if self._authority else []),
         ]
-        if self._authority:
-            self._tasks.append(spawn(self._authority.run(), name="authority"))
         self._metrics.policy_loaded(self._policies.current.version)
         await gate.event(
             "start",
             {
                 "version": __version__,
                 "policy_version": self._policies.current.version,
-                "listeners": self.listener_names,
+                "listeners": [each.name for each in self.config.doors],
                 "observe": self.config.observe,
                 "dev": self._dev,
                 "exceptions": [item.id for item in watch.current.items],
@@ -323,16 +342,19 @@ class Gateway:
         )
 
     def opened(self, addresses: dict[str, str]) -> None:
-        """Every listener is open: take traffic."""
+        """Every listener of mitmproxy's is open: take traffic."""
+        addresses = {**addresses, **self._workers.addresses}
         # What is there by now stays; to look through it time and again costs others 0.2 s each.
         gc.collect()
         gc.freeze()
         self.suite.accepting = True
+        self._workers.open()
         # Not before: mitmproxy ends when an error is logged while it starts, such as an alarm.
         if self._anchored:
             self._tasks.append(spawn(self._anchored.anchors.run(), name="anchors"))
         if self._replayer:
             self._replayer.places = places(self.config.listeners, addresses)
+            self._replayer.taking = True
         logger.info(
             "proctor takes traffic",
             extra={"event": "ready", "listeners": addresses, "console": self.console},
@@ -344,6 +366,7 @@ class Gateway:
             self._suite.accepting = False
         if self._replayer:
             self._replayer.places = {}
+            self._replayer.taking = False
 
     def drain(self, master: Master) -> None:
         """SIGTERM: take nothing new, let what is open finish, then end the master."""
@@ -363,7 +386,13 @@ class Gateway:
         self.shut()
         if self._suite is None:
             return
-        suite = self._suite
+        workers = spawn(self._workers.drain(self.config.limits.drain), name="workers drain")
+        await self._settle(self._suite)
+        await workers
+
+    async def _settle(self, suite: Suite) -> None:
+        if self._search:
+            await self._search.close()
         suite.stop_waiting()
         logger.info("draining", extra={"event": "draining", "open_exchanges": suite.open_exchanges})
         deadline = time.monotonic() + self.config.limits.drain
@@ -381,6 +410,7 @@ class Gateway:
     async def stop(self) -> None:
         """Flush and close everything; nothing acknowledged is lost."""
         self.shut()
+        await self._workers.stop()
         await stop(*(task for task in self._tasks if task is not asyncio.current_task()))
         await self._stop_beside()
         if self._recorder:
@@ -389,12 +419,13 @@ class Gateway:
         if self._anchored:  # the last checkpoint goes, too
             await self._anchored.anchors.finish(ANCHORED)
             await self._anchored.close()
-        if self._screens:
-            self._screens.close()
-        if self._resolver:
-            self._resolver.close()
+        for each in (self._screens, self._resolver, self._met):
+            if each:
+                each.close()
         if self._pins:
             await self._pins.close()
+        if self._git:
+            await self._git.close()
         await self._authenticator.close()
         await self._fetch.close()
         await self._credentials.close()
@@ -402,10 +433,12 @@ class Gateway:
 
     async def _stop_beside(self) -> None:
         """Closes what stands beside the data path."""
+        if self._budgets:
+            await self._budgets.close()
         if self._exports:
             await self._exports.close()
         if self._search:
-            await asyncio.to_thread(self._search.close)
+            await self._search.close()
         if self._health:
             await self._health.stop()
         if self._reception:
@@ -420,6 +453,7 @@ class Gateway:
     def reload(self) -> None:
         """SIGHUP: read the rules again."""
         self._policies.reload()
+        self._workers.reload()
 
     def _reloaded(self, found: Policy | ConfigurationError) -> None:
         if isinstance(found, ConfigurationError):
@@ -451,12 +485,6 @@ class Gateway:
         kind, fields = envelope(change, item)
         await self._recorder.append(kind, fields)
 
-    def _record_trouble(self, error: Exception) -> None:
-        self._note("record.trouble", {"error": f"{type(error).__name__}: {error}"})
-
-    def _disk_changed(self, state: str, free: int) -> None:
-        self._note("disk", {"state": state, "free_bytes": free})
-
     def _note(self, kind: str, detail: dict[str, object]) -> None:
         if self._recorder and self._suite:
             spawn(_quietly(self._suite.gate.event(kind, detail)), name=f"event {kind}")
@@ -468,35 +496,47 @@ class Gateway:
             found.append("stopping" if self._draining else "listeners")
         if self._recorder and not self._recorder.writable:
             found.append("journal")
-        return found
+        return found + self._workers.lacking()
 
     async def _expire(self) -> None:
         while self._screens:
             await asyncio.sleep(HOUR)
             await asyncio.to_thread(self._screens.expire)
 
+    async def _open_ways_out(self, keys: RedactionKeys, watch: ExceptionsWatch) -> None:
+        """Open what requests need on their way to where they go."""
+        if self._forward:
+            self._resolver = Resolver()
+            self._authority = await asyncio.to_thread(
+                Authority,
+                self.config.state,
+                permitted=self.config.ca.permitted,
+                report=self._authority_changed,
+            )
+        if features_of(self.config).servers:
+            self._pins = Pins(self.config.state, _now)
+            self._pins.on_change.append(lambda change: self._note(change.kind, change.detail()))
+            await self._pins.start()
+        self._git = open_git(
+            self.config,
+            keys.digest,
+            lambda it: watch.current.allowed(it.detector, it.digest, it.location, _now()),
+        )
+        if self._git:
+            await self._git.packs.warm()  # what finds secrets takes seconds to load
+
     async def _show_figures(self) -> None:
         while True:
             if self._recorder and self._suite:
                 self._metrics.record(self._recorder, self._suite.open_exchanges)
-                self._show_evidence(self._recorder)
+                anchors = self._anchored.anchors.status() if self._anchored else ()
+                folder = self.config.audit.path
+                show_evidence(self._metrics, self._recorder, anchors, folder, _now())
             if self._disk:
                 self._metrics.disk(self._disk.reading)
             for issuer in self._authenticator.status():
                 self._metrics.issuer(issuer.issuer, issuer.age, issuer.failures)
             await asyncio.sleep(FIGURES)
-
-    def _show_evidence(self, recorder: Recorder) -> None:
-        sealer = recorder.sealer
-        if sealer and sealer.last:
-            age = time.time() - sealer.last.time.timestamp()
-            self._metrics.checkpoint(recorder.writer, sealer.last.size, age, sealer.failures)
-        self._metrics.resting(len(resting(self.config.audit.path)))
-        for each in self._anchored.anchors.status() if self._anchored else ():
-            since = (_now() - each.at).total_seconds() if each.at else None
-            self._metrics.anchor(
-                each.name, each.size, since, failing=bool(each.error), alarm=each.alarm
-            )
 
 
 def _now() -> datetime:

@@ -1,13 +1,10 @@
 """The console's address, served in the gateway's own loop: /healthz, /readyz, /metrics, pages."""
 
 import asyncio
-import contextlib
 import socket
-import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import uvicorn
 from prometheus_client import exposition
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,6 +14,7 @@ from starlette.types import ASGIApp
 
 from proctor import __version__
 from proctor.errors import ConfigurationError
+from proctor.runtime.guest import Guest, guest
 from proctor.runtime.metrics import Metrics
 from proctor.runtime.tasks import spawn
 from proctor.settings import ConsoleSettings, ServerTlsSettings
@@ -24,7 +22,6 @@ from proctor.units import Address
 
 __all__ = ["Health", "Metrics", "make_app"]
 
-_MAX_HEAD = 16 * 1024
 _MAX_CLIENTS = 1000
 _GRACE = 2  # seconds
 _NO_STORE = {"cache-control": "no-store"}
@@ -78,22 +75,6 @@ def _quick(answer: Callable[[Request], Response]) -> Callable[[Request], Any]:
     return endpoint
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn as a guest: it says when it is up, and leaves signals to its host."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
-
-
 class Health:
     """The server on the console's address."""
 
@@ -117,7 +98,7 @@ class Health:
         self._make: Callable[[str], Starlette] = lambda address: make_app(
             metrics, lacking, console(address) if console else None
         )
-        self._server: _Server | None = None
+        self._server: Guest | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> str:
@@ -141,31 +122,13 @@ class Health:
 
     async def _serve(self, opened: socket.socket, place: str, tls: ServerTlsSettings | None) -> str:
         address = self._settings.url or f"{'https' if tls else 'http'}://{place}"
-        config = uvicorn.Config(
+        self._server = server = guest(
             self._make(address.rstrip("/")),
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            limit_concurrency=_MAX_CLIENTS,
-            h11_max_incomplete_event_size=_MAX_HEAD,
-            timeout_graceful_shutdown=_GRACE,
-            ssl_certfile=tls.cert if tls else None,
-            ssl_keyfile=tls.key if tls else None,
+            what="console",
+            tls=tls,
+            clients=_MAX_CLIENTS,
+            grace=_GRACE,
         )
-        try:
-            config.load()
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigurationError(
-                code="tls-files",
-                message="The console's TLS files cannot be used",
-                got=type(error).__name__,
-                expected="readable PEM files, the key fitting the certificate",
-            ) from None
-        self._server = server = _Server(config)
         self._task = spawn(server.serve(sockets=[opened]), name="console")
         up = spawn(server.up.wait(), name="console start")
         await asyncio.wait({up, self._task}, return_when=asyncio.FIRST_COMPLETED)
@@ -182,8 +145,12 @@ class Health:
             self._task = None
 
 
-def listen(address: Address) -> socket.socket:
+def listen(address: Address, *, backlog: int = 128) -> socket.socket:
     """A listening socket.
+
+    Args:
+        address: Where.
+        backlog: Clients that may wait to be taken.
 
     Raises:
         ConfigurationError: The address is taken, or not ours.
@@ -199,7 +166,7 @@ def listen(address: Address) -> socket.socket:
             if family == socket.AF_INET6:
                 opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             opened.bind(place)
-            opened.listen(128)
+            opened.listen(backlog)
         except OSError:
             opened.close()
             raise

@@ -18,6 +18,7 @@ ones run inline, and only a stage that really waits gets a task.
 
 import asyncio
 import collections
+import contextlib
 import logging
 from collections.abc import Awaitable, Coroutine
 from typing import Any, cast
@@ -42,19 +43,22 @@ from mitmproxy.proxy.layers.http import (
     ResponseProtocolError,
     ResponseTrailers,
 )
-from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent
+from mitmproxy.proxy.layers.http._base import HttpEvent
 from mitmproxy.proxy.layers.http._events import ErrorCode
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 from mitmproxy.proxy.server import ConnectionIO
 
-from proctor.runtime.dialling import DiallingHandler
+from proctor.runtime.beginning import Beginning
 from proctor.runtime.dispatch import Plan, dispatch_of, note, run_foreign
 from proctor.runtime.door import Door, Inside, Refusal, Stage
 from proctor.runtime.flows import resumed
 from proctor.runtime.http1 import BoundedHttp1Client, BoundedHttp1Server
 from proctor.runtime.modes import ProctorMode, doors, handlers
+from proctor.runtime.pausing import PausingHandler
+from proctor.runtime.spooling import Drain, DrainCompleted
 from proctor.runtime.streams import GateStream
 from proctor.runtime.tunnels import Nudged, Tunnel
+from proctor.runtime.websocket import Crossing
 from proctor.runtime.wording import MESSAGES, told
 
 logger = logging.getLogger(__name__)
@@ -132,13 +136,13 @@ class _Entrance(layer.Layer):
         yield from child.handle_event(event)
 
 
-class GateHandler(DiallingHandler):
+class GateHandler(PausingHandler):
     """One connection. Hooks run here; the chain's own fail-open dispatch is not used."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - mitmproxy's own, and the door
         self, master: Any, reader: Any, writer: Any, options: Any, mode: ProctorMode, door: Door
     ) -> None:
-        super().__init__(master, reader, writer, options, mode)  # type: ignore[no-untyped-call]  # theirs
+        super().__init__(master, reader, writer, options, mode)
         self.max_conns = collections.defaultdict(
             lambda: asyncio.Semaphore(CONNECTIONS_PER_UPSTREAM)
         )
@@ -225,6 +229,8 @@ class GateHandler(DiallingHandler):
             self.transports[command.connection] = ConnectionIO(handler=task)
         elif isinstance(command, commands.RequestWakeup):
             self.wakeup_timer.add(self._spawn(self.wakeup(command), eager=False))
+        elif isinstance(command, Drain):
+            self._spawn(self._drain(command), eager=False)
         elif isinstance(command, commands.CloseConnection):
             if command.connection in self.transports:  # else closed meanwhile
                 self._send()
@@ -234,6 +240,17 @@ class GateHandler(DiallingHandler):
             logger.debug("%s", told(command.message), extra={"event": "mitmproxy"})
         else:
             raise TypeError(f"unknown command {type(command).__name__}")
+
+    async def _drain(self, command: Drain) -> None:
+        """Wait until what was written has left; where that fails, its reader will say so."""
+        transport = self.transports.get(command.connection)
+        if transport and transport.writer:
+            with contextlib.suppress(OSError):
+                await transport.writer.drain()
+        if command.connection is self.client:
+            await self.room()
+        self.timeout_watchdog.register_activity()
+        await self.server_event(DrainCompleted(command))
 
     def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
         """Connection chatter, at debug; failures stay what they are."""
@@ -321,6 +338,8 @@ class GateHandler(DiallingHandler):
                 data.server.error = "refused: a stage failed"
             case Client():
                 data.error = "refused: a stage failed"
+            case Crossing():
+                data.passing = None  # so its layer ends the connection
             case _:
                 # TLS, TCP, UDP, WebSocket, DNS: none of these may go on undecided.
                 self.abandon()
@@ -342,19 +361,23 @@ class GateHttpLayer(HttpLayer):
         self._leaving: dict[int, bytes] = {}
         self._instead: dict[int, bytes] = {}
         self._shut: set[int] = set()
+        self._begun: dict[int, Beginning] = {}
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, events.Start):
             context = self.context.fork()
-            speaker: HttpConnection = (
-                Http2Server(context)
-                if self.context.client.alpn == b"h2"
-                else BoundedHttp1Server(context, self._refusal)
-            )
-            self.connections[self.context.client] = speaker
+            if self.context.client.alpn == b"h2":
+                self.connections[self.context.client] = speaker = Http2Server(context)
+                if handler := handlers.get(self.context.client):
+                    handler.speaks(speaker)
+            else:
+                http1 = BoundedHttp1Server(context, self._refusal)
+                self.connections[self.context.client] = http1
         elif isinstance(event, Nudged):
             for stream in list(self.streams.values()):
                 # A tunnel's stream hands it on to what is inside.
+                if getattr(stream, "flow", None) is event.flow:
+                    yield from self._early(stream.stream_id, event.flow)
                 if stream.child_layer or getattr(stream, "flow", None) is event.flow:
                     yield from self.event_to_child(stream, event)
             return
@@ -382,10 +405,12 @@ class GateHttpLayer(HttpLayer):
         if not isinstance(event, HttpEvent):
             return super().event_to_child(child, event)
         back = child is self.connections.get(self.context.client)
-        if isinstance(event, RequestTrailers | ResponseTrailers):
-            return _nothing()  # they are not inspected, so they do not pass
-        if back or event.stream_id in self._shut:
-            return self._to_client(child, event) if back else _nothing()
+        trailers = isinstance(event, RequestTrailers | ResponseTrailers)
+        if trailers or (event.stream_id in self._shut and not back):
+            return _nothing()  # trailers are not inspected, so they do not pass
+        if back:
+            begun = event.stream_id in self._begun
+            return self._went_on(child, event) if begun else self._to_client(child, event)
         if isinstance(event, RequestHeaders):
             return self._leave(child, event)
         if isinstance(event, RequestData) and event.stream_id in self._leaving:
@@ -421,6 +446,7 @@ class GateHttpLayer(HttpLayer):
         elif (
             isinstance(event, ResponseProtocolError)
             and stream_id not in self._answered
+            and event.code is not ErrorCode.PASSTHROUGH_CLOSE
             and self.context.client.state & ConnectionState.CAN_WRITE
         ):
             stream = self.streams.get(stream_id)
@@ -433,6 +459,30 @@ class GateHttpLayer(HttpLayer):
                 message = MESSAGES.get(event.code) or told(event.message)
                 return self._answer(child, stream_id, self._refusal(status, message))
         return super().event_to_child(child, event)
+
+    def _early(self, stream_id: int, waiting: http.HTTPFlow) -> layer.CommandGenerator[None]:
+        """Begin an answer while its request still waits; a stream that waits cannot itself."""
+        child = self.connections.get(self.context.client)
+        said = self._door.early(waiting) if child else None
+        if child is None or said is None or stream_id in self._answered:
+            return
+        if stream_id not in self._begun:
+            self._begun[stream_id] = Beginning(said)
+            head = said.response()
+            # More follows: HTTP/2 holds an answer to its length (RFC 9113 8.1.1).
+            head.headers.pop("content-length", None)
+            yield from super().event_to_child(child, ResponseHeaders(stream_id, head))
+        yield from super().event_to_child(child, ResponseData(stream_id, said.body))
+
+    def _went_on(self, child: layer.Layer, event: HttpEvent) -> layer.CommandGenerator[None]:
+        """The rest of an answer that has begun: its head was sent, whatever it would have said."""
+        begun = self._begun[event.stream_id]
+        stream = self.streams.get(event.stream_id)
+        words = self._door.words(stream.flow) if stream else None
+        for each in begun.rest(event, words):
+            yield from super().event_to_child(child, each)
+        if isinstance(event, ResponseEndOfMessage | ResponseProtocolError):
+            del self._begun[event.stream_id]
 
     def _as_received(self, event: ResponseHeaders) -> ResponseHeaders:
         """Put surrogates back where nobody but the client sees it: the flow never holds it."""

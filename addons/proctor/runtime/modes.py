@@ -3,8 +3,9 @@
 from typing import Protocol
 
 from mitmproxy import http
-from mitmproxy.connection import Client
+from mitmproxy.connection import Client, Connection
 from mitmproxy.proxy import mode_specs
+from mitmproxy.proxy.layers.http._http2 import Http2Server
 
 from proctor.runtime.door import Door
 
@@ -29,6 +30,18 @@ class Handler(Protocol):
 
     def nudge(self, nudged: http.HTTPFlow) -> None:
         """Tell the layer of a flow that something has happened outside."""
+        ...
+
+    def stop_reading(self, connection: Connection) -> None:
+        """Read nothing more of a connection: what it has said is not worked off yet."""
+        ...
+
+    def read_on(self, connection: Connection) -> None:
+        """Read on."""
+        ...
+
+    def speaks(self, speaker: Http2Server) -> None:
+        """Mind what this keeps back of answers."""
         ...
 
 

@@ -168,17 +168,11 @@ def _keys(config: Config) -> tuple[Path, Path]:
 
 
 def _tls_files(config: Config) -> Iterator[_Check]:
+    for door in config.doors:
+        yield from _tls(door.tls, f"the key of the listener {door.name!r}")
+        yield from _tls(door.upstream_tls, f"a client key of the listener {door.name!r}")
     for listener in config.listeners:
-        yield from _tls(listener.tls, f"the key of the listener {listener.name!r}")
-        ways: list[Listener | RouteSettings | DestinationSettings] = [
-            listener,
-            *listener.routes,
-            *listener.destinations,
-        ]
-        for way in ways:
-            yield from _tls(way.upstream_tls, f"a client key of the listener {listener.name!r}")
-            if way.openapi is not None:
-                yield check_unwritable, way.openapi.spec, "what an API says of itself"
+        yield from _way_files(listener)
     yield from _tls(config.console.tls, "the console's key")
     for item in config.credentials:
         yield from _tls(item, f"the key of the credential {item.name!r}")
@@ -190,6 +184,15 @@ def _tls_files(config: Config) -> Iterator[_Check]:
     for issuer in config.identity.issuers:
         if issuer.ca is not None:
             yield check_unwritable, issuer.ca, f"the certificates for {issuer.issuer}"
+
+
+def _way_files(listener: Listener) -> Iterator[_Check]:
+    ways: list[RouteSettings | DestinationSettings] = [*listener.routes, *listener.destinations]
+    for way in ways:
+        yield from _tls(way.upstream_tls, f"a client key of the listener {listener.name!r}")
+    for each in (listener, *ways):
+        if each.openapi is not None:
+            yield check_unwritable, each.openapi.spec, "what an API says of itself"
 
 
 def _secret_sources(config: Config) -> Iterator[_Check]:

@@ -68,6 +68,10 @@ async def look_around(
     resolver = Resolver()
     try:
         work += ways_out(config, resolver)
+        if config.postgres:
+            from proctor.postgres.looks import servers  # noqa: PLC0415 - others do without
+
+            work += servers(config, environment)
         return [*authority(config, now()), *await asyncio.gather(*work)]
     finally:
         resolver.close()
@@ -111,7 +115,7 @@ async def ports(config: Config, *, running: str | None) -> Finding:
         )
     if running is not None:
         return Finding(check="running", state=State.OK, what="A proctor is running, and ready")
-    for address in (config.console.listen, *(item.listen for item in config.listeners)):
+    for address in (config.console.listen, *(item.listen for item in config.doors)):
         try:
             listen(address).close()
         except ConfigurationError as error:

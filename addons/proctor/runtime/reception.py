@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from proctor.approval.desk import Desk
+from proctor.approval.notify.alarms import Alarms
 from proctor.approval.notify.worker import Notifier
 from proctor.approval.store import Store
 from proctor.config import Config
@@ -36,6 +37,7 @@ class Reception:
         admit: Who an agent's token proves.
         lacking: What keeps the gateway from taking traffic.
         count: Told of each notification: whose, and what came of it.
+        events: Who hears of the gateway's events; alarms are.
         clock: The time, UTC.
         dev: Tokens of the local issuer may decide.
         pins: The tools of MCP servers; None where no listener speaks MCP.
@@ -55,6 +57,7 @@ class Reception:
         admit: Callable[[str], Awaitable[Principal]],
         lacking: Callable[[], Sequence[str]],
         count: Callable[[str, str], None],
+        events: list[Callable[[str, dict[str, object]], None]],
         clock: Callable[[], datetime],
         dev: bool,
         pins: Pins | None = None,
@@ -70,6 +73,7 @@ class Reception:
         self._admit = admit
         self._lacking = lacking
         self._count = count
+        self._events = events
         self._clock = clock
         self._dev = dev
         self._pins = pins
@@ -77,6 +81,7 @@ class Reception:
         self._replayer = replayer
         self._console: Console | None = None
         self._notifier: Notifier | None = None
+        self._alarms: Alarms | None = None
 
     def open(self, address: str) -> ASGIApp:
         """Pages and API.
@@ -105,6 +110,7 @@ class Reception:
             upkeep=self._upkeep,
             replayer=self._replayer,
             rules=config.rules,
+            budgets=config.budgets,
         )
 
         def extra(sessions: Sessions) -> list[BaseRoute]:
@@ -134,6 +140,14 @@ class Reception:
             clock=self._clock,
             count=self._count,
         )
+        self._alarms = Alarms(
+            config.notifications,
+            state=config.state,
+            address=address,
+            clock=self._clock,
+            count=self._count,
+        )
+        self._events.append(self._alarms.hear)
         return console.app
 
     async def start(self) -> None:
@@ -149,6 +163,8 @@ class Reception:
         """Let go of everything."""
         if self._replayer:
             await self._replayer.close()
+        if self._alarms:
+            await self._alarms.close()
         if self._notifier:
             await self._notifier.close()
         if self._console:

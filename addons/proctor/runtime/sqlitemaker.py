@@ -3,8 +3,81 @@
 import contextlib
 import os
 import sqlite3
+import stat
 import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+from proctor.errors import ConfigurationError
+from proctor.runtime.permissions import check_private
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqliteFile:
+    """A kind of file that one gateway or several keep something in.
+
+    Attributes:
+        what: What is in it, for people: "the pins of tools".
+        schema: Statements that make it, as for `make_database`.
+        version: Its `user_version`.
+        pragmas: Set for each connection.
+        unusable: What is raised of a path, and in a word what was found there.
+    """
+
+    what: str
+    schema: str
+    version: int
+    pragmas: tuple[str, ...]
+    unusable: Callable[[Path, str], ConfigurationError]
+
+    def create(self, path: Path) -> None:
+        """Make it where it is missing.
+
+        Args:
+            path: Its folder is there, and nobody else's.
+
+        Raises:
+            ConfigurationError: `open-to-others`, or as `unusable` has it.
+        """
+        try:
+            if not path.exists():
+                make_database(path, self.schema, self.version)
+            regular = stat.S_ISREG(path.lstat().st_mode)
+        except (OSError, sqlite3.Error) as error:
+            raise self.unusable(path, reason_of(error)) from None
+        if not regular:
+            raise self.unusable(path, "no regular file")
+        check_private(path.parent, f"the folder of {self.what}")
+        check_private(path, self.what)
+
+    def connect(self, path: Path, wait: float) -> sqlite3.Connection:
+        """A connection to one that is there, which any thread may use, one at a time.
+
+        Args:
+            path: Must exist.
+            wait: How long another process may keep it locked, seconds.
+
+        Raises:
+            ConfigurationError: As `unusable` has it.
+        """
+        try:
+            database, version, journal = open_database(path, wait, *self.pragmas)
+        except sqlite3.Error as error:
+            raise self.unusable(path, reason_of(error)) from None
+        if (version, journal) != (self.version, "wal"):
+            database.close()
+            raise self.unusable(path, f"version {version}, journal {journal}")
+        return database
+
+
+def reason_of(error: Exception) -> str:
+    """What happened, by its name: SQLite's messages quote values."""
+    return (
+        getattr(error, "sqlite_errorname", None)
+        or getattr(error, "strerror", None)
+        or type(error).__name__
+    )
 
 
 def make_database(path: Path, schema: str, version: int) -> None:
@@ -68,3 +141,19 @@ def open_database(path: Path, wait: float, *pragmas: str) -> tuple[sqlite3.Conne
         database.close()
         raise
     return database, version, journal
+
+
+@contextlib.contextmanager
+def transaction(database: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    """All of it or nothing; by default one process at a time from the first read on.
+
+    Raises:
+        sqlite3.Error: It cannot be begun or committed.
+    """
+    database.execute(begin)
+    try:
+        yield
+        database.execute("COMMIT")
+    finally:
+        if database.in_transaction:  # it was not committed
+            database.execute("ROLLBACK")

@@ -1,6 +1,7 @@
 """One exchange inside mitmproxy: part of the reach into its insides (see mitm.py)."""
 
 from collections.abc import Callable
+from typing import Any
 
 from mitmproxy import http
 from mitmproxy.net.http import status_codes
@@ -10,7 +11,6 @@ from mitmproxy.proxy.layers.http import (
     DropStream,
     HttpConnectedHook,
     HttpResponseHook,
-    HttpStream,
     RequestData,
     RequestEndOfMessage,
     RequestProtocolError,
@@ -25,14 +25,16 @@ from mitmproxy.proxy.layers.http._events import ErrorCode
 from mitmproxy.utils import human
 
 from proctor.errors import InternalError, ProctorError, UpstreamError
-from proctor.runtime.door import Door, Inside
+from proctor.runtime.door import Door, Inside, Talk
 from proctor.runtime.http1 import MAX_HEAD
 from proctor.runtime.modes import handlers
+from proctor.runtime.spooling import Drain, SpoolStream
 from proctor.runtime.tunnels import Nudged, OpaqueTunnel, reaching
+from proctor.runtime.websocket import MessageLayer
 from proctor.runtime.wording import MESSAGES
 
 
-class GateStream(HttpStream):
+class GateStream(SpoolStream):
     """One exchange. Differs from its parent in how a refusal and a body's end are sent.
 
     Args:
@@ -49,15 +51,16 @@ class GateStream(HttpStream):
         door: Door,
         tunnel: Callable[[Context, Inside], layer.Layer],
     ) -> None:
-        super().__init__(context, stream_id)
-        self._door = door
+        super().__init__(context, stream_id, door)
         self._tunnel = tunnel
         self._end: ResponseEndOfMessage | None = None
         self._kept: list[HttpEvent] = []
 
     def check_killed(self, emit_error_hook: bool) -> layer.CommandGenerator[bool]:  # noqa: FBT001
         """Also answer at once what was refused by its headers, instead of reading a large body."""
-        if self.client_state == self.state_wait_for_request_headers:
+        if self.at_head():
+            if emit_error_hook and (yield from self.oversized()):
+                return True
             response = self.flow.response
             if response and self._large():
                 yield from self._refuse_now(response)
@@ -192,7 +195,8 @@ class GateStream(HttpStream):
                     else:
                         yield SendHttp(data, self.context.client)
                 if self._waits():
-                    yield from self._begun()
+                    if not self._silent():
+                        yield from self._begun()
                     self._end = event
                     return
             yield from super().state_stream_response_body(event)
@@ -202,6 +206,17 @@ class GateStream(HttpStream):
     def _waits(self) -> bool:
         stream = self.flow.response.stream if self.flow.response else None
         return getattr(stream, "waits", False)
+
+    def _talked(self, talk: Talk) -> layer.CommandGenerator[None]:
+        """From here on there are messages, and they pass through a layer of ours."""
+        self.child_layer = MessageLayer(self.context, talk, self._door)
+        self._handle_event = self.passthrough  # type: ignore[method-assign]  # as they do
+        yield from self.child_layer.handle_event(events.Start())
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+    def _silent(self) -> bool:
+        stream = self.flow.response.stream if self.flow.response else None
+        return getattr(stream, "silent", False)
 
     def _rest(self) -> bytes:
         """What an answer's end brings; a body of JSON is judged only then."""
@@ -225,15 +240,32 @@ class GateStream(HttpStream):
                 yield from self._cut(ending)
         elif streaming and flow.response and hasattr(flow.response.stream, "released"):
             try:
-                data = flow.response.stream.released()
+                goes_on = yield from self._released(flow.response.stream)
             except ProctorError as error:
                 yield from self._cut(error)
                 return
-            if data:
-                yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
-            if self._end and not self._waits():
+            if goes_on and self._end and not self._waits():
                 end, self._end = self._end, None
                 yield from self.state_stream_response_body(end)
+
+    def _released(self, stream: Any) -> layer.CommandGenerator[bool]:
+        """Pass on what may go by now; whether the exchange goes on.
+
+        Of what lies on disk memory holds one piece at a time.
+        """
+        data = stream.released()
+        if data:
+            yield from self._begun()
+        while data:
+            yield SendHttp(ResponseData(self.stream_id, data), self.context.client)
+            if not getattr(stream, "more", False):
+                break
+            yield Drain(self.context.client)
+            if self._door.ending(self.flow):
+                yield from self._nudged()
+                return False
+            data = stream.released()
+        return True
 
     def _cut(self, error: ProctorError) -> layer.CommandGenerator[None]:
         yield from self._begun()
@@ -245,6 +277,9 @@ class GateStream(HttpStream):
 
     def flow_done(self) -> layer.CommandGenerator[None]:
         """The record is durable by now: what was kept of the body may go."""
+        if talk := self._door.talk(self.flow):
+            yield from self._talked(talk)
+            return
         yield from self._begun()
         tail = getattr(self.flow.response.stream, "tail", b"") if self.flow.response else b""
         if tail:

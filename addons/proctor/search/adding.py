@@ -1,6 +1,5 @@
 """What a transaction adds to an index: exchanges, and the texts in them."""
 
-import json
 import sqlite3
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -15,6 +14,7 @@ class Adding:
 
     _db: sqlite3.Connection
     _ids: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    _sessions: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
 
     def unknown(self, text: Text) -> bool:
         """Whether it is not there yet: a text that is sent again is indexed once."""
@@ -33,22 +33,13 @@ class Adding:
 
     def exchange(self, exchange: Exchange) -> int:
         """Adds who and when."""
-        self._db.execute(
-            "INSERT INTO sessions (principal, subject, session) VALUES (?, ?, ?)"
-            " ON CONFLICT DO NOTHING",
-            (exchange.principal, exchange.subject, exchange.session_id),
-        )
-        (session,) = self._db.execute(
-            "SELECT id FROM sessions WHERE principal = ? AND session = ?",
-            (exchange.principal, exchange.session_id),
-        ).fetchone()
         found = self._db.execute(
             "INSERT INTO exchanges (seq, ts, flow, session, entities) VALUES (?, ?, ?, ?, ?)",
             (
                 exchange.seq,
                 exchange.ts,
                 exchange.flow_id,
-                session,
+                self._session(exchange),
                 " ".join(exchange.entities),
             ),
         )
@@ -92,6 +83,21 @@ class Adding:
             (added.lastrowid, indexed(words, known)),
         )
 
+    def _session(self, exchange: Exchange) -> int:
+        key = (exchange.principal, exchange.session_id)
+        found = self._sessions.get(key)
+        if found is None:
+            self._db.execute(
+                "INSERT INTO sessions (principal, subject, session) VALUES (?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (exchange.principal, exchange.subject, exchange.session_id),
+            )
+            (found,) = self._db.execute(
+                "SELECT id FROM sessions WHERE principal = ? AND session = ?", key
+            ).fetchone()
+            self._sessions[key] = found
+        return found
+
     def _id(self, table: str, name: str) -> int:
         found = self._ids.get((table, name))
         if found is None:
@@ -116,4 +122,5 @@ def _number(text: str) -> int:
 def known_as(text: Text) -> int:
     """The same for texts that say the same and are filtered alike."""
     ref = text.ref
-    return _number(json.dumps([ref.scope, ref.hash, ref.size, text.part, text.tool, text.verdict]))
+    # A tool's name may hold anything, the others no line's end.
+    return _number(f"{ref.scope}\n{ref.hash}\n{ref.size}\n{text.part}\n{text.verdict}\n{text.tool}")

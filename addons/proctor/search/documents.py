@@ -1,7 +1,8 @@
 """What of an envelope can be searched: the texts that are new in it.
 
 A client sends the whole conversation with every turn, so bodies are not looked at: what is new are
-the prompt, the answer's text, what tools are asked and what they gave back, and SQL statements.
+the prompt, the answer's text, what tools are asked and what they gave back, SQL statements with
+their parameters, and their results, and messages of WebSockets.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ class Part(StrEnum):
     INPUT = "input"
     RESULT = "result"
     STATEMENT = "statement"
+    MESSAGE = "message"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,11 @@ def read(seq: int, envelope: Mapping[str, Any]) -> Exchange | None:
         case "flow.end":
             texts = (*_answered(envelope), *_called(envelope), *_given(envelope))
         case "statement":
-            texts = tuple(_statement(envelope))
+            texts = (*_statement(envelope), *_returned(envelope))
+        case "statement.end":
+            texts = tuple(_returned(envelope))
+        case "message":
+            texts = tuple(_said(envelope))
         case _:
             return None
     if not texts:
@@ -122,6 +128,15 @@ def _called(envelope: Mapping[str, Any]) -> Iterator[Text]:
 def _statement(envelope: Mapping[str, Any]) -> Iterator[Text]:
     for name in ("sql", "parameters"):
         yield from _text(Part.STATEMENT, envelope.get(name), envelope)
+
+
+def _said(envelope: Mapping[str, Any]) -> Iterator[Text]:
+    for side in ("request", "response"):
+        yield from _text(Part.MESSAGE, envelope.get(side), envelope)
+
+
+def _returned(envelope: Mapping[str, Any]) -> Iterator[Text]:
+    yield from _text(Part.RESULT, envelope.get("response"), envelope)
 
 
 def _text(

@@ -5,12 +5,16 @@ so that what many texts have is found as fast as what few have.
 """
 
 import heapq
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby, islice
 from pathlib import Path
+from threading import Event
 from time import monotonic
 
 from proctor.audit.envelope import timestamp
@@ -27,6 +31,7 @@ SECONDS = 15.0
 MAX_LIMIT = 500
 MAX_SKIP = 10_000
 _MAX_SESSIONS = 200
+_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,32 +86,78 @@ def search(
         InternalError: Code `search-index-unreadable`.
     """
     end = monotonic() + SECONDS
+    over = Event()
     marks = query.places()
     first, many = min(skip, MAX_SKIP), min(limit, MAX_LIMIT)
-    with ExitStack() as stack:
+    folder = recordings / FOLDER
 
-        def opened(place: Place) -> Partition:
-            partition = Partition.opened(recordings / FOLDER, place)
-            stack.callback(partition.close)
-            partition.limit(lambda: monotonic() > end)
-            return partition
+    def of_day(there: _Day) -> Generator[Hit]:
+        with ExitStack() as stack:
 
-        hits = _hits(recordings / FOLDER, query, filters, opened)
-        return [
-            Result(hit=hit, snippet=snippet(hit.text, marks))
-            for hit in islice(hits, first, first + many)
-        ]
+            def opened(place: Place) -> Partition:
+                partition = Partition.opened(folder, place)
+                stack.callback(partition.close)
+                partition.limit(lambda: over.is_set() or monotonic() > end)
+                return partition
+
+            runs = [_of(opened, place, query, filters) for place in there]
+            yield from heapq.merge(
+                *runs, key=lambda hit: (hit.ts, hit.writer, hit.seq), reverse=True
+            )
+
+    days = [
+        list(there)
+        for day, there in groupby(places(folder), key=lambda place: place.day)
+        if _in_time(day, filters)
+    ]
+    try:
+        with closing(_hits(days, of_day, first + many)) as hits:
+            return [
+                Result(hit=hit, snippet=snippet(hit.text, marks))
+                for hit in islice(hits, first, first + many)
+            ]
+    finally:
+        over.set()
+
+
+type _Day = Sequence[Place]
+
+
+def _hits(
+    days: Sequence[_Day], of_day: Callable[[_Day], Generator[Hit]], most: int
+) -> Generator[Hit]:
+    """The hits of all days, the newest first.
+
+    Most often the newest day has all that is wanted. If not, older ones are looked at by several
+    threads at once: SQLite does not hold the interpreter's lock while it looks.
+    """
+    for day in days[:1]:
+        yield from of_day(day)
+    if most > MAX_LIMIT:  # a page far behind: its hits are not held in memory
+        for day in days[1:]:
+            yield from of_day(day)
+        return
+    threads = min(_THREADS, os.cpu_count() or 1, len(days) - 1)
+    if threads < 1:
+        return
+
+    def some(day: _Day) -> list[Hit]:
+        with closing(of_day(day)) as hits:
+            return list(islice(hits, most))
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="proctor-search")
+    try:
+        left = iter(days[1:])
+        ahead = deque(pool.submit(some, day) for day in islice(left, threads + 1))
+        while ahead:
+            found = ahead.popleft().result()
+            ahead.extend(pool.submit(some, day) for day in islice(left, 1))
+            yield from found
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 type _Open = Callable[[Place], Partition]
-
-
-def _hits(folder: Path, query: Query, filters: Filters, opened: _Open) -> Iterator[Hit]:
-    for day, there in groupby(places(folder), key=lambda place: place.day):
-        if not _in_time(day, filters):
-            continue
-        runs = [_of(opened, place, query, filters) for place in there]
-        yield from heapq.merge(*runs, key=lambda hit: (hit.ts, hit.writer, hit.seq), reverse=True)
 
 
 def _of(opened: _Open, place: Place, query: Query, filters: Filters) -> Iterator[Hit]:
@@ -119,6 +170,7 @@ def _of(opened: _Open, place: Place, query: Query, filters: Filters) -> Iterator
         return
     yield from partition.find(
         query.expression(tags),
+        query.rows(),
         since=_within(place.day, filters.since),
         until=_within(place.day, filters.until),
     )

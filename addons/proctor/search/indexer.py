@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import duckdb
 
@@ -35,9 +35,9 @@ from proctor.search.texts import MAX_TEXT
 log = logging.getLogger(__name__)
 
 FOLDER = "search"
-BATCH = 2048
+BATCH = 8192
 """Envelopes that one step takes at most."""
-BATCH_BYTES = 16 * 2**20
+BATCH_BYTES = 48 * 2**20
 """Bytes of content that are in memory at once, more or less."""
 
 _MEMORY = "256MB"
@@ -46,7 +46,9 @@ _ENVELOPES = """
     SELECT seq, raw FROM _records WHERE writer = $writer AND seq BETWEEN $first AND $last
     ORDER BY seq
 """
-_THESE = "SELECT seq, raw FROM _records WHERE writer = $writer AND list_contains($seqs, seq)"
+_THESE = """
+    SELECT seq, raw FROM _records WHERE writer = $writer AND list_contains($seqs, seq) ORDER BY seq
+"""
 _NEXT = "SELECT min(seq) AS seq FROM _records WHERE writer = $writer AND seq > $seq"
 
 
@@ -92,7 +94,7 @@ class Indexer:
         """
         if not (self.recordings / "store.json").exists():
             return Progress()
-        self._make()
+        self.make()
         if not self._left:
             self._left = writers(self.recordings)
         if not self._left:
@@ -121,7 +123,7 @@ class Indexer:
             ConfigurationError: As `step`.
             InternalError: As `step`.
         """
-        self._make()
+        self.make()
         for writer in writers(self.recordings):
             with self._locked(writer, wait=True):
                 self._clear(writer)
@@ -129,6 +131,37 @@ class Indexer:
         while (done := self.step()).more:
             told(done)
         told(done)
+        self.tidy()
+
+    def tidy(self, over: Callable[[], bool] = lambda: False) -> bool:
+        """Puts days that are over in order, so that phrases are found fast; some seconds for each.
+
+        Args:
+            over: Asked before each day, whether to leave the rest for another time.
+
+        Returns:
+            Whether that is all.
+
+        Raises:
+            ConfigurationError: As `step`.
+            InternalError: As `step`.
+        """
+        newest: set[str] = set()
+        for place in places(self.folder):
+            if place.writer not in newest:
+                newest.add(place.writer)
+                continue
+            with self._mended(place.writer):
+                if self._with(place, lambda old: old.finished):
+                    continue
+                if over():
+                    return False
+                with self._locked(place.writer) as ours:
+                    if not ours:
+                        return False
+                    if place in places(self.folder):
+                        self._with(place, Partition.finish)
+        return True
 
     def forget(self, scopes: Sequence[str]) -> list[date]:
         """Makes the days anew in which these scopes have texts, without them.
@@ -213,7 +246,12 @@ class Indexer:
             )
             self._clear(writer)
 
-    def _make(self) -> None:
+    def make(self) -> None:
+        """Makes its folder, unless it is there.
+
+        Raises:
+            ConfigurationError: Others can reach it.
+        """
         self.folder.mkdir(mode=0o700, exist_ok=True)
         private(self.folder)
 
@@ -285,7 +323,7 @@ class Indexer:
         """Adds what these envelopes hold, a bounded part of their content at a time."""
         added = 0
         for part in _parts(rows):
-            exchanges = [found for seq, envelope, _ in part if (found := read(seq, envelope))]
+            exchanges = [row.exchange for row in part if row.exchange]
             contents = reader.contents(
                 {
                     text.ref: MAX_TEXT
@@ -294,8 +332,8 @@ class Indexer:
                     if text.ref.encoding == "utf8"
                 }
             )
-            last, _, raw = part[-1]
-            with partition.writing(Mark(seq=last, leaf=leaf(raw.encode()))) as adding:
+            last = part[-1]
+            with partition.writing(Mark(seq=last.seq, leaf=leaf(last.raw.encode()))) as adding:
                 for each in exchanges:
                     added += _add(adding, each, contents)
         return added
@@ -311,13 +349,10 @@ class Indexer:
         return last
 
     def _place(self, writer: str, day: date) -> Place:
-        """Where this day goes; if it is a new one, the one before it is over."""
-        own = [each for each in places(self.folder) if each.writer == writer]
-        for each in own:
-            if each.day == day:
+        """Where this day goes."""
+        for each in places(self.folder):
+            if each.writer == writer and each.day == day:
                 return each
-        if before := [each for each in own if each.day < day]:
-            self._with(before[0], Partition.finish)
         return Place(writer, day, 1)
 
     def _with[T](self, place: Place, work: Callable[[Partition], T]) -> T:
@@ -366,7 +401,12 @@ def _range(reader: Reader, writer: str, first: int) -> list[tuple[int, str]]:
     return [(row["seq"], row["raw"]) for row in reader.rows(_ENVELOPES, given)]
 
 
-type _Row = tuple[int, dict[str, Any], str]
+class _Row(NamedTuple):
+    """An envelope, and what of it can be searched."""
+
+    seq: int
+    raw: str
+    exchange: Exchange | None
 
 
 def _days(rows: Sequence[tuple[int, str]]) -> Iterator[tuple[date, list[_Row]]]:
@@ -380,7 +420,7 @@ def _days(rows: Sequence[tuple[int, str]]) -> Iterator[tuple[date, list[_Row]]]:
             yield day, run
             run = []
         day = own
-        run.append((seq, envelope, raw))
+        run.append(_Row(seq, raw, read(seq, envelope)))
     if day is not None:
         yield day, run
 
@@ -391,8 +431,8 @@ def _parts(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
     size = 0
     for row in rows:
         part.append(row)
-        found = read(row[0], row[1])
-        size += sum(min(text.ref.size, MAX_TEXT) for text in found.texts) if found else 0
+        if row.exchange:
+            size += sum(min(text.ref.size, MAX_TEXT) for text in row.exchange.texts)
         if size >= BATCH_BYTES:
             yield part
             part, size = [], 0

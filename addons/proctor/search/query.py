@@ -56,6 +56,13 @@ class Query:
         all_of = " AND ".join([*tags, *wanted])
         return f"({all_of}) NOT ({' OR '.join(without)})" if without else all_of
 
+    def rows(self) -> list[tuple[str, ...]]:
+        """Whole words in a row that must be there, folded."""
+        found = (
+            term.words[:-1] if term.prefix else term.words for term in self.terms if term.wanted
+        )
+        return [words for words in found if len(words) > 1]
+
     def places(self) -> list[Place]:
         """Find in a folded text what is to be marked."""
         return [place(term.words, prefix=term.prefix) for term in self.terms if term.wanted]

@@ -11,6 +11,7 @@ from proctor.egress.hosts import parse_host
 from proctor.errors import AuthenticationError, ClientError, InternalError, ProctorError
 from proctor.identity.bearer import bearer_token, proxy_token
 from proctor.protocols.anthropic.routes import RouteKind
+from proctor.protocols.websocket.upgrade import asked as upgrade_asked
 from proctor.runtime.modes import linger
 from proctor.stages.aiming import Tunnel, reachable
 from proctor.stages.exchange import Exchange, Stamp, asked
@@ -124,14 +125,7 @@ class Admission:
         if self._open_to_all(flow, exchange):
             return None
         if b"websocket" in b",".join(taken.get(b"upgrade", [])).lower():
-            # Without its upgrade it would be another request, which nobody meant.
-            exchange.astray = exchange.astray or ClientError(
-                "websocket",
-                "WebSockets do not pass",
-                got="Upgrade: websocket",
-                expected="requests and answers",
-                status=501,
-            )
+            self._upgraded(flow, exchange, taken[b"upgrade"])
         tunnel, site = suite.tunnel(flow.client_conn), suite.site(exchange.listener)
         try:
             if tunnel:
@@ -141,7 +135,11 @@ class Admission:
             else:
                 own = taken.pop(b"authorization", []), taken.pop(b"x-api-key", [])
                 taken.pop(b"cookie", None)
-                exchange.token = bearer_token(*map(_once, own))
+                if exchange.target and exchange.target.speaks == "git":
+                    # git asks its user for a password, and sends it as Basic.
+                    exchange.token = proxy_token(own[0])
+                else:
+                    exchange.token = bearer_token(*map(_once, own))
         except AuthenticationError as error:
             suite.refuse(flow, error)
             return None
@@ -156,6 +154,27 @@ class Admission:
             return self._prove(flow, exchange)
         self._admitted(flow, exchange)
         return None
+
+    @staticmethod
+    def _upgraded(flow: http.HTTPFlow, exchange: Exchange, upgrade: list[bytes]) -> None:
+        """Note that a WebSocket is asked for; without that it would be another request."""
+        if exchange.target is None or not exchange.target.websocket:
+            exchange.astray = exchange.astray or ClientError(
+                "websocket",
+                "WebSockets do not pass here",
+                got="Upgrade: websocket",
+                expected="requests and answers",
+                hint="Where they may, the listener or the destination says `websocket: true`.",
+                status=501,
+            )
+            return
+        data = flow.request.data
+        try:
+            exchange.upgrade = upgrade_asked(
+                data.method, data.http_version, data.headers.fields, upgrade
+            )
+        except ClientError as error:
+            exchange.astray = error
 
     def _open_to_all(self, flow: http.HTTPFlow, exchange: Exchange) -> bool:
         """Whether it was something that needs no token, and is answered."""

@@ -57,7 +57,7 @@ def aim(
         else:
             named = _as_asked(flow.request, tls=site.tls)
             target = _behind(flow, targets)
-            exchange.resource = named if target.speaks == "mcp" else ""
+            exchange.resource = named if target.speaks in {"mcp", "git"} else ""
     except ProctorError as error:
         exchange.astray = error
         return

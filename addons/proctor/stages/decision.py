@@ -42,7 +42,9 @@ class Decision:
             case Allow() | Hold():
                 exchange.stamps |= Stamp.DECIDED
             case Deny(appeal=()) as deny:
-                error = RefusedError("policy-denied", deny.reason, rule_id=deny.rule_id)
+                error = RefusedError(
+                    "policy-denied", deny.reason, got=exchange.told, rule_id=deny.rule_id
+                )
                 self._suite.refuse(flow, error)
             case Deny():
                 exchange.stamps |= Stamp.DECIDED  # holding asks whether it was appealed

@@ -21,14 +21,21 @@ from proctor.protocols.anthropic.request import MessagesRequest
 from proctor.protocols.anthropic.routes import RouteKind, route
 from proctor.protocols.mcp.messages import Message as McpMessage
 from proctor.protocols.said import joined
+from proctor.protocols.websocket.upgrade import Upgrade
+from proctor.provenance.memory import Origin
 from proctor.record import Opening, Question, Receipt, Ruling, Ticket, ToolCall
 from proctor.redaction.answering import Answering
 from proctor.redaction.cutting import Cut
 from proctor.redaction.redactor import Look
-from proctor.runtime.door import Inside
+from proctor.runtime.door import Inside, Talk
 from proctor.stages.tap import Tap
 
 if TYPE_CHECKING:
+    from proctor.arriving.watching import Watch
+    from proctor.stages.git import GitExchange
+    from proctor.stages.gitanswer import GitAnswer
+    from proctor.stages.gitfetch import Fetching
+    from proctor.stages.gitlfs import LfsExchange
     from proctor.stages.mcpgate import McpGate
     from proctor.stages.toolgate import ToolGate
 
@@ -40,12 +47,13 @@ class Stamp:
     ADMITTED = 1
     INSPECTED = 2
     SEARCHED = 4
-    DECIDED = 8
-    REDACTED = 16
-    HELD = 32
-    RECORDED = 64
-    INJECTED = 128
-    ALL = 255
+    TRACED = 8
+    DECIDED = 16
+    REDACTED = 32
+    HELD = 64
+    RECORDED = 128
+    INJECTED = 256
+    ALL = 511
     """What exit asks for."""
 
 
@@ -139,10 +147,15 @@ class Exchange:
         asked: Which part of the Messages API it is for; None where another protocol is spoken.
         message: The request to the model as inspection read it, or None where it is none.
         mcp: The message to an MCP server as inspection read it, or None where it is none.
+        git: What it asks of a git server, or None where it is for none.
+        fetching: What of git's is fetched, or None where that is nothing.
+        lfs: What it asks of Git LFS, or None.
         opaque: Of its parameters those that are the server's own; they leave as they are.
         cut: The request in pieces.
         look: What was seen in them.
         findings: Of those, what rules and the record are told.
+        traced: Findings of tracing's, which are among `findings` too.
+        told: What is said of them to whoever is refused; no value.
         receipt: How much of the request was looked at.
         what: The request as it was judged.
         leaving: What leaves instead, or None where that is what stands in the flow.
@@ -153,7 +166,11 @@ class Exchange:
         killed: It was ended by hand: what is said of that, or None.
         addresses: What its host stands for, where that was looked up; one of these is dialled.
         credential: What is put in on the way out; in no repr, record or log.
+        upgrade: It asks for a WebSocket, where one may be opened.
+        talk: What is said over that, once it is open.
         passing: How much passes, where it is a tunnel that nobody reads.
+        arriving: Takes what comes in to look at it, or None where nobody looks.
+        origins: Which arguments of its actions came from an answer that nobody vouches for.
         sent: It has left; it leaves once.
         refused: What was said instead of letting it through, or None.
         buffered: The whole answer is at hand before any of it is passed on.
@@ -181,21 +198,30 @@ class Exchange:
     ticket: Ticket | None = None
     message: MessagesRequest | None = field(default=None, repr=False)
     mcp: McpMessage | None = field(default=None, repr=False)
+    git: "GitExchange | None" = None
+    fetching: "Fetching | None" = None
+    lfs: "LfsExchange | None" = None
     opaque: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     cut: Cut | None = field(default=None, repr=False)
     look: Look | None = field(default=None, repr=False)
     findings: tuple[Finding, ...] = ()
+    traced: tuple[Finding, ...] = ()
+    told: str = ""
     receipt: Receipt | None = None
     what: Judged | None = field(default=None, repr=False)
     leaving: Leaving | None = None
-    answering: Answering | None = None
+    answering: "Answering | GitAnswer | None" = None
     tools: "ToolGate | McpGate | None" = None
     call: ToolCall | None = field(default=None, repr=False)
     waiting: set[Waiting] = field(default_factory=set, repr=False)
     killed: RefusedError | None = None
     addresses: tuple[str, ...] = ()
     credential: Injection | None = field(default=None, repr=False)
+    upgrade: Upgrade | None = field(default=None, repr=False)
+    talk: Talk | None = None
     passing: Inside | None = None
+    arriving: "Watch | None" = None
+    origins: tuple[Origin, ...] = ()
     sent: bool = False
     refused: Deny | None = None
     error: str | None = None

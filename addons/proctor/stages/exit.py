@@ -6,6 +6,7 @@ from mitmproxy import http
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from proctor.errors import InternalError
+from proctor.protocols.websocket.upgrade import leaving as handshake
 from proctor.runtime import dialling
 from proctor.stages.exchange import Exchange, Leaving, Stamp, judged
 
@@ -79,7 +80,8 @@ class Exit:
         # no longer holds: the upstream would read the rest as a second request (RFC 9112 6.3).
         chunked = headers.pop("transfer-encoding", None) is not None
         if content or chunked or "content-length" in headers:
-            headers["content-length"] = str(len(content or b""))
+            behind = sum(each.behind for each in (exchange.git, exchange.lfs) if each)
+            headers["content-length"] = str(len(content or b"") + behind)
         request = http.Request(
             host=data.host,
             port=data.port,
@@ -94,5 +96,7 @@ class Exit:
             timestamp_start=data.timestamp_start,
             timestamp_end=data.timestamp_end,
         )
+        if exchange.upgrade:
+            request.headers.fields = handshake(request.headers.fields, exchange.upgrade)
         exchange.credential.apply(request)
         return request

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 from mitmproxy import http
 
-from proctor.approval.cards import http_card, seal, tool_card
+from proctor.approval.cards import git_card, http_card, seal, tool_card
 from proctor.approval.grants import suggest
 from proctor.approval.holder import Held, Release
-from proctor.approval.model import Card
+from proctor.approval.model import Approval, Card
 from proctor.errors import InternalError, ProctorError
 from proctor.mcp.difference import with_definition
 from proctor.mcp.kept import arguments_of
 from proctor.model import Action, Allow, Decision, Deny, Hold
 from proctor.protocols.mcp.actions import CALL, tool_name, tool_use_id
+from proctor.provenance.cards import with_origins
 from proctor.stages.exchange import Exchange, Leaving, Stamp
+from proctor.stages.git import heard, note
 from proctor.stages.pinning import open_pin
 
 if TYPE_CHECKING:
@@ -67,10 +69,10 @@ class Holding:
             pin = open_pin(self._suite, action)
             waiting = self._suite.gate.hold(
                 self._held(flow, exchange, action, digest, decision, pin),
-                lambda approval: self._suite.mark(flow, approval),
+                lambda approval: self._asked(flow, exchange, approval),
             )
             try:
-                with self._suite.waits(exchange, waiting):
+                with self._suite.waits(exchange, waiting), heard(self._suite, flow, exchange):
                     release = await waiting.outcome()
             except ProctorError as error:
                 self._suite.refuse(flow, error)
@@ -86,6 +88,11 @@ class Holding:
                     self._suite.refuse(flow, error)
                     return
         exchange.stamps |= Stamp.HELD
+
+    def _asked(self, flow: http.HTTPFlow, exchange: Exchange, approval: Approval) -> None:
+        """Show who can see it that it waits, and say so to a client that can hear it."""
+        self._suite.mark(flow, approval)
+        note(self._suite, flow, exchange, approval)
 
     @staticmethod
     def _released(exchange: Exchange, decision: Decision, release: Release) -> None:
@@ -109,6 +116,7 @@ class Holding:
         if exchange.principal is None:
             raise InternalError("not-decided", "A stage before holding is missing")
         card, values = _card(flow, exchange, action)
+        card = with_origins(card, exchange.origins, self._suite.arrivals.now())
         if pin:
             card = with_definition(card, pin)
         shape, pattern = suggest(action, hidden=bool(card.hidden))
@@ -131,6 +139,13 @@ class Holding:
 
 def _card(flow: http.HTTPFlow, exchange: Exchange, action: Action) -> tuple[Card, dict[str, str]]:
     data = flow.request.data
+    if exchange.git and exchange.git.summary:
+        return git_card(
+            action=action,
+            record=data.content or b"",
+            real=exchange.git.summary,
+            findings=exchange.findings,
+        )
     leaving = exchange.leaving or Leaving(data.path, data.headers.fields, data.content)
     if action.mcp and action.mcp.method == CALL:
         return tool_card(

@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Iterable
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from mitmproxy import http
 
-from proctor.egress.carried import carried
+from proctor.egress.carried import carried, spoken
 from proctor.errors import ClientError, ProctorError, RefusedError
 from proctor.gate import Gate
 from proctor.model import Action, ActionKind, HttpFields, LlmFields, Principal, Session
@@ -16,6 +17,7 @@ from proctor.protocols.anthropic.request import MessagesRequest, RequestReader
 from proctor.protocols.anthropic.routes import RouteKind
 from proctor.protocols.mcp.actions import tool_use_id
 from proctor.record import Question, ToolResult
+from proctor.redaction.model import RedactionError
 from proctor.stages.exchange import (
     Exchange,
     Stamp,
@@ -24,8 +26,11 @@ from proctor.stages.exchange import (
     opening_of,
     product,
 )
+from proctor.stages.git import GitReader, opened
+from proctor.stages.gitlfs import lfs_opened
 from proctor.stages.mcp import SESSION as MCP_SESSION
 from proctor.stages.mcp import mcp_request, opaque_of, session_of, with_opaque
+from proctor.stages.naming import look_at_name
 from proctor.stages.reading import http_fields, query_of
 
 if TYPE_CHECKING:
@@ -50,6 +55,7 @@ _VOLATILE = frozenset(
         *(b"x-cloud-trace-context", b"x-datadog-trace-id", b"x-datadog-parent-id"),
         *(b"request-id", b"x-request-id", b"x-correlation-id", b"x-client-request-id"),
         *(b"idempotency-key", b"x-stainless-retry-count", b"x-stainless-timeout"),
+        *(b"sec-websocket-key", b"sec-websocket-extensions"),  # neither leaves
         SESSION_HEADER.encode(),
     }
 )
@@ -69,6 +75,20 @@ class Inspection:
     def __init__(self, suite: "Suite") -> None:
         self._suite = suite
         self._reader = RequestReader()
+        self._reads_git = GitReader(suite)
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Choose where a push to a git server goes while it arrives."""
+        exchange = self._suite.exchange(flow)
+        if exchange.done or exchange.target is None or exchange.target.speaks != "git":
+            return
+        if not exchange.stamps & Stamp.ADMITTED:
+            return
+        try:
+            exchange.git = opened(self._suite, flow)
+            exchange.lfs = lfs_opened(self._suite, flow, exchange)
+        except ProctorError as error:
+            self._suite.refuse(flow, error)
 
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Read the request; ClientError where it cannot be read without doubt."""
@@ -76,12 +96,16 @@ class Inspection:
         if exchange.done:
             return None
         try:
+            if not look_at_name(self._suite, flow, exchange):
+                return None
             self._read(flow, exchange)
             if exchange.opening is None:
                 exchange.opening = opening_of(flow, exchange.listener)
+            if exchange.git:
+                return self._git(flow, exchange)
             if not self._located(exchange):
                 return self._locate(flow, exchange)
-        except ClientError as error:
+        except (ClientError, RedactionError) as error:
             self._suite.refuse(flow, error)
             return None
         self._inspected(flow, exchange)
@@ -101,6 +125,8 @@ class Inspection:
                 self._anthropic(flow, exchange)
             case "mcp":
                 self._mcp(flow, exchange)
+            case "git":
+                self._name_session(request, exchange, None)  # what it does is read in `_git`
             case _:
                 exchange.actions = (self._plain(request, exchange),)
                 self._name_session(request, exchange, None)
@@ -121,11 +147,26 @@ class Inspection:
 
     async def _locate(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Look up where a destination is; what is looked at here is what is dialled later."""
-        target = exchange.to
         try:
-            exchange.addresses = await self._suite.resolver.pinned(
-                *exchange.at, target.host, target.addresses
-            )
+            await self._looked_up(exchange)
+        except ProctorError as error:
+            self._suite.refuse(flow, error)
+            return
+        self._inspected(flow, exchange)
+
+    async def _looked_up(self, exchange: Exchange) -> None:
+        target = exchange.to
+        exchange.addresses = await self._suite.resolver.pinned(
+            *exchange.at, target.host, target.addresses
+        )
+
+    async def _git(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """Find out what is asked of a git server; for a push it is asked what that builds upon."""
+        try:
+            if not self._located(exchange):
+                await self._looked_up(exchange)
+            fields = http_fields(flow.request, exchange, self._suite.specs)
+            await self._reads_git.read(flow, exchange, fields)
         except ProctorError as error:
             self._suite.refuse(flow, error)
             return
@@ -139,7 +180,8 @@ class Inspection:
             return
         # What a header held is taken out, and replaced where a credential is put in.
         headers = () if target.credential else exchange.own
-        name = carried(headers, query_of(request))
+        path = unquote(request.data.path.decode("latin-1").partition("?")[0])
+        name = carried(headers, query_of(request)) or spoken(path, request.raw_content or b"")
         if name:
             raise RefusedError(
                 "client-credential",

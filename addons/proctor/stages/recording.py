@@ -1,20 +1,25 @@
 """Durable before it leaves, durable before its end is passed on."""
 
+import dataclasses
+import logging
 from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING
 
 from mitmproxy import http
 from mitmproxy.connection import Client
 
+from proctor.budgets.ledger import notice
 from proctor.errors import InternalError, UpstreamError
 from proctor.model import Finding
 from proctor.protocols.anthropic.response import AnswerReader
 from proctor.protocols.anthropic.routes import RouteKind
 from proctor.protocols.mcp.answers import Framing, framing
-from proctor.record import Closing, ContentStream
+from proctor.record import Closing, ContentStream, Ruling
 from proctor.redaction.answering import Answering
 from proctor.runtime.door import Inside
 from proctor.stages.exchange import Exchange, Stamp, names
+from proctor.stages.git import unkept, whole_answer
+from proctor.stages.gitanswer import GitAnswer
 from proctor.stages.mcp import Result as McpResult
 from proctor.stages.mcp import call_of
 from proctor.stages.mcpgate import McpGate
@@ -23,8 +28,16 @@ from proctor.stages.tap import Tap
 if TYPE_CHECKING:
     from proctor.stages.suite import Suite
 
+logger = logging.getLogger(__name__)
+
 BUFFERED = 1024 * 1024
 """Bytes of an answer of known length up to which it is recorded before any of it is passed on."""
+
+GIT = "git"
+"""`protocol` of what is asked of a git server."""
+
+WEBSOCKET = "websocket"
+"""`protocol` of what asks for a WebSocket, and of all that is said over it."""
 
 MAX_TEXT = 4 * 1024 * 1024
 """Characters of a model's answer that become `output`; what is beyond stands in the body alone."""
@@ -48,6 +61,10 @@ class Recording:
     async def _begin(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         if not (exchange.opening and exchange.principal and exchange.ruling):
             raise InternalError("not-decided", "A stage before the record is missing")
+        if exchange.upgrade:
+            exchange.opening = dataclasses.replace(exchange.opening, protocol=WEBSOCKET)
+        if exchange.git:
+            exchange.opening = dataclasses.replace(exchange.opening, protocol=GIT)
         exchange.ticket = await self._suite.gate.begin(
             exchange.opening, exchange.principal, exchange.session, exchange.ruling
         )
@@ -60,8 +77,14 @@ class Recording:
         response = flow.response
         if exchange.ticket is None or response is None or exchange.ended or exchange.refused:
             return
+        if exchange.talk:
+            return
         if response.status_code == http.status_codes.SWITCHING:
             raise UpstreamError("switched", "The upstream changed the protocol", got="status 101")
+        if exchange.principal and (
+            said := notice(self._suite.gate.standing(exchange.principal, exchange.session))
+        ):
+            response.headers["x-proctor-notice"] = said
         headers = names(response.headers.fields)
         length = headers.get("content-length", "")
         known = length.isdigit()
@@ -69,10 +92,13 @@ class Recording:
         sse = content_type.lower().startswith("text/event-stream")
         answering = self._screened(exchange)
         exchange.buffered = (
-            answering.whole or exchange.bodiless
+            whole_answer(exchange)
+            if exchange.git
+            else answering.whole or exchange.bodiless
             if answering
             else known and int(length) <= BUFFERED and not sse
         )
+        exchange.arriving = exchange.arriving or self._suite.arrivals.watch(exchange, response)
         tap = Tap(
             encoding=_encoding(exchange, headers),
             reader=(
@@ -80,18 +106,24 @@ class Recording:
                 if exchange.asked is RouteKind.MESSAGES
                 else None
             ),
-            content=None if exchange.buffered else self._suite.gate.stream(exchange.ticket),
+            content=(
+                None
+                if exchange.buffered or unkept(exchange)
+                else self._suite.gate.stream(exchange.ticket)
+            ),
             keep_last=known and not exchange.buffered and flow.request.method != "HEAD",
             rewriter=None if exchange.buffered else answering,
             tools=exchange.tools,
             result=self._result(exchange, headers),
-            late=isinstance(exchange.tools, McpGate) and framing(content_type) is Framing.JSON,
+            late=_late(exchange, content_type),
+            # What was looked at as a whole has been fed to it before it was changed.
+            watch=None if exchange.buffered and answering else exchange.arriving,
         )
         exchange.tap = tap
         response.stream = False if exchange.buffered else tap
 
     @staticmethod
-    def _screened(exchange: Exchange) -> Answering | None:
+    def _screened(exchange: Exchange) -> Answering | GitAnswer | None:
         if not exchange.screened:
             raise InternalError("not-screened", "A stage before the record is missing")
         return exchange.answering
@@ -112,6 +144,8 @@ class Recording:
         if exchange.ended:
             self._suite.close(flow)
             return None
+        if exchange.talk and not exchange.refused:
+            return None  # its end comes with that of the WebSocket
         answering = exchange.answering
         whole = answering and (answering.whole or exchange.bodiless)
         if whole and not exchange.arrived and not exchange.refused:
@@ -171,12 +205,15 @@ class Recording:
                 if exchange.buffered and flow.response:
                     body = tap.read(flow.response.raw_content or b"")
                 reply, coverage = tap.finish()
+                if unkept(exchange):
+                    body, coverage = None, "none: git's own words are not kept"
+            await self._looked(flow, exchange)
             answering = exchange.answering
             await self._suite.gate.end(
                 exchange.ticket,
                 Closing(
                     status=flow.response.status_code if flow.response else None,
-                    request_bytes=passed.sent if passed else None,
+                    request_bytes=passed.sent if passed else _pushed(exchange),
                     response_bytes=passed.received if passed else tap.size if tap else 0,
                     error=_why(exchange, error),
                     coverage=coverage,
@@ -184,7 +221,7 @@ class Recording:
                     reply=reply,
                     findings=_findings(exchange),
                     receipt=answering.receipt if answering else None,
-                    rulings=exchange.tools.rulings if exchange.tools else (),
+                    rulings=_rulings(exchange),
                     tools=(exchange.call,) if exchange.call else (),
                     results=tap.results if tap else (),
                 ),
@@ -192,15 +229,47 @@ class Recording:
         finally:
             self._suite.close(flow)
 
+    async def _looked(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """Look at what came in; where that fails, its end is not passed on."""
+        try:
+            await self._suite.arrivals.answered(flow.id, exchange)
+        except Exception:
+            logger.exception("an answer was not looked at", extra={"event": "stage.failed"})
+            failed = InternalError("stage-failed", "What came in could not be looked at")
+            self._suite.refuse(flow, failed)
+
     async def _refused(self, flow: http.HTTPFlow, exchange: Exchange, error: str | None) -> None:
         """What was never let through; a refusal stands whether or not it can be recorded."""
         await self._suite.record_refusal(flow, exchange, error)
 
 
+def _pushed(exchange: Exchange) -> int | None:
+    """Bytes of a push, of which the record holds a summary."""
+    spool = exchange.git.spool if exchange.git else None
+    return len(spool.head) + spool.size if spool else None
+
+
 def _findings(exchange: Exchange) -> tuple[Finding, ...]:
     """What was found in the answer."""
     found = exchange.answering.findings if exchange.answering else ()
+    if exchange.arriving:
+        found = (*found, *exchange.arriving.findings)
     return (*found, *exchange.tools.findings) if isinstance(exchange.tools, McpGate) else found
+
+
+def _late(exchange: Exchange, content_type: str) -> bool:
+    """Whether nothing of an answer passes before its end."""
+    if isinstance(exchange.answering, GitAnswer):
+        return exchange.answering.late
+    return isinstance(exchange.tools, McpGate) and framing(content_type) is Framing.JSON
+
+
+def _rulings(exchange: Exchange) -> tuple[Ruling, ...]:
+    """What the rules said of parts of the answer."""
+    for each in (exchange.fetching, exchange.lfs):
+        if each and each.gate:
+            return each.gate.rulings
+    return exchange.tools.rulings if exchange.tools else ()
 
 
 def _why(exchange: Exchange, error: str | None) -> str | None:

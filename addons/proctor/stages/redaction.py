@@ -31,6 +31,10 @@ from proctor.redaction.screen import Screen
 from proctor.runtime.flows import forget_edits
 from proctor.runtime.wording import told
 from proctor.stages.exchange import Exchange, Leaving, Stamp, judged, opening_of
+from proctor.stages.git import answered, stays
+from proctor.stages.gitanswer import GitAnswer
+from proctor.stages.gitfetch import answer_of
+from proctor.stages.gitlfs import lfs_answer
 from proctor.stages.inspection import class_of, question_of
 from proctor.stages.mcp import SESSION, seal, with_opaque
 from proctor.stages.mcpgate import McpGate
@@ -76,14 +80,23 @@ class Redaction:
         if exchange.done:
             return
         screen = self._suite.screen(exchange.listener)
+        try:
+            stays(exchange, screen)
+        except RefusedError as error:
+            self._suite.refuse(flow, error)
+            return
         if screen:
             try:
                 self._take_out(flow, exchange, screen)
             except (ClientError, RedactionError, RefusedError) as error:
                 self._suite.refuse(flow, error)
                 return
+        elif exchange.git and exchange.git.summary:
+            self._summed_up(flow, exchange, exchange.git.summary)
         else:
             self._see(flow, exchange)
+        if exchange.git and exchange.git.spool:
+            self._packed(flow, exchange, exchange.git.spool.head)
         if exchange.opaque:
             data = flow.request.data
             leaving = exchange.leaving or Leaving(data.path, data.headers.fields, data.content)
@@ -96,17 +109,22 @@ class Redaction:
         exchange = self._suite.exchange(flow)
         exchange.screened = True
         screen, response = self._suite.screen(exchange.listener), flow.response
-        if response is None or exchange.ticket is None or exchange.done:
+        if response is None or _unchanged(exchange, response):
             return
         if exchange.ruling is None or exchange.principal is None:
             raise InternalError("not-decided", "A stage before redaction is missing")
         headers = response.headers
+        if exchange.git:
+            # What it says is read by git's own rules: see `stages.git` and `stages.gitfetch`.
+            self._fetched(flow, exchange, response)
+            return
         if not self._judged(flow, exchange, response) and screen is None:
             return
         if exchange.refused:
             return
         response.reason = http.status_codes.RESPONSES.get(response.status_code, "")
-        exchange.answering = answering = self._answering(exchange, screen, headers)
+        answering = self._answering(exchange, screen, headers)
+        exchange.answering = answering
         if exchange.tools:
             exchange.tools.answering = answering
         try:
@@ -125,16 +143,33 @@ class Redaction:
         if _bodiless(flow.request.method, response):
             exchange.bodiless = True
         elif not answering.whole:
-            # Its length is not known before its end.
-            headers.pop("content-length", None)
-            headers.pop("transfer-encoding", None)
-            if flow.request.http_version == "HTTP/1.1" and flow.client_conn.alpn != b"h2":
-                headers["transfer-encoding"] = "chunked"
+            _endless(flow, headers)
+
+    def _fetched(self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response) -> None:
+        """Have what is fetched looked at before it goes on."""
+        try:
+            answer = answer_of(self._suite, flow, exchange) or lfs_answer(
+                self._suite, flow, exchange
+            )
+        except UpstreamError as error:
+            self._suite.refuse(flow, error)
+            return
+        if answer is None:
+            return
+        exchange.answering = answer
+        fields = response.headers.fields
+        response.headers.fields = tuple(
+            each for each in fields if each[0].decode("latin-1").lower() not in OUTDATED
+        )
+        _endless(flow, response.headers)
 
     def early_response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Change an answer that came as a whole, before any other addon sees it."""
         exchange = self._suite.exchange(flow)
         answering, response = exchange.answering, flow.response
+        if exchange.git and not exchange.done:
+            self._git(flow, exchange)
+            return None
         if answering is None or response is None or exchange.done:
             return None
         response.trailers = None  # nobody looks at them
@@ -143,9 +178,16 @@ class Redaction:
             response.data.content = b""
             exchange.arrived = True
             return None
-        if not answering.whole:
+        if isinstance(answering, GitAnswer) or not answering.whole:
             return None
         return self._change(flow, exchange, answering, response)
+
+    def _git(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        try:
+            answered(self._suite, flow, exchange)
+        except ProctorError as error:
+            exchange.arrived = True
+            self._suite.refuse(flow, error)
 
     def early_error(self, flow: http.HTTPFlow) -> None:
         """What a library says of bytes it could not read quotes them."""
@@ -168,6 +210,9 @@ class Redaction:
                 await screen.read(answering, body)
             else:
                 answering.body(decoded(body, answering.encoding))
+            exchange.arriving = self._suite.arrivals.watch(exchange, response)
+            if exchange.arriving:
+                exchange.arriving.feed(decoded(body, answering.encoding))
             if exchange.tools:
                 answering.ask()
                 await exchange.tools.settled()
@@ -294,7 +339,7 @@ class Redaction:
             raise InternalError("changed", "The request changed after it was judged")
         redact = ruling.redact
         if redact:
-            exchange.findings = screen.findings(look, redact)
+            exchange.findings = (*screen.findings(look, redact), *exchange.traced)
         sent = screen.take_out(look, redact, exchange.principal, exchange.session)
         forget_edits(flow)
         record = cut.whole(sent.record)
@@ -304,6 +349,20 @@ class Redaction:
         if leaving != record:
             exchange.leaving = Leaving(leaving.target, leaving.fields, leaving.content)
         self._show(flow, exchange, record, screen, taken=sent.record is not sent.sent)
+
+    def _summed_up(self, flow: http.HTTPFlow, exchange: Exchange, summary: bytes) -> None:
+        """Have the flow and the record of a push hold what it does; nobody looks at that here."""
+        fields = flow.request.data.headers.fields
+        self._packed(flow, exchange, b"")
+        self._replace(flow, exchange, Message(flow.request.data.path, fields, summary))
+        self._see(flow, exchange)
+
+    @staticmethod
+    def _packed(flow: http.HTTPFlow, exchange: Exchange, head: bytes) -> None:
+        """Of a push the commands leave as they came, and its pack behind them from disk."""
+        data = flow.request.data
+        leaving = exchange.leaving or Leaving(data.path, data.headers.fields, b"")
+        exchange.leaving = dataclasses.replace(leaving, content=head)
 
     @staticmethod
     def _see(flow: http.HTTPFlow, exchange: Exchange) -> None:
@@ -361,6 +420,14 @@ class Redaction:
         return read
 
 
+def _endless(flow: http.HTTPFlow, headers: http.Headers) -> None:
+    """The length of an answer is not known before its end."""
+    headers.pop("content-length", None)
+    headers.pop("transfer-encoding", None)
+    if flow.request.http_version == "HTTP/1.1" and flow.client_conn.alpn != b"h2":
+        headers["transfer-encoding"] = "chunked"
+
+
 def _unsaid(response: http.Response) -> bool:
     """Whether an answer of another kind tells the model nothing: a refusal, or nothing at all."""
     status = response.status_code
@@ -368,6 +435,12 @@ def _unsaid(response: http.Response) -> bool:
         return False  # a redirect would lead the client around what is judged here
     empty = response.headers.get("content-length") == "0"
     return empty or status >= HTTPStatus.BAD_REQUEST or status in _SILENT
+
+
+def _unchanged(exchange: Exchange, response: http.Response) -> bool:
+    """Whether an answer is our own, or opens a WebSocket: of that no header is handed on."""
+    opened = exchange.upgrade and response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
+    return exchange.ticket is None or exchange.done or bool(opened)
 
 
 def _is(name: bytes, names: Collection[str]) -> bool:

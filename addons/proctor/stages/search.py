@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 from mitmproxy import http
 
 from proctor.errors import ClientError
-from proctor.model import Session
+from proctor.model import Finding, Session
 from proctor.redaction.cutting import Message, cut_http, cut_model
 from proctor.redaction.model import RedactionError
 from proctor.redaction.negotiation import negotiable
 from proctor.redaction.screen import Screen
 from proctor.stages.exchange import Exchange, Stamp
+from proctor.stages.git import SUMMARY
 
 if TYPE_CHECKING:
     from proctor.stages.suite import Suite
@@ -26,6 +27,8 @@ ORDINARY = frozenset(
     }
 )
 """Headers that hold no credential; `redaction.headers` may name them all the same."""
+
+_SPOKEN = "sec-websocket-protocol"  # some clients put their token there
 
 _ORDINARY = ("accept", "content-", "if-", "sec-", "mcp-", "anthropic-", "x-stainless-", "npm-")
 
@@ -45,6 +48,8 @@ class Search:
             return None
         screen = self._suite.screen(exchange.listener)
         if screen is None:
+            # What goes to a git server is looked at as its own settings have it.
+            exchange.traced = exchange.findings = _pushed(exchange)
             exchange.stamps |= Stamp.SEARCHED
             return None
         return self._search(flow, exchange, screen)
@@ -52,7 +57,8 @@ class Search:
     async def _search(self, flow: http.HTTPFlow, exchange: Exchange, screen: Screen) -> None:
         data, headers = flow.request.data, flow.request.headers
         fields = negotiable(data.headers.fields)
-        message = Message(data.path, fields, data.content or b"")
+        pushed = exchange.git.summary if exchange.git else b""
+        message = Message(data.path, fields, pushed or data.content or b"")
         try:
             self._look_at_names(flow, exchange, screen)
             exchange.cut = (
@@ -61,11 +67,11 @@ class Search:
                 else cut_http(
                     message,
                     screen.headers | unusual(exchange, message.fields),
-                    headers.get("content-type", ""),
+                    SUMMARY if pushed else headers.get("content-type", ""),
                     headers.get("content-encoding", ""),
                 )
             )
-            exchange.look = await screen.look(exchange.cut.pieces)
+            exchange.look = await screen.look(exchange.cut.pieces, keep=exchange.message is None)
         except ClientError as error:
             self._suite.refuse(flow, error)
             return
@@ -74,7 +80,8 @@ class Search:
             self._suite.refuse(flow, error)
             return
         exchange.receipt = screen.receipt(exchange.look)
-        exchange.findings = screen.findings(exchange.look, {})
+        exchange.traced = (*exchange.traced, *_pushed(exchange))
+        exchange.findings = (*screen.findings(exchange.look, {}), *exchange.traced)
         exchange.stamps |= Stamp.SEARCHED
 
     @staticmethod
@@ -87,6 +94,13 @@ class Search:
             exchange.session = session
 
 
+def _pushed(exchange: Exchange) -> tuple[Finding, ...]:
+    """What was found in the blobs of a push."""
+    if exchange.lfs:
+        return exchange.lfs.findings
+    return exchange.git.pushed.findings if exchange.git and exchange.git.pushed else ()
+
+
 def unusual(exchange: Exchange, fields: Iterable[tuple[bytes, bytes]]) -> frozenset[str]:
     """Headers in which a client could carry a key under a name that nobody knows."""
     if exchange.target and exchange.target.own:
@@ -97,7 +111,7 @@ def unusual(exchange: Exchange, fields: Iterable[tuple[bytes, bytes]]) -> frozen
 
 def ordinary(name: str) -> bool:
     """Whether a header, by lower-case name, is one that holds no credential."""
-    return name in ORDINARY or name.startswith(_ORDINARY)
+    return name != _SPOKEN and (name in ORDINARY or name.startswith(_ORDINARY))
 
 
 def nameable(run: Session | None, screen: Screen | None) -> Session | None:

@@ -18,6 +18,7 @@ from mitmproxy.connection import Client
 from proctor.approval.holder import Waiting, Why
 from proctor.approval.killed import ended
 from proctor.approval.model import Approval, Kill
+from proctor.canary.seen import SEEN
 from proctor.egress.targets import Target, Targets, targets_of
 from proctor.errors import (
     AuthenticationError,
@@ -27,33 +28,38 @@ from proctor.errors import (
     RefusedError,
 )
 from proctor.gate import Gate
+from proctor.git.room import GitRoom
+from proctor.leaving.watch import Watch
 from proctor.model import Deny
-from proctor.protocols.anthropic.refusal import Refusal as Spoken
-from proctor.protocols.anthropic.refusal import anthropic_refusal, http_refusal, proxy_refusal
+from proctor.protocols.anthropic.refusal import anthropic_refusal, http_refusal
 from proctor.protocols.mcp.refusals import discovery
-from proctor.record import Closing
 from proctor.redaction.screen import Screen
 from proctor.runtime import marks
-from proctor.runtime.door import Inside, Refusal, Site, Stage
+from proctor.runtime.door import Inside, Refusal, Site, Spool, Stage, Talk
 from proctor.runtime.modes import ProctorMode
+from proctor.runtime.tasks import spawn
 from proctor.runtime.tls import Trusted
 from proctor.settings import Listener
 from proctor.stages.admission import Admission, take_credentials
 from proctor.stages.aiming import Tunnel, aim, discovered
+from proctor.stages.alarm import alarms
+from proctor.stages.arrivals import Arrivals
 from proctor.stages.bucket import Bucket
 from proctor.stages.decision import Decision
-from proctor.stages.exchange import Exchange, Stamp, opening_of
+from proctor.stages.exchange import Exchange
 from proctor.stages.exit import Exit
 from proctor.stages.holding import Holding
 from proctor.stages.injection import Injection
-from proctor.stages.inspection import Inspection, run_of
-from proctor.stages.mcp import call_of, refusal_of
+from proctor.stages.inspection import Inspection
 from proctor.stages.parts import Authority, Credentials, Metrics, Pins, Resolver, Screens
 from proctor.stages.reading import load_specs
 from proctor.stages.recording import Recording
 from proctor.stages.redaction import Redaction
-from proctor.stages.search import Search, nameable
+from proctor.stages.refusing import as_sent, put_on_record, shaped
+from proctor.stages.search import Search
+from proctor.stages.tracing import Tracing
 from proctor.stages.transport import Transport
+from proctor.stages.websocket import Websocket
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +68,11 @@ ORDER = (
     Admission,
     Inspection,
     Search,
+    Tracing,
     Decision,
     Redaction,
     Holding,
+    Websocket,
     Recording,
     Injection,
     Exit,
@@ -89,10 +97,12 @@ class Suite:
         authority: Authority | None = None,
         resolver: Resolver | None = None,
         pins: Pins | None = None,
+        git: GitRoom | None = None,
         issuers: Sequence[str] = (),
         reviewers: Sequence[str] = (),
         first_request: float,
         connections: int,
+        message: int = 1024 * 1024,
         sealing: bytes = b"",
         nudge: Callable[[http.HTTPFlow], None] = lambda _flow: None,
     ) -> None:
@@ -100,8 +110,11 @@ class Suite:
         self.sealing = sealing
         self.nudge = nudge
         self.gate = gate
+        self.leaving = Watch()
+        self.arrivals = Arrivals(gate)
         self.metrics = metrics
         self.accepting = False
+        self.message_limit = message
         self.stages_in_order: tuple[Any, ...] = tuple(make(self) for make in ORDER)
         self.exit = self.stages_in_order[-1]
         self.redaction = Redaction(self)
@@ -109,10 +122,12 @@ class Suite:
         self._authority = authority
         self._resolver = resolver
         self._pins = pins
+        self._git = git
         self._issuers = issuers
         self.reviewers = tuple(reviewers)
         self.specs = load_specs(listeners)
         self._listeners = {listener.name: listener for listener in listeners}
+        self._stopping = False
         self._exchanges: dict[str, Exchange] = {}
         self._flows: dict[str, http.HTTPFlow] = {}
         self._of_client: dict[str, dict[str, http.HTTPFlow]] = {}
@@ -155,6 +170,13 @@ class Suite:
         if self._pins is None:
             raise InternalError("no-pins", "Tool definitions cannot be compared")
         return self._pins
+
+    @property
+    def git(self) -> GitRoom:
+        """Reads packs; there where a git server is behind a listener."""
+        if self._git is None:
+            raise InternalError("no-git", "Nothing here can read what is pushed")
+        return self._git
 
     # What mitmproxy's side asks: see runtime.mitm.Door.
 
@@ -219,6 +241,24 @@ class Suite:
             return
         flow.response = self._shaped(flow, exchange, error).response(f"proctor: {error.code}")
 
+    def talk(self, flow: http.HTTPFlow) -> Talk | None:
+        """What is said over a WebSocket that was let through; None where this is none."""
+        exchange = self._known(flow)
+        return exchange.talk if exchange and not exchange.refused else None
+
+    def spool(self, flow: http.HTTPFlow) -> Spool | None:
+        """Where the body of a push to a git server goes; None for every other request."""
+        exchange = self._known(flow)
+        if exchange is None or exchange.done or exchange.git is None:
+            return None
+        return exchange.lfs.spool if exchange.lfs else exchange.git.spool
+
+    def early(self, flow: http.HTTPFlow) -> Refusal | None:
+        """What the client of a push that waits hears by now."""
+        exchange = self._known(flow)
+        chunked = flow.client_conn.alpn != b"h2"
+        return exchange.git.early(chunked=chunked) if exchange and exchange.git else None
+
     def gone(self, flow: http.HTTPFlow) -> None:
         """The client does not want this exchange any more."""
         exchange = self._known(flow)
@@ -234,10 +274,13 @@ class Suite:
         exchange = self._known(flow)
         if exchange is None or exchange.killed:
             return exchange.killed if exchange else None
-        over = exchange.passing is not None and time.time() >= exchange.passing.until
+        if exchange.talk and self._stopping:
+            return InternalError("not-accepting", "proctor is stopping")
+        lasting = exchange.passing or exchange.talk
+        over = lasting is not None and time.time() >= lasting.until
         if over and self.gate.recall(exchange.token) is None:
             # There is no next request in it that would be asked who it is from.
-            text = "The token that opened this tunnel has expired"
+            text = "The token that opened this connection has expired"
             return AuthenticationError("token-expired", text, retry=True)
         return None
 
@@ -246,17 +289,11 @@ class Suite:
         kind = ClientError if status < http.status_codes.INTERNAL_SERVER_ERROR else InternalError
         error = kind("http-error", message, status=status)
         anthropic = self._targets[listener].speak("anthropic")
-        return _as_sent((anthropic_refusal if anthropic else http_refusal)(error))
+        return as_sent((anthropic_refusal if anthropic else http_refusal)(error))
 
     def _shaped(self, flow: http.HTTPFlow, exchange: Exchange, error: ProctorError) -> Refusal:
         """A refusal as the protocol has it."""
-        if self._asks_proxy(flow) and isinstance(error, AuthenticationError):
-            return _as_sent(proxy_refusal(error, request_id=flow.id))
-        speaks = exchange.target.speaks if exchange.target else "http"
-        if speaks == "mcp":
-            return _as_sent(refusal_of(self, flow, exchange, error))
-        shape = anthropic_refusal if speaks == "anthropic" else http_refusal
-        return _as_sent(shape(error, request_id=flow.id))
+        return shaped(self, flow, exchange, error, proxy=self._asks_proxy(flow))
 
     def _asks_proxy(self, flow: http.HTTPFlow) -> bool:
         """Whether a request is for us as a proxy, and not inside a tunnel."""
@@ -410,9 +447,12 @@ class Suite:
             self.nudge(self._flows[name])
 
     def stop_waiting(self) -> None:
-        """The gateway stops: nobody can wait here any longer."""
-        for exchange in list(self._exchanges.values()):
+        """The gateway stops: nobody can wait here any longer, and no WebSocket ends by itself."""
+        self._stopping = True
+        for name, exchange in list(self._exchanges.items()):
             _stop(exchange, Why.STOPPING)
+            if exchange.talk:
+                self.nudge(self._flows[name])
 
     def open(self, flow: http.HTTPFlow) -> Exchange:
         """A new exchange; its request is pointed at where it goes."""
@@ -451,6 +491,9 @@ class Suite:
             if not flows:
                 del self._of_client[client]
         if exchange:
+            for kept in (exchange.git, exchange.fetching, exchange.lfs):
+                if kept:
+                    kept.close()
             seconds = time.time() - flow.request.timestamp_start
             verdict = "deny" if exchange.refused else "allow"
             self.metrics.exchange(exchange.listener, verdict, max(0.0, seconds))
@@ -458,9 +501,12 @@ class Suite:
 
     def _count(self, exchange: Exchange) -> None:
         answering = exchange.answering
-        found = (*exchange.findings, *(answering.findings if answering else ()))
+        arriving = exchange.arriving.findings if exchange.arriving else ()
+        found = (*exchange.findings, *(answering.findings if answering else ()), *arriving)
         if found:
             self.metrics.findings(exchange.listener, found)
+            for detail in alarms(exchange, found):
+                spawn(self.gate.event(SEEN, detail), name="canary seen")
         receipts = (exchange.receipt, answering.receipt if answering else None)
         if any(receipt and receipt.failure for receipt in receipts):
             self.metrics.unseen(exchange.listener)
@@ -493,42 +539,10 @@ class Suite:
         self, flow: http.HTTPFlow, exchange: Exchange, error: str | None
     ) -> None:
         """Record what was not let through. A refusal stands whether or not that succeeds."""
-        opening = exchange.opening or opening_of(flow, exchange.listener)
-        if exchange.principal is None and not self._bucket.take():
-            return
-        if exchange.principal and not exchange.stamps & Stamp.INSPECTED:
-            # Later on nothing but search says whether the run's name may be recorded.
-            run = run_of(self.gate, exchange.principal, flow.request)
-            exchange.session = nameable(run, self.screen(exchange.listener))
-        verdict = exchange.refused or Deny(rule_id="protocol", reason=error or "")
-        response = flow.response
-        closing = Closing(
-            status=response.status_code if response else None,
-            response_bytes=len(response.raw_content or b"") if response else 0,
-            error=error,
-            tools=(call,) if (call := call_of(exchange, flow)) else (),
-        )
-        try:
-            await self.gate.refuse(
-                opening,
-                closing,
-                principal=exchange.principal,
-                session=exchange.session,
-                verdict=verdict,
-                ruling=exchange.ruling,
-            )
-        except InternalError:
-            logger.exception("a refusal was not recorded", extra={"event": "record.failed"})
+        if exchange.principal or self._bucket.take():
+            await put_on_record(self, flow, exchange, error)
 
 
 def _stop(exchange: Exchange, why: Why) -> None:
     for waiting in list(exchange.waiting):
         waiting.stop(why)
-
-
-def _as_sent(refusal: Spoken) -> Refusal:
-    return Refusal(
-        status=refusal.status,
-        headers=tuple((n.encode(), v.encode("latin-1")) for n, v in refusal.headers),
-        body=refusal.body,
-    )

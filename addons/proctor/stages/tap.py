@@ -43,6 +43,14 @@ class Result(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """Takes what comes in, to look at it later."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes, decoded."""
+        ...
+
+
 class Rewritten(Protocol):
     """Bytes for the client, and the same for the record."""
 
@@ -102,6 +110,7 @@ class Tap:
         tools: The gate of the model's tool calls; None where it is no model's answer.
         result: Reads what a tool call over MCP gave back; None where it is no answer to one.
         late: Nothing passes before the end, so that there is time for the head, too.
+        watch: Takes what comes, to look at it at the end; None where nobody does.
 
     Attributes:
         size: Bytes that came.
@@ -122,7 +131,9 @@ class Tap:
         tools: ToolGate | None = None,
         result: Result | None = None,
         late: bool = False,
+        watch: Watch | None = None,
     ) -> None:
+        self._watch = watch
         self.late = late
         self.size = 0
         self.error: str | None = None
@@ -171,6 +182,8 @@ class Tap:
         """Look at bytes without passing them on; returns them decoded."""
         self.size += len(data)
         plain = self._decoder.feed(data)
+        if self._watch:
+            self._watch.feed(plain)
         self._keep(plain)
         return plain
 
@@ -213,6 +226,17 @@ class Tap:
         self._keep(out.record)
         return out.client or self._rewriter.ping()
 
+    @property
+    def silent(self) -> bool:
+        """Whether not even the head may go on while something waits."""
+        return self.late and getattr(self._rewriter, "late", False)
+
+    @property
+    def more(self) -> bool:
+        """Whether `released` has more to give as soon as that has left."""
+        rewriter = self._rewriter
+        return rewriter is not None and not self.failed and getattr(rewriter, "more", False)
+
     def cut(self, error: ProctorError) -> bytes:
         """Nothing more passes; returns how the client is told."""
         if self.failed:
@@ -232,6 +256,8 @@ class Tap:
         plain = self._decoder.feed(data)
         if self._decoder.coverage != "full":
             raise undecodable(self._decoder.coverage)
+        if self._watch:
+            self._watch.feed(plain)
         return plain
 
     def _keep(self, plain: bytes) -> None:

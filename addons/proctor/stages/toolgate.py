@@ -19,6 +19,8 @@ from proctor.model import Action, Allow, Deny, Finding, verdict_name
 from proctor.protocols.anthropic.calls import Call, Instead, Outcome, Pass
 from proctor.protocols.anthropic.refusal import stopped_tool
 from proctor.protocols.anthropic.tools import tool_action
+from proctor.provenance.cards import with_origins
+from proctor.provenance.memory import Origin
 from proctor.record import Ruling, ToolCall
 from proctor.redaction.answering import Answering
 from proctor.runtime.tasks import spawn
@@ -65,6 +67,7 @@ class ToolGate:
         self._judged: list[_Judged] = []
         self._known: dict[tuple[str, str], tuple[Action, Ruling]] = {}
         self._new: list[tuple[_Judged, Action, tuple[Finding, ...]]] = []
+        self._origins: dict[str, tuple[Origin, ...]] = {}
         self._waiting: set[Waiting] = set()
         self._open = 0
         self._settled = asyncio.Event()
@@ -165,9 +168,18 @@ class ToolGate:
         known = self._known.pop((name, arguments), None)
         if known and not findings:
             return known
-        action = known[0] if known else tool_action(self._exchange.listener, name, arguments)
+        if known:
+            action = known[0]
+        else:
+            action = self._traced(tool_action(self._exchange.listener, name, arguments), arguments)
         gate, session = self._suite.gate, self._exchange.session
         return action, gate.decide(self._principal, session, (action,), findings)
+
+    def _traced(self, action: Action, arguments: str) -> Action:
+        """The call, and what of it came from outside or is new."""
+        arrivals = self._suite.arrivals
+        action, self._origins[arguments] = arrivals.marked(self._principal, action)
+        return arrivals.known(self._principal, action)
 
     def _start(self, judged: _Judged, action: Action, findings: tuple[Finding, ...]) -> None:
         call, exchange = judged.call, self._exchange
@@ -180,6 +192,7 @@ class ToolGate:
             findings=findings,
             tool_use_id=call.id,
         )
+        card = with_origins(card, self._origins.get(call.arguments, ()), self._suite.arrivals.now())
         shape, pattern = suggest(action, hidden=bool(card.hidden))
         held = Held(
             principal=self._principal,

@@ -99,7 +99,7 @@ class Transport:
             return
         target = self._suite.going_to(client, server.address)
         files = self._suite.files(target) if target else tls.Trusted()
-        both = client.alpn == b"h2" and target is not None
+        both = client.alpn == b"h2" and target is not None and target.speaks != "git"
         protocols = (b"h2", b"http/1.1") if both else (b"http/1.1",)
         server.sni = server.address[0]
         server.alpn_offers = protocols

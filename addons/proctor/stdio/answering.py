@@ -9,6 +9,7 @@ from proctor.mcp.judging import Caller, Judging, Question
 from proctor.model import Finding
 from proctor.protocols.mcp.answers import Denied, Framing, McpAnswer, Outcome, Pass
 from proctor.protocols.mcp.messages import Message, dumped
+from proctor.provenance.intake import LISTS, PASSED
 from proctor.record import Receipt
 from proctor.redaction.answering import Answering
 from proctor.redaction.handling import Rewritten
@@ -42,6 +43,8 @@ class Answer:
         if exchange.principal is None or exchange.ruling is None:
             raise InternalError("not-decided", "An answer to what nobody decided about")
         self._denied: ProctorError | None = None
+        self._arriving: tuple[Finding, ...] = ()
+        self._request = request
         self._house = house
         self._exchange = exchange
         self._message = message
@@ -67,7 +70,25 @@ class Answer:
             named = [tool for tool in tools if isinstance(tool, dict)]
             await self._house.pins.study(self._exchange.server, named)
         out = self._answering.feed(self._message.raw) + self._answering.finish()
+        await self._read()
         return self._whole(out)
+
+    async def _read(self) -> None:
+        """Look at what comes in, and remember it; lists of tools are left to pins."""
+        exchange, house, asked = self._exchange, self._house, self._request
+        if exchange.principal is None or (asked is not None and asked.method in LISTS):
+            return
+        tool = exchange.actions[0].mcp.tool if exchange.actions and exchange.actions[0].mcp else ""
+        self._arriving = await house.intake.read(
+            self._message.raw,
+            Framing.JSON,
+            name=f"{exchange.server} (MCP) {tool}".strip()[:160],
+            flow_id=exchange.flow_id,
+            principal=exchange.principal,
+            session=exchange.session,
+            trusted=house.trusted,
+            exposed=[each.type for each in self._answering.findings if each.action in PASSED],
+        )
 
     @property
     def waits(self) -> bool:
@@ -96,7 +117,7 @@ class Answer:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What was found in it."""
-        return (*self._answering.findings, *self.judging.findings)
+        return (*self._answering.findings, *self._arriving, *self.judging.findings)
 
     @property
     def receipt(self) -> Receipt:

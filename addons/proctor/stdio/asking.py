@@ -23,6 +23,7 @@ from proctor.model import Action, Allow, Decision, Deny, Hold
 from proctor.protocols.jsonspan import loads
 from proctor.protocols.mcp.actions import CALL, mcp_actions, tool_name, tool_use_id
 from proctor.protocols.mcp.messages import Kind, Message, dumped, read
+from proctor.provenance.cards import with_origins
 from proctor.redaction.cutting import Message as Cutting
 from proctor.redaction.cutting import cut_http
 from proctor.redaction.model import RedactionError
@@ -95,6 +96,9 @@ class Asking:
         await self._look(exchange, message)
         if kill := house.gate.killed(principal, exchange.session):
             raise ended(kill)
+        marked = [house.intake.marked(principal, action) for action in exchange.actions]
+        exchange.actions = tuple(action for action, _ in marked)
+        exchange.origins = tuple(each for _, found in marked for each in found)
         ruling = house.gate.decide(principal, exchange.session, exchange.actions, exchange.findings)
         exchange.ruling = ruling = pinned(house, ruling)
         match ruling.verdict:
@@ -218,6 +222,7 @@ class Asking:
         if exchange.principal is None:
             raise InternalError("not-admitted", "A message that nobody was admitted for")
         card, values = _card(exchange, action)
+        card = with_origins(card, exchange.origins, self._house.intake.now())
         if pin:
             card = with_definition(card, pin)
         shape, pattern = suggest(action, hidden=bool(card.hidden))

@@ -215,6 +215,7 @@ class Door:
         exchange.ticket = await self._house.gate.begin(
             exchange.opening(), principal, exchange.session, ruling
         )
+        exchange.alarm(self._house.gate, exchange.findings, stopped=False)
         _unstopped(exchange)
         return message
 
@@ -262,6 +263,7 @@ class Door:
 
     async def _record(self, exchange: Exchange, error: ProctorError) -> None:
         call = exchange.call(error)
+        exchange.alarm(self._house.gate, exchange.findings, stopped=True)
         await self._house.gate.refuse(
             exchange.opening(),
             Closing(status=None, response_bytes=0, error=str(error), tools=(call,) if call else ()),
@@ -334,6 +336,7 @@ class Door:
                 results=(result,) if result else (),
             )
             self._forget(exchange)
+            exchange.alarm(self._house.gate, answer.findings, stopped=False)
             await self._house.gate.end(exchange.ticket, closing)
         except Exception as error:  # noqa: BLE001 - the same
             await self._failed(exchange, error, size=len(message.raw))

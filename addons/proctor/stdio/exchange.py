@@ -6,15 +6,19 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from proctor.approval.holder import Waiting, Why
+from proctor.canary.seen import SEEN, sightings
 from proctor.errors import ProctorError, RefusedError
 from proctor.gate import Gate
 from proctor.mcp.kept import kept_call
 from proctor.model import Action, Deny, Finding, Principal, Session
 from proctor.protocols.mcp.messages import Message
+from proctor.provenance.intake import Intake
+from proctor.provenance.memory import Origin
 from proctor.record import Opening, Receipt, Ruling, Seen, Ticket, ToolCall
 from proctor.redaction.cutting import Cut
 from proctor.redaction.redactor import Look
 from proctor.redaction.screen import Screen
+from proctor.runtime.tasks import spawn
 from proctor.stages import parts
 from proctor.stdio.tokens import Tokens
 
@@ -39,6 +43,8 @@ class House:
         sealing: The key for what is hidden on cards.
         tokens: Where the agent's token comes from.
         server: As rules call the MCP server.
+        trusted: Somebody vouches for what the server says.
+        intake: Reads what comes in, and knows it again.
         listener: As rules call this way in.
         session: What the agent calls its run; "" where it says nothing.
         now: The time, UTC.
@@ -52,6 +58,8 @@ class House:
     sealing: bytes = field(repr=False)
     tokens: Tokens
     server: str
+    trusted: bool = False
+    intake: Intake
     listener: str
     session: str
     now: Callable[[], datetime]
@@ -72,6 +80,7 @@ class Exchange:
         session: In which run.
         client: Product and version, as the client says.
         actions: What it is, as rules see it.
+        origins: What in that came from an answer that nobody vouches for.
         cut: It in pieces.
         look: What was seen in them.
         findings: Of those, what rules and the record are told.
@@ -96,6 +105,7 @@ class Exchange:
     session: Session | None = None
     client: str = ""
     actions: tuple[Action, ...] = field(default=(), repr=False)
+    origins: tuple[Origin, ...] = ()
     cut: Cut | None = field(default=None, repr=False)
     look: Look | None = field(default=None, repr=False)
     findings: tuple[Finding, ...] = ()
@@ -114,6 +124,19 @@ class Exchange:
         """Nobody waits for humans any more."""
         for waiting in list(self.waiting):
             waiting.stop(why)
+
+    def alarm(self, gate: Gate, found: Iterable[Finding], *, stopped: bool) -> None:
+        """Tell of canaries among what was found."""
+        told = sightings(
+            found,
+            seen_by=self.principal.key if self.principal else "",
+            session=self.session.id if self.session else "",
+            listener=self.listener,
+            host=self.server,
+            stopped=stopped,
+        )
+        for detail in told:
+            spawn(gate.event(SEEN, detail), name="canary seen")
 
     def opening(self) -> Opening:
         """What the record says of it as it stands."""

@@ -117,6 +117,7 @@ class Unasked:
             receipt=_sum(self._receipts),
             rulings=tuple(self._rulings),
         )
+        exchange.alarm(self._house.gate, closing.findings, stopped=False)
         await self._house.gate.end(exchange.ticket, closing)
 
     async def _settled(self, message: Message, answer: Answer) -> None:

@@ -27,6 +27,7 @@ _ID = 4
 _DASH = "\u2014 "
 # A name is not empty, and holds neither space nor plus.
 _NAME = re.compile(r"[^\s+\x00-\x1f\x7f]{1,256}")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _VKEY = re.compile(r"([^\s+\x00-\x1f\x7f]{1,256})\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{1,512})")
 
 
@@ -169,7 +170,7 @@ def parse_note(data: str) -> Note:
     text, parting, below = data.rpartition("\n\n")
     if not parting or not below.endswith("\n"):
         raise _malformed("no empty line before signatures, or an unfinished last line")
-    if any(ord(char) < 0x20 and char != "\n" for char in data):  # noqa: PLR2004 - ASCII's controls
+    if _CONTROL.search(data):
         raise _malformed("control characters")
     lines = below[:-1].split("\n")
     if len(lines) > MAX_SIGNATURES:

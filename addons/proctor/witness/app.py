@@ -11,32 +11,31 @@ GET /healthz                      whether it runs
 import asyncio
 import json
 import signal
-import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from proctor.console.limits import Limiter
-from proctor.errors import ClientError, ConfigurationError
+from proctor.errors import ClientError
+from proctor.runtime.guest import guest
 from proctor.runtime.health import listen
+from proctor.runtime.prompt import PromptProtocol
+from proctor.runtime.tasks import spawn, stop
 from proctor.tlog.prooffile import MAX_CONSISTENCY
 from proctor.witness.kept import name_of
-from proctor.witness.prompt import PromptProtocol
-from proctor.witness.settings import WitnessSettings
+from proctor.witness.watch import LogsWatch
 from proctor.witness.witness import Witness
 
 _PER_MINUTE: Final = 600
 _SECONDS: Final = 10.0
 _MAX_CLIENTS: Final = 200
-_MAX_HEAD: Final = 16 * 1024
+_OF_ONE: Final = 50
 _GRACE: Final = 5
 _LINES = "application/jsonl"
 
@@ -116,52 +115,35 @@ class _Pages:
         return PlainTextResponse("ok\n")
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn that leaves signals to `serve`, so that the process ends with status 0."""
+class _Prompt(PromptProtocol):
+    """Anybody may reach a witness: nobody takes all of its connections."""
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    most = _OF_ONE
 
 
-async def serve(settings: WitnessSettings, witness: Witness, ready: Callable[[str], None]) -> None:
+async def serve(watch: LogsWatch, witness: Witness, ready: Callable[[str], None]) -> None:
     """Answer until SIGTERM or SIGINT.
 
     Args:
-        settings: Where.
+        watch: Where, and whose logs.
         witness: What answers.
         ready: Called with the address once it is open.
 
     Raises:
         ConfigurationError: The address is taken, or the TLS files do not fit.
     """
+    settings = watch.current
     tls = settings.tls
-    config = uvicorn.Config(
+    server = guest(
         make_app(witness),
-        http=PromptProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=_MAX_CLIENTS,
-        h11_max_incomplete_event_size=_MAX_HEAD,
-        timeout_graceful_shutdown=_GRACE,
-        ssl_certfile=tls.cert if tls else None,
-        ssl_keyfile=tls.key if tls else None,
+        what="witness",
+        tls=tls,
+        clients=_MAX_CLIENTS,
+        grace=_GRACE,
+        protocol=_Prompt,
     )
-    try:
-        config.load()
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            "tls-files",
-            "The witness's TLS files cannot be used",
-            got=type(error).__name__,
-            expected="readable PEM files, the key fitting the certificate",
-        ) from None
     opened = listen(settings.listen)
-    server = _Server(config)
+    looking = spawn(watch.run(), name="witness.logs")
 
     def end() -> None:
         server.should_exit = True
@@ -174,6 +156,7 @@ async def serve(settings: WitnessSettings, witness: Witness, ready: Callable[[st
         ready(f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}")
         await server.serve(sockets=[opened])
     finally:
+        await stop(looking)
         opened.close()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from proctor.config import validated
 from proctor.errors import ClientError, ConfigurationError
-from proctor.fields import FilePath, ListenAddress, Settings, problem
-from proctor.settings import ServerTlsSettings, require_tls
+from proctor.fields import FilePath, ListenAddress, Settings, problem, require_tls
+from proctor.settings import ServerTlsSettings
 from proctor.tlog.note import KEY_SIZE, VerifierKey
 from proctor.tlog.text import base64_bytes
 from proctor.yamlfile import Document, read

@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from proctor.evidence.verify import cold
-from proctor.evidence.verify.cold import NODE, Cold, raws, read_all, seeded
+from proctor.evidence.verify.cold import Cold, Readers, raws, read_all, seeded
 from proctor.evidence.verify.findings import Findings
+from proctor.evidence.verify.reader import NODE
 from proctor.evidence.verify.snapshot import File
 from proctor.tlog.tree import leaf_hash, subtree_root
 
@@ -52,8 +53,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def read(root: Path, *files: File) -> list[Cold]:
-    return list(read_all(root, files, [each.name for each in files], lambda _: None))
+def read(root: Path, *files: File, size: int = 0) -> list[Cold]:
+    with Readers(size) as readers:
+        return list(read_all(readers, root, files, lambda _: None, references=True))
 
 
 @pytest.mark.parametrize("parts", [1, 2, 7])
@@ -78,9 +80,8 @@ def test_in_parts_as_in_one(root: Path, monkeypatch: pytest.MonkeyPatch, parts: 
 
 def test_by_other_processes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = read(root, file(root))
-    monkeypatch.setattr(cold, "_MANY", 0)
     monkeypatch.setattr(cold, "_PARTS", (20_000, 20_000))
-    (there,) = read(root, file(root))
+    (there,) = read(root, file(root), size=2**30)
     assert (there.leaves, there.sha256, there.references) == (
         here[0].leaves, here[0].sha256, here[0].references,
     )  # fmt: skip
@@ -154,7 +155,8 @@ def test_files_that_are_there_to_be_empty(root: Path, tmp_path: Path) -> None:
     pq.write_table(pq.read_table(root / file(root).name).slice(0, 0), tmp_path / "empty")
     shutil.copy(root / file(root).name, tmp_path / "full")
     (tmp_path / "bad").write_bytes(b"PAR1")
-    seeded(tmp_path, ["none", "empty"], findings)
-    assert not findings.counts
-    seeded(tmp_path, ["full", "bad"], findings)
+    with Readers(0) as readers:
+        seeded(readers, tmp_path, ["none", "empty"], findings)()
+        assert not findings.counts
+        seeded(readers, tmp_path, ["full", "bad"], findings)()
     assert findings.codes() == {"file-strange", "file-unreadable"}

@@ -12,6 +12,7 @@ from proctor.evidence.verify import contents
 from proctor.evidence.verify.contents import ContentCheck, Contents, Excuses
 from proctor.evidence.verify.findings import Findings
 from proctor.evidence.verify.hot import Hot
+from proctor.evidence.verify.snapshot import File
 
 SALT = bytes(range(32))
 SCOPE = "w0.0123"
@@ -43,12 +44,11 @@ def check(
         "w0",
         files=[],
         hot=Hot(blocks={line["n"]: line for line in lines}),
-        references=references,
         excuses=excuses or Excuses(gone=lambda _: False),
         findings=findings,
     )
     part.sequence()
-    return part.check(lambda _: None, set()), findings
+    return part.check(references, lambda _: None), findings
 
 
 def test_what_is_whole() -> None:
@@ -107,3 +107,25 @@ def test_numbers_of_blocks() -> None:
     for text in ("a", "1-", "-1", "2-1", "1,,2", "\u0661", "0-" + "9" * 30):
         found = contents._numbers(text)
         assert found is None or all(number >= 0 for number in found)
+
+
+def test_what_is_outside_of_files_that_are_as_they_were_signed() -> None:
+    def outside(*names: str) -> tuple[set[str], int | None]:
+        ranges = {"one": (0, 1), "two": (2, 3)}
+        return ContentCheck(
+            Path("record"),
+            "w0",
+            files=[
+                File(name=name, kind="content", writer="w0", level=0, first=first, last=last)
+                for name, (first, last) in ranges.items()
+                if name in names
+            ],
+            hot=Hot(blocks={line["n"]: line for line in LINES}),
+            excuses=Excuses(gone=lambda _: False),
+            findings=Findings(),
+        ).outside(set(names))
+
+    assert outside() == ({SCOPE}, 0)
+    assert outside("one") == ({SCOPE}, 2)
+    assert outside("two") == ({SCOPE}, 0)
+    assert outside("one", "two") == ({SCOPE}, None)

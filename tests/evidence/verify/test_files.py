@@ -105,3 +105,34 @@ def test_files_against_it() -> None:
     assert check(listed, {NAME: "old"})[1].codes() == {"file-changed"}
     waiting = check(listed, {NAME: "old"}, ended=False)[1]
     assert (waiting.codes(), waiting.codes(Level.NOTICE)) == (set(), {"file-waiting"})
+
+
+def test_records_that_may_speak_of_content_that_is_in_no_file_yet() -> None:
+    """Signed lines alone tell, and of those the ones that say what came out of a journal."""
+
+    def made(kind: str, first: int, last: int, why: str = "journal") -> dict[str, str]:
+        return {"op": "made", "file": f"{kind}/w0-0-{first:012d}-{last:012d}.parquet", "why": why}
+
+    def found(*said: dict[str, str], signed: int) -> tuple[int, int]:
+        lines = [
+            json.dumps({"i": n, "ts": "t", **each}, separators=(",", ":")).encode()
+            for n, each in enumerate(said)
+        ]
+        top = NO_HEAD
+        for line in lines[:signed]:
+            top = sha256(top + line).digest()
+        last = replace(history()[-1], ledger=Stand(signed, top), due=history()[-1].time)
+        of = SealedLog(sealed=[Sealed(statement=last, where="line 1", good=True)], gaps=[])
+        listed = read(b"".join(line + b"\n" for line in lines), of)[0]
+        return listed.block, listed.record
+
+    said = [
+        made("segments", 0, 9),
+        made("content", 0, 4),
+        made("segments", 10, 19),
+        made("content", 5, 8, "found"),
+        made("content", 5, 20),
+    ]
+    assert [found(*said, signed=count) for count in range(6)] == [
+        (-1, -1), (-1, -1), (4, 9), (4, 9), (4, 9), (20, 19),
+    ]  # fmt: skip

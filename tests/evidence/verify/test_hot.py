@@ -71,6 +71,29 @@ def test_a_bad_line_in_between_is_named() -> None:
         assert found.listed[0].at == f"byte {len(LINES[0])}"
 
 
+def test_content_is_as_proctor_writes_it() -> None:
+    """What a name that was changed hides, views would pass over: so it is no line."""
+    birth = b'{"c":2,"writer":"w0","n":0,"scope":"w0.a","salt":"ab","principal":"\\u00e9",'
+    birth += b'"session_id":null}\n'
+    coded = b'{"c":1,"writer":"w0","n":1,"scope":"w0.a","no":0,"hash":"x","text":"eA==","b64":1}\n'
+    assert set(read(birth + coded + LINES[0])[0].blocks) == {0, 1}
+    for line in (birth, coded, BLOCK):
+        for at in range(len(line) - 1):
+            changed = line[:at] + bytes([line[at] ^ 1]) + line[at + 1 :]
+            hot, findings = read(changed + LINES[0])
+            (whole,) = read(line)[0].blocks.values()
+            said = hot.blocks.values()
+            assert findings.codes() == {"line-unreadable"} or whole not in said
+            assert all(set(each) == set(whole) for each in said)
+
+
+def test_a_writer_that_ended_leaves_whole_lines() -> None:
+    findings = Findings()
+    journal = files(journals={"0.jsonl": DATA[:-9]})
+    read_journals(journal, running=False, ended=True, findings=findings)
+    assert findings.codes() == {"line-unreadable"}
+
+
 def test_twice_and_out_of_order() -> None:
     assert read(LINES[0] + LINES[0])[1].codes() == {"record-twice"}
     assert read(LINES[1] + LINES[0])[1].codes() == {"record-reordered"}

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proctor.evidence.verify.shown import check_views, read_levels
+from proctor.evidence.verify.verifier import Asked, verify
 from tests.evidence.verify.test_hot import files
 
 
@@ -28,6 +29,22 @@ def test_bounds_that_cannot_be(levels: object) -> None:
 @given(st.one_of(st.binary(max_size=60), st.just(b"[" * 100_000)))
 def test_any_state(data: bytes) -> None:
     assert read_levels(files(state=data)) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"peaks"', b'"peeks"'),
+        (b'"leaf":"', b'"leaf":"0'),
+        (b'{"writer"', b'{"more":1,"writer"'),
+        (b'{"writer":', b'{"writer": '),
+        (b'"levels":{', b'"levels":{"more":[],'),
+    ],
+)
+def test_a_state_that_is_not_as_it_was_written(copy: Path, old: bytes, new: bytes) -> None:
+    path = copy / "writers/w0/state.json"
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+    assert verify(Asked(record=copy)).findings.codes() == {"state-wrong"}
 
 
 def test_views_as_they_should_be(original: Path) -> None:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from proctor.audit.envelope import Chain
 from proctor.evidence.ledger import NO_HEAD, Stand
 from proctor.evidence.statement import FIRST, Statement
-from proctor.evidence.verify.cold import NODE, Cold
+from proctor.evidence.verify.cold import Cold
 from proctor.evidence.verify.findings import Findings
 from proctor.evidence.verify.hot import Hot
+from proctor.evidence.verify.reader import NODE
 from proctor.evidence.verify.signed import Sealed
 from proctor.evidence.verify.trees import Checked, Leaves, check_tree, gather
 from proctor.tlog.tree import HASH_SIZE, Frontier, leaf_hash, root_of, subtree_root
@@ -83,7 +84,7 @@ def test_the_record_that_was_changed_is_named_by_kept_leaves() -> None:
     changed = [*LEAVES[:70], bytes(32), *LEAVES[71:]]
     leaves.put(0, b"".join(changed), Findings(), "f")
     checked, findings = check(leaves, [over(50), over(200)], hint=b"".join(LEAVES))
-    assert (checked.changed, checked.proved) == ({70}, 50)
+    assert (checked.doubtful, checked.proved) == ([(50, 200)], 50)
     assert [(each.code, each.seq) for each in findings.listed] == [("record-changed", 70)]
 
 

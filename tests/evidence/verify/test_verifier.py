@@ -221,10 +221,11 @@ def test_files_that_go_before_they_are_read(record: Path, monkeypatch: pytest.Mo
     """It is looked again; at last that is said, and no trace shown."""
     left = [5]
 
-    def gone(*_: object) -> None:
+    def gone(*_: object) -> Callable[[], None]:
         left[0] -= 1
         if left[0] >= 0:
             raise FileNotFoundError
+        return lambda: None
 
     monkeypatch.setattr(verifier, "seeded", gone)
     assert look(record).findings.codes() == set()

@@ -20,7 +20,7 @@ from proctor.approval.settings import NotifierSettings
 
 SUMMARY = 255  # the field's limit
 
-_OPENS = frozenset({"approval.pending", "approval.break_glass", "kill.killed"})
+_OPENS = frozenset({"approval.pending", "approval.break_glass", "kill.killed", "canary.seen"})
 _CLOSES = frozenset(
     {
         "approval.approved",

@@ -68,8 +68,8 @@ class Message:
 
     Attributes:
         id: The same for every attempt, so that a receiver can tell a repetition.
-        type: Such as `approval.pending`; the keys of the table in this file.
-        about: The approval's, grant's or kill's id.
+        type: Such as `approval.pending`; the keys of the table in this file, and `canary.seen`.
+        about: The approval's, grant's, kill's or canary's id.
         at: When it happened.
         ends: From then on nobody needs to know.
         head: One line.

@@ -168,6 +168,21 @@ class Outbox:
             database.execute("UPDATE cursor SET seq = ?", (seq,))
             return seq, lost
 
+    def put(self, letters: Sequence[Letter]) -> list[str]:
+        """Keep letters that no change made; one whose message is there already is none.
+
+        Returns:
+            The notifiers of letters that found no room.
+        """
+        lost = []
+        with self._transaction() as database:
+            for letter in letters:
+                if _room(database, letter.notifier) > 0:
+                    _keep(database, letter)
+                else:
+                    lost.append(letter.notifier)
+        return lost
+
     def claim(self, notifier: str, *, now: float, lease: float, owner: str) -> Claimed | None:
         """The next message for a notifier, for this process alone until `lease` is over.
 

@@ -12,9 +12,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
-from proctor.evidence.verify.cold import REFERENCE
 from proctor.evidence.verify.findings import Findings
 from proctor.evidence.verify.hot import Hot, object_of
+from proctor.evidence.verify.reader import REFERENCE
 from proctor.evidence.verify.snapshot import File
 
 _COLUMNS: Final = ["n", "scope", "no", "hash", "text", "b64", "salt", "principal", "session_id"]
@@ -68,7 +68,6 @@ class ContentCheck:
         writer: Whose.
         files: Its files of content.
         hot: Its journals.
-        references: As they stand in records, with the first record of each.
         excuses: What may be missing.
         findings: Takes what is wrong.
     """
@@ -80,7 +79,6 @@ class ContentCheck:
         *,
         files: Sequence[File],
         hot: Hot,
-        references: Mapping[bytes, int],
         excuses: Excuses,
         findings: Findings,
     ) -> None:
@@ -88,7 +86,6 @@ class ContentCheck:
         self._writer = writer
         self._files = files
         self._hot = hot
-        self._references = references
         self._excuses = excuses
         self._findings = findings
         self._done = Contents()
@@ -110,41 +107,52 @@ class ContentCheck:
                 )
             end = max(end, last + 1)
 
-    def check(self, tick: Callable[[int], None], believed: set[str]) -> Contents:
+    def outside(self, believed: set[str]) -> tuple[set[str], int | None]:
+        """What is not in files whose bytes are as they were signed.
+
+        Args:
+            believed: Those files.
+
+        Returns:
+            The scopes, and the least number of a line that none of the files holds, if there is
+            one.
+        """
+        runs = [(file.first, file.last) for file in self._files if file.name in believed]
+        scopes = {str(block.get("scope")) for block in self._hot.blocks.values()}
+        numbers: list[object] = [*self._hot.blocks]
+        for file in self._files:
+            if file.name not in believed:
+                for columns in self._columns(file, ["n", "scope"], None):
+                    scopes.update(map(str, columns["scope"]))
+                    numbers += columns["n"]
+        return scopes, _lowest(numbers, runs)
+
+    def check(
+        self,
+        references: Mapping[bytes, int],
+        tick: Callable[[int], None],
+        only: set[str] | None = None,
+    ) -> Contents:
         """Checks blocks and references.
 
         Args:
+            references: As they stand in records, with the first record of each.
             tick: Told the blocks that were checked.
-            believed: Files of content that need no look, unless something else refers to what is
-                in them.
+            only: Scopes that are looked at; None for all.
         """
-        only = self._fresh(believed) if believed else None
         wanted: dict[str, list[tuple[bytes, int]]] = {}
-        for reference, number in self._references.items():
-            match = REFERENCE.fullmatch(reference)
-            if match:
-                scope = match[1].decode("utf-8", "replace")
-                wanted.setdefault(scope, []).append((reference, number))
+        for reference, number in references.items():
+            named = scope_of(reference)
+            if named is not None:
+                wanted.setdefault(named, []).append((reference, number))
         for batch in self._batches(only) if only is None or only else ():
             for name, scope in self._load(batch).items():
                 tick(len(scope.blocks))
                 self._refer(name, scope, wanted.pop(name, []))
-        for name, references in wanted.items():
+        for name, rest in wanted.items():
             if only is None or name in only:
-                self._refer(name, _Scope(), references)
+                self._refer(name, _Scope(), rest)
         return self._done
-
-    def _fresh(self, believed: set[str]) -> set[str]:
-        """Scopes of which something is not in these files."""
-        found = {str(block.get("scope")) for block in self._hot.blocks.values()}
-        for reference in self._references:
-            match = REFERENCE.fullmatch(reference)
-            found |= {match[1].decode("utf-8", "replace")} if match else set()
-        for file in self._files:
-            if file.name not in believed:
-                for columns in self._columns(file, ["scope"], None):
-                    found.update(columns["scope"])
-        return found
 
     def _batches(self, only: set[str] | None) -> Iterator[dict[str, tuple[int, int]]]:
         """Scopes by name, with the first and last number of their lines."""
@@ -324,6 +332,24 @@ class ContentCheck:
 
     def _problem(self, code: str, what: str, **where: str | int | None) -> None:
         self._findings.problem(code, what, **{"writer": self._writer, **where})
+
+
+def scope_of(reference: bytes) -> str | None:
+    """The scope that a reference names."""
+    match = REFERENCE.fullmatch(reference)
+    return match[1].decode("utf-8", "replace") if match else None
+
+
+def _lowest(numbers: Iterable[object], runs: Sequence[tuple[int, int]]) -> int | None:
+    """The least of these that is in none of the runs; -1 for what is no number."""
+    at = 0
+    runs = sorted(runs)
+    for number in sorted(each if isinstance(each, int) else -1 for each in numbers):
+        while at < len(runs) and runs[at][1] < number:
+            at += 1
+        if at == len(runs) or number < runs[at][0]:
+            return number
+    return None
 
 
 def _salt(text: object) -> bytes | None:

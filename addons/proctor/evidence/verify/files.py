@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
+from proctor.audit.store import SEGMENTS
 from proctor.evidence import ledger
 from proctor.evidence.ledger import NO_HEAD
 from proctor.evidence.verify.findings import Findings
@@ -27,6 +28,9 @@ class Listed:
         unsigned_drops: Likewise, by a line that none covers yet.
         was: What a file is until what was announced of it is done, by name.
         gone: Names of those that went.
+        block: Number of the last line of content that a checkpoint covers in a file, or -1.
+        record: Number of the last record that was in a file by then, or -1: content after `block`
+            was written after it, so only later records refer to it.
         writers: Other writers that were seen.
     """
 
@@ -36,6 +40,8 @@ class Listed:
     unsigned_drops: set[str] = field(default_factory=set)
     was: dict[str, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    block: int = -1
+    record: int = -1
     writers: set[str] = field(default_factory=set)
 
 
@@ -91,6 +97,7 @@ def read_ledger(writer: WriterFiles, log: SealedLog, findings: Findings) -> List
             found=f"{len(said)} lines, {len(data) - whole} bytes of another",
         )
     listed = Listed()
+    _order(listed, said[:signed])
     for number, each_line in enumerate(said):
         _take(listed, each_line, writer.name, number < signed, file, number + 1, findings)
     return listed
@@ -155,6 +162,19 @@ def _take(  # noqa: PLR0913, PLR0917 - one line, and where it stands
             )
         case _:
             pass  # a later proctor's, signed as the others are
+
+
+def _order(listed: Listed, said: Iterable[dict[str, Any]]) -> None:
+    """How far content and records came in files: each journal's records go there first."""
+    records = -1
+    for each in said:
+        match = PARQUET.fullmatch(str(each.get("file", "")).rpartition("/")[2])
+        if match is None or each.get("op") != ledger.MADE or each.get("why") != "journal":
+            continue
+        if str(each["file"]).startswith(f"{SEGMENTS}/"):
+            records = max(records, int(match[4]))
+        elif int(match[4]) > listed.block:
+            listed.block, listed.record = int(match[4]), records
 
 
 def _whole(value: object) -> int | None:

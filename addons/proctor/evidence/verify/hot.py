@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
-from proctor.evidence.verify.cold import REFERENCE, TELLING
 from proctor.evidence.verify.findings import Findings
+from proctor.evidence.verify.reader import REFERENCE, TELLING
 from proctor.evidence.verify.snapshot import WriterFiles
 from proctor.tlog.tree import leaf_hash
 
@@ -15,6 +15,14 @@ ENVELOPE: Final = re.compile(
     rb'\{"v":1,"kind":"([a-z][a-z_.]{0,63})","writer":"(w\d{1,6})","seq":(\d{1,18}),'
     rb'"prev":"([0-9a-f]{64})","ts":"([0-9T:.Z-]{20,32})"'
 )
+_BIRTH: Final = b'{"c":2,'
+_BLOCK: Final = b'{"c":1,'
+_OF_ALL: Final = ("c", "writer", "n", "scope")
+# Members of a line of content, in their order; views would pass over others, and so would we.
+_MEMBERS: Final[dict[bytes, set[tuple[str, ...]]]] = {
+    _BIRTH: {(*_OF_ALL, "salt", "principal", "session_id")},
+    _BLOCK: {(*_OF_ALL, "no", "hash", "text"), (*_OF_ALL, "no", "hash", "text", "b64")},
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,18 +46,21 @@ class Hot:
     events: list[bytes] = field(default_factory=list)
 
 
-def read_journals(writer: WriterFiles, *, running: bool, findings: Findings) -> Hot:
+def read_journals(
+    writer: WriterFiles, *, running: bool, ended: bool = False, findings: Findings
+) -> Hot:
     """Reads a writer's journals.
 
     Args:
         writer: Whose.
         running: Something may be being written right now, so a line without an end is none.
+        ended: It said that it ended, so that every line is whole.
         findings: Takes what is wrong.
     """
     hot = Hot()
     for name, data in writer.journals.items():
         _Journal(writer.name, f"writers/{writer.name}/{name}", hot, findings).read(
-            data, running=running
+            data, running=running, ended=ended
         )
     for numbers, code, what in (
         (hot.leaves, "record-missing", "A record is missing in the journals"),
@@ -78,7 +89,7 @@ class _Journal:
         self._findings = findings
         self._seq = self._n = -1
 
-    def read(self, data: bytes, *, running: bool) -> None:
+    def read(self, data: bytes, *, running: bool, ended: bool) -> None:
         """All lines; bad ones at the end were never acknowledged, as recovery has it."""
         offset, bad = 0, list[int]()
         for line in data.splitlines(keepends=True) if b"\r" not in data else _lines(data):
@@ -89,7 +100,10 @@ class _Journal:
             else:
                 bad.append(offset)
             offset += len(line)
-        if bad and not running:
+        if ended:
+            for at in bad:
+                self._problem("line-unreadable", "A line of a journal cannot be read", at)
+        elif bad and not running:
             self._findings.notice(
                 "journal-torn",
                 "A journal ends with what was never acknowledged",
@@ -104,10 +118,7 @@ class _Journal:
             self._record(int(match[3]), match[1], line, offset)
             return True
         if line.startswith(b'{"c":'):
-            try:
-                block = json.loads(line)
-            except (ValueError, RecursionError):
-                return False
+            block = _content_of(line)
             number = block.get("n")
             if isinstance(number, int) and block.get("writer") == self._writer:
                 self._block(number, block, offset)
@@ -146,6 +157,19 @@ class _Journal:
         self._findings.problem(
             code, what, writer=self._writer, file=self._file, at=f"byte {offset}", **more
         )
+
+
+def _content_of(line: bytes) -> dict[str, Any]:
+    """What a line of content says; nothing where proctor would have written it otherwise."""
+    start = line[: len(_BLOCK)]
+    block = object_of(line)
+    if tuple(block) not in _MEMBERS.get(start, set()) or str(block.get("b64", 1)) != "1":
+        return {}
+    try:
+        made = json.dumps(block, separators=(",", ":"), ensure_ascii=start == _BIRTH).encode()
+    except UnicodeEncodeError:
+        return {}
+    return block if made == line else {}
 
 
 def object_of(raw: bytes) -> dict[str, Any]:

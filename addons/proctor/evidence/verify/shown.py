@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from proctor.audit import views
+from proctor.audit.envelope import GENESIS
 from proctor.audit.segments import Workshop
 from proctor.audit.state import FOREVER, LEVELS, OPEN, Bounds, State
 from proctor.audit.store import CONTENT, SEGMENTS, Store
@@ -21,6 +22,8 @@ from proctor.tlog.tree import HASH_SIZE, leaf_hash
 
 _ROOT = re.compile(r"'((?:[^']|'')*)/writers/\*/state\.json'")
 
+# What a writer's state.json says, in its order; a name that was changed would hide the rest.
+_STATE = ("writer", "leaf", "peaks", "levels", "tiers")
 _ANYWHERE = "/record"
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -73,6 +76,9 @@ def check_state(  # noqa: PLR0913 - what it takes, by name
     ]
     tiers.append({"kind": SEGMENTS, "tier": OPEN, "above": -1, "upto": FOREVER})
     wrong = "" if said.get("tiers") == tiers and said.get("writer") == writer.name else "its tiers"
+    made = json.dumps(said, separators=(",", ":")).encode()
+    if tuple(said) != _STATE or set(said["levels"]) != {SEGMENTS, CONTENT} or made != writer.state:
+        wrong = wrong or "its form"
     last = levels[SEGMENTS][0]
     if last >= leaves.size:
         wrong = wrong or "records that are not there"
@@ -82,6 +88,8 @@ def check_state(  # noqa: PLR0913 - what it takes, by name
         wrong = wrong or ("" if said.get("leaf") == leaf else "its last leaf")
         if peaks and checked.peaks is not None and peaks != [each.hex() for each in checked.peaks]:
             wrong = wrong or "its tree"
+    elif said.get("leaf") != GENESIS or said.get("peaks"):
+        wrong = wrong or "a tree without records"
     for kind in (SEGMENTS, CONTENT):
         numbers = hot.leaves if kind == SEGMENTS else hot.blocks
         wrong = wrong or _hidden(kind, levels[kind], files, listed, set(numbers))

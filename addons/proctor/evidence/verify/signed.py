@@ -28,7 +28,7 @@ class Sealed:
     Attributes:
         statement: What it says.
         where: A line of the file, or the name of what was kept elsewhere.
-        good: Whether its signature holds, or is held by that of a later one.
+        good: Whether its signature holds, and it follows the one before.
     """
 
     statement: Statement
@@ -74,13 +74,12 @@ def moment(when: datetime) -> str:
     return timestamp(when.timestamp())
 
 
-def read_log(  # noqa: PLR0913 - what it takes, by name
+def read_log(
     writer: WriterFiles,
     *,
     store_id: str,
     keys: Sequence[TrustedKey],
     now: datetime,
-    quick: bool,
     findings: Findings,
 ) -> SealedLog:
     """Reads and checks a writer's checkpoints.
@@ -90,7 +89,6 @@ def read_log(  # noqa: PLR0913 - what it takes, by name
         store_id: The record's name.
         keys: Who may sign.
         now: As of when the newest one's promise is judged.
-        quick: Check only the newest signature of each key; `after` ties the others to it.
         findings: Takes what is wrong.
     """
     reader = _Reader(writer, store_id, keys, findings)
@@ -98,7 +96,7 @@ def read_log(  # noqa: PLR0913 - what it takes, by name
     whole = data.rfind(b"\n") + 1
     lines = data[:whole].split(b"\n")[:-1]
     notes = [reader.read(number, line) for number, line in enumerate(lines, 1)]
-    log = reader.link(notes, quick=quick)
+    log = reader.link(notes)
     last = log.last
     running = last is not None and last.due is not None and now <= last.due + SLACK
     if whole < len(data) and not running:
@@ -154,12 +152,11 @@ class _Reader:
             self._problem("checkpoint-unreadable", "A checkpoint cannot be read", number)
             return None
 
-    def link(self, notes: Sequence[tuple[Note, Statement] | None], *, quick: bool) -> SealedLog:
+    def link(self, notes: Sequence[tuple[Note, Statement] | None]) -> SealedLog:
         """Checks what each says of the one before, and who signed it."""
         log = SealedLog(sealed=[], gaps=[])
         before: Statement | None = None
         after, highest = FIRST, 0
-        newest = self._newest(notes) if quick else set()
         for number, each in enumerate(notes, 1):
             if each is None:
                 before = None
@@ -185,19 +182,13 @@ class _Reader:
                 )
             if before:
                 good &= self._order(number, before, said, log)
-            if not quick or number in newest:
-                key = self._signer(number, note, said, highest)
-                good &= key is not None
-                highest = max(highest, key or 0)
+            key = self._signer(number, note, said, highest)
+            good &= key is not None
+            highest = max(highest, key or 0)
             log.sealed.append(Sealed(statement=said, where=f"line {number}", good=good))
             before, after = said, sha256(note.text.encode()).digest()
         log.key = highest if log.last else None
         return log
-
-    def _newest(self, notes: Sequence[tuple[Note, Statement] | None]) -> set[int]:
-        """The newest line of each key."""
-        found = {each[0].signatures[0].key_id: n for n, each in enumerate(notes, 1) if each}
-        return {*found.values(), len(notes)}
 
     def _order(self, number: int, before: Statement, said: Statement, log: SealedLog) -> bool:
         """Whether a checkpoint can come after another."""

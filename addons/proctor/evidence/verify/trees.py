@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from proctor.evidence.verify.cold import NODE, Cold
+from proctor.evidence.verify.cold import Cold
 from proctor.evidence.verify.findings import Findings
 from proctor.evidence.verify.hot import ENVELOPE, Hot
+from proctor.evidence.verify.reader import NODE
 from proctor.evidence.verify.signed import Sealed, moment
 from proctor.tlog.tree import HASH_SIZE, Frontier, subtree_root
 
@@ -162,13 +163,13 @@ class Checked:
 
     Attributes:
         proved: Records that a signed root covers.
-        changed: Records whose bytes are not what was signed.
+        doubtful: Runs of records that do not give a root that was signed: first, and after last.
         tree: The tree over all leaves.
         peaks: Of the tree over the first `mark` leaves, where that was asked for.
     """
 
     proved: int = 0
-    changed: set[int] = field(default_factory=set)
+    doubtful: list[tuple[int, int]] = field(default_factory=list)
     tree: Frontier = field(default_factory=Frontier)
     peaks: list[bytes] | None = None
 
@@ -234,7 +235,7 @@ def check_tree(  # noqa: PLR0913 - what it takes, by name
             numbers = [number for number in numbers if leaves.there[number]]
         else:
             numbers = broken(leaves, start, size, raws)
-        checked.changed.update(numbers)
+        checked.doubtful.append((start, size))
         _name(leaves.writer, numbers, each, start, size, describe, findings)
         believed = False
         if not kept:

@@ -1,10 +1,11 @@
 """Verifies a whole record."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from proctor.audit.store import CONTENT, SEGMENTS
@@ -12,7 +13,7 @@ from proctor.errors import ClientError
 from proctor.evidence.keys import origin_of
 from proctor.evidence.statement import Statement
 from proctor.evidence.verify import shown
-from proctor.evidence.verify.cold import Cold, read_all, seeded
+from proctor.evidence.verify.cold import Cold, Readers, read_all, seeded
 from proctor.evidence.verify.columns import check_columns
 from proctor.evidence.verify.copies import as_of
 from proctor.evidence.verify.files import Listed, check_files, read_ledger
@@ -21,7 +22,7 @@ from proctor.evidence.verify.held import check_holds
 from proctor.evidence.verify.hot import ENVELOPE, read_journals
 from proctor.evidence.verify.said import Said
 from proctor.evidence.verify.signed import SLACK, Sealed, SealedLog, moment, read_log
-from proctor.evidence.verify.snapshot import SEED, Snapshot, take
+from proctor.evidence.verify.snapshot import SEED, File, Snapshot, take
 from proctor.evidence.verify.trust import TrustedKey, trusted
 from proctor.evidence.verify.writer import WriterCheck, WriterReport
 from proctor.tlog.note import MAX_NOTE, VerifierKey, parse_note
@@ -42,15 +43,16 @@ class Asked:
         record: The record's folder.
         key: Public key, 32 bytes, or None.
         kept: Checkpoints that were kept elsewhere: a name, and the text of the file.
-        quick: Believe files whose hash the signed ledger names, instead of comparing what is in
-            them with itself.
+        full: Compare columns and content with the records in every file, and not only where
+            something does not fit what was signed: shows, too, what a writer got wrong before it
+            signed.
         now: As of when promises are judged: now, or when a copy was made.
     """
 
     record: Path
     key: bytes | None = None
     kept: tuple[tuple[str, str], ...] = ()
-    quick: bool = False
+    full: bool = False
     now: datetime | None = None
 
 
@@ -61,14 +63,14 @@ class Report:
     Attributes:
         store: The record's name.
         keys: How many keys its trail has.
-        quick: Whether files were believed by their hash.
+        full: Whether columns and content of every file were compared with the records.
         writers: Each of them.
         findings: What is wrong, and what is worth knowing.
     """
 
     store: str
     keys: int
-    quick: bool
+    full: bool
     writers: list[WriterReport] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
 
@@ -85,15 +87,18 @@ def verify(asked: Asked, progress: Progress = _quiet) -> Report:
         ClientError: Code `verify-unsettled`.
         OSError: A file is there and the disk does not give it.
     """
-    for number in range(_TRIES):
-        before = _look(asked.record)
-        try:
-            report = _Verifier(asked, progress).run()
-        except FileNotFoundError:  # merged or dropped while we looked
-            continue
-        again = number < _AGAIN and _look(asked.record) != before
-        if not report.findings.problems or not again:
-            return report
+    before = _look(asked.record)
+    with Readers(sum(size for name, size, _ in before if name.endswith(".parquet"))) as readers:
+        for number in range(_TRIES):
+            try:
+                report = _Verifier(asked, progress, readers).run()
+            except FileNotFoundError:  # merged or dropped while we looked
+                continue
+            finally:
+                looked, before = before, _look(asked.record)
+            again = number < _AGAIN and looked != before
+            if not report.findings.problems or not again:
+                return report
     raise ClientError(
         "verify-unsettled",
         "Files of the record come and go faster than they can be read",
@@ -118,8 +123,9 @@ def _look(path: Path) -> list[tuple[str, int, int]]:
 class _Verifier:
     """One look at a record."""
 
-    def __init__(self, asked: Asked, progress: Progress) -> None:
+    def __init__(self, asked: Asked, progress: Progress, readers: Readers) -> None:
         self._asked = asked
+        self._readers = readers
         self._progress = progress
         self._now = asked.now or datetime.now(UTC)
         self._findings = Findings()
@@ -134,19 +140,21 @@ class _Verifier:
         with ThreadPoolExecutor(1) as beside:
             views = beside.submit(shown.check_views, asked.record)
             shot = take(asked.record, findings)
+            # A bundle's files are on no ledger, so that nothing but their records speaks for them.
+            full = asked.full or shot.bundle is not None
+            reading = self._read(shot, references=full)
             store_id = str(shot.note.get("id", ""))
             keys = trusted(asked.record, store_id, asked.key, findings)
             made = as_of(shot, store_id, keys, self._now, findings)
             self._now = min(made or self._now, self._now)
             self._last_words = made is not None or asked.now is None
-            report = Report(store=store_id, keys=len(keys), quick=asked.quick, findings=findings)
+            report = Report(store=store_id, keys=len(keys), full=full, findings=findings)
             logs = {
                 name: read_log(
                     writer,
                     store_id=store_id,
                     keys=keys,
                     now=self._now,
-                    quick=asked.quick,
                     findings=findings,
                 )
                 for name, writer in shot.writers.items()
@@ -159,16 +167,22 @@ class _Verifier:
             self._writers(shot, listed)
             for name, of in listed.items():
                 self._not_signed(name, of, logs[name])
-            cold = self._cold(shot, listed)
+            cold = reading()
             ended = {name for name, log in logs.items() if log.last and log.last.due is None}
             if shot.bundle is None:
                 hashes = {name: each.sha256 for name, each in cold.items()}
                 vouched = check_files(shot, listed, hashes, ended, findings)
             else:
                 vouched = set()
-            self._columns(shot, vouched)
+            suspect = {file.name for file in shot.files if full or file.name not in vouched}
+            self._columns(shot, suspect)
             hot = {
-                name: read_journals(writer, running=self._running(logs[name]), findings=findings)
+                name: read_journals(
+                    writer,
+                    running=self._running(logs[name]),
+                    ended=name in ended,
+                    findings=findings,
+                )
                 for name, writer in shot.writers.items()
             }
             events = [raw for each in cold.values() for raw in each.events]
@@ -188,9 +202,16 @@ class _Verifier:
                     said,
                     findings,
                     self._blocks,
-                    quick=asked.quick,
+                    None if full else partial(self._refer, shot),
                 )
                 report.writers.append(part.run())
+                doubtful = {
+                    file.name
+                    for file in shot.files
+                    for first, end in part.doubtful
+                    if file.writer == name and file.first < end and file.last >= first
+                }
+                self._columns(shot, doubtful - suspect)
             _merge(findings, views.result())
         return report
 
@@ -221,12 +242,8 @@ class _Verifier:
         last = log.last
         return last is not None and last.due is not None and self._now <= last.due + SLACK
 
-    def _cold(self, shot: Snapshot, listed: dict[str, Listed]) -> dict[str, Cold]:
-        wanted = [
-            file.name
-            for file in shot.files
-            if not self._asked.quick or file.name not in listed.get(file.writer, Listed()).vouched
-        ]
+    def _read(self, shot: Snapshot, *, references: bool) -> Callable[[], dict[str, Cold]]:
+        """Begins to read the files; gives what waits for what is in them."""
         total = sum((shot.path / file.name).stat().st_size for file in shot.files)
         done = 0
 
@@ -235,8 +252,17 @@ class _Verifier:
             done += size
             self._progress("files", done, total)
 
-        reading = read_all(shot.path, shot.files, wanted, tick)
-        seeded(shot.path, (f"{kind}/{SEED}" for kind in (SEGMENTS, CONTENT)), self._findings)
+        seeds = [f"{kind}/{SEED}" for kind in (SEGMENTS, CONTENT)]
+        say = seeded(self._readers, shot.path, seeds, self._findings)
+        reading = read_all(self._readers, shot.path, shot.files, tick, references=references)
+
+        def wait() -> dict[str, Cold]:
+            say()
+            return self._cold(shot, reading)
+
+        return wait
+
+    def _cold(self, shot: Snapshot, reading: Iterable[Cold]) -> dict[str, Cold]:
         found = {each.name: each for each in reading}
         for file in shot.files:
             if found[file.name].error:
@@ -256,12 +282,12 @@ class _Verifier:
                 )
         return found
 
-    def _columns(self, shot: Snapshot, vouched: set[str]) -> None:
-        files = [
-            file
-            for file in shot.files
-            if file.kind == SEGMENTS and not (self._asked.quick and file.name in vouched)
-        ]
+    def _refer(self, shot: Snapshot, files: Sequence[File]) -> Iterator[Cold]:
+        """Reads the references to content in files."""
+        return read_all(self._readers, shot.path, files, lambda _: None, references=True)
+
+    def _columns(self, shot: Snapshot, names: set[str]) -> None:
+        files = [file for file in shot.files if file.kind == SEGMENTS and file.name in names]
         total = sum(file.last + 1 - file.first for file in files)
         done = 0
 

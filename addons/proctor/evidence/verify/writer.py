@@ -1,20 +1,20 @@
 """One writer's records and content, against what it signed and what others kept of that."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from proctor.audit.store import CONTENT, SEGMENTS
 from proctor.evidence.verify import shown
 from proctor.evidence.verify.cold import Cold, raws
-from proctor.evidence.verify.contents import ContentCheck, Excuses
+from proctor.evidence.verify.contents import ContentCheck, Excuses, scope_of
 from proctor.evidence.verify.copies import check_kept
 from proctor.evidence.verify.files import Listed
 from proctor.evidence.verify.findings import Findings
 from proctor.evidence.verify.hot import ENVELOPE, Hot, object_of
 from proctor.evidence.verify.said import Said, details_of
 from proctor.evidence.verify.signed import Sealed, SealedLog, moment
-from proctor.evidence.verify.snapshot import Snapshot, WriterFiles
+from proctor.evidence.verify.snapshot import File, Snapshot, WriterFiles
 from proctor.evidence.verify.trees import Leaves, broken, check_tree, gather
 from proctor.tlog.tree import HASH_SIZE
 
@@ -55,7 +55,11 @@ class WriterReport:
 
 
 class WriterCheck:
-    """One writer's records and content."""
+    """One writer's records and content.
+
+    Attributes:
+        doubtful: Runs of records that do not give a root that was signed: first, and after last.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what has been read so far
         self,
@@ -70,13 +74,13 @@ class WriterCheck:
         said: Said,
         findings: Findings,
         tick: Callable[[int], None],
-        *,
-        quick: bool,
+        refer: Callable[[Sequence[File]], Iterator[Cold]] | None,
     ) -> None:
         self._said = said
         self._findings = findings
         self._tick = tick
-        self._quick = quick
+        self._refer = refer
+        self.doubtful: list[tuple[int, int]] = []
         self._shot = shot
         self._writer = writer
         self._log = log
@@ -110,6 +114,7 @@ class WriterCheck:
             describe=self._describe,
             findings=self._findings,
         )
+        self.doubtful = checked.doubtful
         self._against_kept()
         self._tail(leaves, last.size if last else 0)
         self._leaves_file(leaves, levels[SEGMENTS][0] + 1 if levels else 0)
@@ -128,7 +133,7 @@ class WriterCheck:
         report.records, report.proved = leaves.size, checked.proved
         there = leaves.there.find(1), leaves.there.rfind(1)
         if there[0] >= 0:
-            report.first, report.last = (self._time(number) for number in there)
+            report.first, report.last = (_head(self._start(number))[1] for number in there)
         if last:
             report.sealed, report.key = moment(last.time), self._log.key
         return report
@@ -224,7 +229,7 @@ class WriterCheck:
                 found=f"{len(kept)} bytes",
             )
         same = min(len(kept), len(leaves.array))
-        if kept[:same] != leaves.array[:same]:
+        if not (leaves.array.startswith(kept) or kept.startswith(leaves.array)):
             number = next(
                 n
                 for n in range(same // HASH_SIZE + 1)
@@ -302,19 +307,52 @@ class WriterCheck:
             self._writer.name,
             files=files,
             hot=self._hot,
-            references=references,
             excuses=excuses,
             findings=self._findings,
         )
         check.sequence()
-        found = check.check(self._tick, self._vouched if self._quick else set())
+        only = None
+        if self._refer is not None:
+            scopes, lowest = check.outside(self._vouched)
+            self._more(references, scopes, lowest)
+            only = scopes.union(filter(None, map(scope_of, references)))
+        found = check.check(references, self._tick, only)
         report.blocks, report.references, report.gone = found.blocks, found.references, found.gone
-        if found.gone:
+        erased = any(scope.startswith(f"{self._writer.name}.") for scope in self._said.erased)
+        unread = self._refer is not None and (erased or bool(excuses.ranges))
+        if found.gone or unread:
             self._findings.notice(
                 "content-gone",
-                f"The content of {found.gone} references is gone, as the record says",
+                "Content is gone, as the record says; a full look counts what refers to it"
+                if unread
+                else f"The content of {found.gone} references is gone, as the record says",
                 writer=self._writer.name,
             )
+
+    def _more(self, references: dict[bytes, int], scopes: set[str], lowest: int | None) -> None:
+        """Adds the references out of files that do not speak for themselves.
+
+        Those are the segments that are not as they were signed; and, for content that is not in a
+        file as it was signed, all that may refer to it.
+
+        Args:
+            references: Takes them.
+            scopes: Of which something is not in such a file.
+            lowest: The first line of content that is in none.
+        """
+        files = [file for file in self._files if file.kind == SEGMENTS]
+        if lowest is None:
+            files = [file for file in files if file.name not in self._vouched]
+        elif lowest > self._listed.block:
+            files = [
+                file
+                for file in files
+                if file.name not in self._vouched or file.last > self._listed.record
+            ]
+        for each in self._refer(files) if self._refer and files else ():
+            for reference, number in each.references.items():
+                if each.name not in self._vouched or scope_of(reference) in scopes:
+                    references.setdefault(reference, number)
 
     def _told(self, kind: str) -> list[dict[str, Any]]:
         """What this writer's events of a kind say."""
@@ -358,8 +396,10 @@ class WriterCheck:
             "at": f"byte {at}" if at >= 0 else "",
         }
 
-    def _time(self, number: int) -> str:
-        return _head(self._raws({number}).get(number, b""))[1]
+    def _start(self, number: int) -> bytes:
+        """How a record begins."""
+        heads = (each.heads[number] for each in self._cold if number in each.heads)
+        return next(heads, b"") or self._raws({number}).get(number, b"")
 
 
 def _head(raw: bytes) -> tuple[str, str]:

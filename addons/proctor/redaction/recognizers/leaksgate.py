@@ -8,7 +8,6 @@ lies a window that holds the match and what the rule's filter and components loo
 
 import codecs
 import hashlib
-import os
 import re
 import subprocess
 import threading
@@ -21,11 +20,11 @@ from typing import Any, Final, NamedTuple
 import betterleaks
 import hyperscan
 
+from proctor.redaction.compiled import keep, kept
 from proctor.redaction.prefilter import Window
 
 _NAME: Final = "betterleaks-gate"
 _FORMAT: Final = b"1"
-_DIGEST: Final = 32  # bytes
 _PATIENCE: Final = 30.0  # seconds, to print the rules
 _LONGEST: Final = 2048  # characters of a match of no certain length
 _AROUND: Final = 160  # characters that a filter looks at beside a match
@@ -138,17 +137,17 @@ def load(cache_dir: Path | None) -> Gate | None:
         None where the rules cannot be had; then everything has to be looked at.
     """
     path = cache_dir / f"{_NAME}-{_version()}" if cache_dir else None
-    kept = _read(path) if path else None
-    if kept is None:
+    made = _read(path) if path else None
+    if made is None:
         rules = _rules()
         if rules is None:
             return None
-        kept = _made(rules)
-        if kept is None:
+        made = _made(rules)
+        if made is None:
             return None
         if path:
-            _write(path, kept)
-    reaches, dump = kept
+            _write(path, made)
+    reaches, dump = made
     return Gate(hyperscan.loadb(dump, mode=hyperscan.HS_MODE_BLOCK), reaches)
 
 
@@ -283,28 +282,14 @@ def _merged(windows: Iterable[Window]) -> list[Window]:
 
 def _read(path: Path) -> _Kept | None:
     """What was kept, if it is whole."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return None
-    digest, content = data[:_DIGEST], data[_DIGEST:]
-    if hashlib.blake2b(content, digest_size=_DIGEST).digest() != digest:
+    content = kept(path)
+    if content is None:
         return None
     head, _, dump = content.partition(b"\n")
-    reaches = [Reach(*map(int, each.split(b","))) for each in head.split(b";")]
-    return reaches, dump
+    return [Reach(*map(int, each.split(b","))) for each in head.split(b";")], dump
 
 
-def _write(path: Path, kept: _Kept) -> None:
-    reaches, dump = kept
+def _write(path: Path, made: _Kept) -> None:
+    reaches, dump = made
     head = ";".join(",".join(map(str, reach)) for reach in reaches)
-    content = head.encode() + b"\n" + dump
-    digest = hashlib.blake2b(content, digest_size=_DIGEST).digest()
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(digest + content)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)  # it is made anew the next time
+    keep(path, head.encode() + b"\n" + dump)

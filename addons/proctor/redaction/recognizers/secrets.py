@@ -17,6 +17,7 @@ from proctor.redaction.recognizers import (
     urls,
 )
 from proctor.redaction.recognizers.betterleaks import BetterleaksRecognizer
+from proctor.redaction.recognizers.canaries import CanaryRecognizer
 from proctor.redaction.recognizers.kingfisher import KingfisherRecognizer
 from proctor.redaction.recognizers.known import KnownValues, KnownValuesRecognizer
 from proctor.redaction.recognizers.shapes import ShapesRecognizer
@@ -36,7 +37,10 @@ SHAPES = (
 
 
 def secret_recognizers(
-    known: Sequence[Path] | None = None, *, cache_dir: Path | None = None
+    known: Sequence[Path] | None = None,
+    *,
+    cache_dir: Path | None = None,
+    canaries: tuple[Path, bytes] | None = None,
 ) -> list[EntityRecognizer]:
     """Recognizers for secrets; making them takes some tenths of a second, the first time seconds.
 
@@ -44,6 +48,7 @@ def secret_recognizers(
         known: Files of values that must never pass.
         cache_dir: Where compiled rules are kept; where None, Kingfisher's in its own default, and
             Betterleaks' nowhere.
+        canaries: Their file, and the key of their digests.
 
     Raises:
         ConfigurationError: A file of known values cannot be used.
@@ -55,4 +60,6 @@ def secret_recognizers(
     ]
     if known:
         recognizers.insert(0, KnownValuesRecognizer(KnownValues(known)))
+    if canaries:
+        recognizers.insert(0, CanaryRecognizer(*canaries))
     return recognizers

@@ -38,6 +38,10 @@ _PUBLIC: Final = re.compile(
     r"si|page|next|cache|commit|build|sha|hash)[_.-]"
 )
 
+_AZURE_DEVOPS: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?P<value>[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})(?![A-Za-z0-9])"
+)
+
 
 def find_prefixed(text: str, at: int) -> Iterator[Found]:
     """A prefix that names a kind of key, then noise."""
@@ -56,6 +60,13 @@ def find_prefixed(text: str, at: int) -> Iterator[Found]:
     if not (re.search(r"\d", tail) and re.search("[A-Za-z]", tail)):
         return
     yield Found(at, match.start("tail") + len(match["tail"]), API_KEY)
+
+
+def find_azure_devops(text: str, at: int) -> Iterator[Found]:
+    """84 letters and digits, of which the signature begins eight before the end."""
+    match = _AZURE_DEVOPS.match(text, max(0, at + 1 - 76))
+    if match:
+        yield Found(*match.span("value"), API_KEY)
 
 
 def _fixed(name: str, trigger: str, pattern: str, type_: str = API_KEY) -> Shape:
@@ -152,4 +163,59 @@ SHAPES: Final = (
         r"(?:A3-[A-Z0-9]{6}-(?:[A-Z0-9]{5,11}-?){3,6}|ops_ey[A-Za-z0-9_=-]{40,4096})",
     ),
     _fixed("fly", r"\bFlyV1 ", r"FlyV1[ ](?:fm\w{1,4}_[A-Za-z0-9+/=_,-]{40,4096})"),
+    _fixed("fly-first", r"\bfo1_", r"fo1_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"),
+    _fixed(
+        "alibaba-key-id",
+        r"\bLTAI[A-Za-z0-9]{12}",
+        r"LTAI(?=[A-Za-z]{0,20}\d)[A-Za-z0-9]{12,24}(?![A-Za-z0-9])",
+    ),
+    _fixed(
+        "tencent-key-id",
+        r"\bAKID[A-Za-z0-9]{32}",
+        r"AKID(?=[A-Za-z]{0,30}\d)[A-Za-z0-9]{32}(?![A-Za-z0-9])",
+    ),
+    _fixed("bedrock", r"\bABSK[A-Za-z0-9+/]{40}", r"ABSK[A-Za-z0-9+/]{60,300}={0,2}"),
+    Shape(
+        name="azure-devops",
+        trigger=r"[A-Za-z0-9]AZDO[A-Za-z0-9]{4}\b",
+        find=find_azure_devops,
+        score=0.9,
+    ),
+    _fixed(
+        "clickhouse",
+        r"\b4b1d[A-Za-z0-9]{38}",
+        r"4b1d(?=[a-z0-9]{0,37}[A-Z])[A-Za-z0-9]{38}(?![A-Za-z0-9])",
+    ),
+    _fixed("google-bound-key", r"\bAQ\.Ab[A-Za-z0-9]", r"AQ\.Ab[A-Za-z0-9_-]{40,100}"),
+    _fixed(
+        "paypal",
+        r"access_token\$(?:production|sandbox)\$",
+        r"access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}",
+    ),
+    _fixed(
+        "mailgun",
+        r"\b[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}\b",
+        r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}(?![0-9A-Za-z-])",
+    ),
+    _fixed("asana", r"\b2/\d{16}/\d{16}:", r"2/\d{16}/\d{16}:[0-9a-f]{32}(?![0-9a-f])"),
+    _fixed(
+        "launchdarkly",
+        r"\bsdk-[0-9a-f]{8}-",
+        r"sdk-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9A-Za-z-])",
+    ),
+    _fixed(
+        "doppler",
+        r"\bdp\.[a-z]{2,5}\.",
+        r"dp\.[a-z]{2,5}\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}",
+    ),
+    _fixed(
+        "fireworks",
+        r"\bfw_[A-Za-z0-9]{22}",
+        r"fw_(?=[A-Za-z]{0,23}\d)[A-Za-z0-9]{22,24}(?![A-Za-z0-9_])",
+    ),
+    _fixed(
+        "cargo",
+        r"\bcio[A-Za-z0-9]{32}\b",
+        r"cio(?=[A-Za-z]{0,31}\d)(?=[a-z0-9]{0,31}[A-Z])[A-Za-z0-9]{32}(?![A-Za-z0-9])",
+    ),
 )

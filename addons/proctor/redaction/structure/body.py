@@ -49,7 +49,7 @@ def read_body(
         _add(layout, BODY, media, "", "", ())
     elif is_binary(body, media):
         layout = Layout(LATIN1.decode(body), LATIN1)
-        layout.skip("binary", len(body), "body")
+        layout.skip("binary", len(body), "body", body)
     else:
         charset = charset_of(body, media.charset)
         layout = Layout(charset.decode(body), charset)

@@ -6,7 +6,7 @@ of its own, such as JSON in a JSON string. What a leaf says differs from how it 
 changed stays as it was written at every level.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, overload
 
@@ -75,6 +75,7 @@ class Layout:
     def __init__(self, text: str, charset: Charset = UTF8, *, base: Path = ()) -> None:
         self.leaves: list[Leaf] = []
         self.skipped: list[Skipped] = []
+        self._contents: list[bytes] = []
         self.base = base
         self._charset = charset
         self._slots: list[_Slot] = []
@@ -142,9 +143,16 @@ class Layout:
         self._objects.append(names)
         return names
 
-    def skip(self, reason: str, size: int, location: str) -> None:
-        """Note bytes that are not looked at."""
+    @property
+    def packed(self) -> Sequence[tuple[str, bytes]]:
+        """What was skipped since it is no text: where it stands, and its bytes."""
+        pairs = zip(self.skipped, self._contents, strict=True)
+        return [(skipped.location, content) for skipped, content in pairs if content]
+
+    def skip(self, reason: str, size: int, location: str, content: bytes = b"") -> None:
+        """Note bytes that are not looked at, and the bytes where they are no text."""
         self.skipped.append(Skipped(reason, size, location))
+        self._contents.append(content)
 
     def mark(self) -> Mark:
         """How much there is so far."""
@@ -154,6 +162,7 @@ class Layout:
         """Forget what came after the mark."""
         del self._slots[to.leaves :], self.leaves[to.leaves :], self.skipped[to.skipped :]
         del self._holders[to.holders :], self._objects[to.objects :]
+        del self._contents[to.skipped :]
 
     def splice(self, changes: Mapping[int, Sequence[Change]]) -> bytes:
         """The body with these changes; all other bytes are what they were.
@@ -192,19 +201,35 @@ class Layout:
             return changes
         result = dict(changes)
         for members in self._objects:
-            mine = [(name, index) for name, index in members.items() if index in touched]
+            mine = [
+                (name, index, applied(name, changes[index]))
+                for name, index in members.items()
+                if index in touched
+            ]
             taken = {name for name, index in members.items() if index not in touched}
-            counts: dict[str, int] = {}
-            for name, index in mine:
-                new = unique = applied(name, changes[index])
-                while unique in taken:
-                    counts[new] = counts.get(new, 1) + 1
-                    unique = f"{new}~{counts[new]}"
-                taken.add(unique)
+            found = distinct((new for _, _, new in mine), taken)
+            for (name, index, new), unique in zip(mine, found, strict=True):
                 if unique != new:
                     end = Change(len(name), len(name), unique[len(new) :])
                     result[index] = [*changes[index], end]
         return result
+
+
+def distinct(names: Iterable[str], taken: set[str]) -> Iterator[str]:
+    """Names of one object's members, each with a number where it is taken (RFC 8259, 4).
+
+    Args:
+        names: In order.
+        taken: The names of its other members; those that are given are added.
+    """
+    counts: dict[str, int] = {}
+    for new in names:
+        unique = new
+        while unique in taken:
+            counts[new] = counts.get(new, 1) + 1
+            unique = f"{new}~{counts[new]}"
+        taken.add(unique)
+        yield unique
 
 
 class _Paths(Sequence[Path]):

@@ -108,7 +108,7 @@ def _add_content(  # noqa: PLR0913, PLR0917  # where it stands
     if not raw:
         return
     if is_binary(raw, part.media):
-        layout.skip("binary", len(raw), part.location)
+        layout.skip("binary", len(raw), part.location, raw)
         return
     charset = LATIN1 if boundary_of(part.media) else charset_of(raw, part.media.charset)
     said = charset.decode(raw)

@@ -1,0 +1,205 @@
+"""Finds orders in a text: one pass of Hyperscan says where, Python's `re` then looks there only."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from proctor.arriving.demands import DEMANDS
+from proctor.arriving.errands import ERRANDS
+from proctor.arriving.orders import ORDERS
+from proctor.arriving.pretexts import PRETEXTS
+from proctor.arriving.tongues import LESSER, LESSER_SCORE, SCORE, TONGUES
+from proctor.redaction.model import RedactionError
+from proctor.redaction.prefilter import Prefilter, Trigger
+
+PATTERNS: Final = (*ORDERS, *ERRANDS, *PRETEXTS, *DEMANDS)
+"""All of them, in English."""
+
+_BEFORE: Final = 700
+"""Characters that the longest match may have."""
+
+_AFTER: Final = 40  # what a match goes on with beyond the first place where it may end
+_WORD: Final = 40  # characters of the first word of an order
+_LESS: Final = 4096  # characters that are looked at of a text that hits everywhere
+_MANY: Final = 40
+"""Matches of one pattern that are told; a text needs no more to be suspicious."""
+
+# Words of those who write about prompt injection; each counts once.
+_ABOUT: Final = (
+    r"\bprompt.inject",
+    r"\bindirect.{0,10}inject",
+    r"\binjection (?:attack|attempt|payload|test|vector|technique)",
+    r"\binjected (?:instruction|prompt|text|content|command)",
+    r"\bjail ?break(?:ing|s)?\b",
+    r"\badversarial",
+    r"(?<![@.-])\battack(?:er)?s?\b(?!\.\w|-\w|@)",
+    r"\bmalicious (?:instruction|prompt|user|actor|input|content|text|page|command|tool)",
+    r"\bred.?team",
+    r"\bguard ?rails?\b",
+    r"\bowasp\b",
+    r"\bvulnerab",
+    r"\bthreat model",
+    r"\bexploit",
+    r"\bpayload",
+    r"\bmitigat",
+)
+
+
+class Match(NamedTuple):
+    """One place where something is said that has a sign."""
+
+    sign: str
+    score: float
+    start: int
+    end: int
+
+
+class _Known(NamedTuple):
+    sign: str
+    score: float
+    expression: re.Pattern[str]
+
+
+class _Finder:
+    """A set of expressions that are looked for together.
+
+    Args:
+        known: By name.
+        trigger: Makes of an expression what Hyperscan looks for: more, never less.
+        cache: Of `Prefilter`.
+    """
+
+    def __init__(
+        self, known: dict[str, _Known], trigger: Callable[[str], Trigger], cache: Path | None
+    ) -> None:
+        self._known = known
+        self._prefilter = Prefilter(
+            {name: [trigger(each.expression.pattern)] for name, each in known.items()}, cache
+        )
+
+    def find(self, text: str) -> Iterator[Match]:
+        """All matches, in the order of the expressions."""
+        for name, windows in self._prefilter.scan(text).items():
+            sign, score, expression = self._known[name]
+            count = 0
+            for start, end in windows:
+                for found in expression.finditer(text, start, end):
+                    yield Match(sign, score, *found.span())
+                    count += 1
+                    if count == _MANY:
+                        break
+                if count == _MANY:
+                    break
+
+
+def _whole(expression: str) -> Trigger:
+    return Trigger(expression=expression, before=_BEFORE, after=_AFTER, caseless=True)
+
+
+def _beginning(expression: str) -> Trigger:
+    """What stands before the first gap; bytes, so that letters have no case and no edge."""
+    found = expression.partition(".{0,")[0].replace(r"\b", "")
+    return Trigger(expression=found, before=_WORD, after=_BEFORE)
+
+
+def _compiled(expression: str) -> re.Pattern[str]:
+    return re.compile(expression, re.IGNORECASE | re.DOTALL | re.MULTILINE)
+
+
+def _english(cache: Path | None) -> _Finder:
+    return _Finder(_numbered(raw=False), _whole, cache)
+
+
+def _marks(cache: Path | None) -> _Finder:
+    return _Finder(_numbered(raw=True), _whole, cache)
+
+
+def _numbered(*, raw: bool) -> dict[str, _Known]:
+    return {
+        f"{each.sign}:{n}": _Known(each.sign, each.score, _compiled(each.expression))
+        for n, each in enumerate(PATTERNS)
+        if each.raw == raw
+    }
+
+
+def _tongues(cache: Path | None) -> _Finder:
+    known = {
+        f"{n}": _Known("tongue", SCORE if n < len(TONGUES) else LESSER_SCORE, _compiled(each))
+        for n, each in enumerate((*TONGUES, *LESSER))
+    }
+    return _Finder(known, _beginning, cache)
+
+
+def _about(cache: Path | None) -> _Finder:
+    known = {f"{n}": _Known(f"{n}", 0.0, _compiled(each)) for n, each in enumerate(_ABOUT)}
+    return _Finder(known, _whole, cache)
+
+
+_MAKERS: Final = {
+    "english": _english,
+    "marks": _marks,
+    "tongues": _tongues,
+    "about": _about,
+}
+_FINDERS: Final[dict[str, _Finder]] = {}
+_WARMING: Final = threading.Lock()
+
+
+def warm(cache: Path | None = None) -> None:
+    """Make all there is ready, once for a process; in a thread of its own.
+
+    Args:
+        cache: Where it is kept once it is compiled, which takes three seconds; nobody else may be
+            able to write there.
+    """
+    with _WARMING:
+        for name, make in _MAKERS.items():
+            if name not in _FINDERS:
+                _FINDERS[name] = make(cache)
+
+
+def is_warm() -> bool:
+    """Whether that is done."""
+    return len(_FINDERS) == len(_MAKERS)
+
+
+def _finder(name: str) -> _Finder:
+    found = _FINDERS.get(name)
+    if found is None:
+        warm()
+        found = _FINDERS[name]
+    return found
+
+
+def orders(text: str) -> tuple[Match, ...]:
+    """What is said to the model in a text as a reader gets it."""
+    lower = text.lower()
+    if len(lower) != len(text):
+        lower = text
+    found = tuple(_safe(_finder("english"), text))
+    english = [(each.start, each.end) for each in found if each.sign == "override"]
+    return found + tuple(
+        each
+        for each in _safe(_finder("tongues"), lower)
+        if not any(start < each.end and each.start < end for start, end in english)
+    )
+
+
+def marks(text: str) -> tuple[Match, ...]:
+    """Marks and links in a text as it came."""
+    return tuple(_safe(_finder("marks"), text))
+
+
+def topics(text: str) -> tuple[Match, ...]:
+    """Where a text speaks about attacks on models; `sign` tells the words apart."""
+    return tuple(_safe(_finder("about"), text))
+
+
+def _safe(finder: _Finder, text: str) -> Iterator[Match]:
+    """A text that hits everywhere was made to: its beginning is looked at."""
+    try:
+        yield from finder.find(text)
+    except RedactionError:
+        yield from finder.find(text[:_LESS])

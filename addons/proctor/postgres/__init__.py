@@ -1,0 +1,1 @@
+"""The door for PostgreSQL: listeners that record, mask, hold and stop."""

@@ -1,0 +1,1 @@
+"""git's protocol over smart HTTP, as bytes and events."""

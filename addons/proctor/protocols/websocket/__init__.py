@@ -1,0 +1,1 @@
+"""WebSockets (RFC 6455), sans-io: the handshake, and messages out of frames."""

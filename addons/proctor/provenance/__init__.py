@@ -1,0 +1,1 @@
+"""Where a value came from: what untrusted answers held, and what turns up in an action."""

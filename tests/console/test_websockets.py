@@ -1,0 +1,59 @@
+"""What is said over WebSockets, in the console: in a session, and in its replay."""
+
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from proctor.console.timeline import STATEMENTS
+from tests.console.samples import CAROL
+from tests.console.stand import Stand, asked, words
+from tests.support.parts import ALICE
+from tests.support.recorded import SESSION, record
+from tests.support.talked import ALONE, MANY, alone, talked
+
+WHO = quote(ALICE.key, safe="")
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("websockets")
+    record(folder / "recordings", talked, alone)
+    return folder
+
+
+def stand(there: Path) -> Stand:
+    return Stand(there, reviewer=CAROL)
+
+
+def test_a_session_shows_its_messages(there: Path) -> None:
+    page = asked(stand(there), f"/sessions/one?id={SESSION}&principal={WHO}")
+    shown = words(page.text)
+    assert page.status == 200
+    for expected in (
+        "client → server", "client ← server", '{"op": "subscribe"}', "watch would deny",
+        "Nothing is dropped.", "content not recorded", "API_KEY", "line 19",
+    ):  # fmt: skip
+        assert expected in shown
+    assert "\u202e" not in page.text
+    assert "\x1b" not in page.text
+    assert "\x00" not in page.text
+
+
+def test_one_of_no_session_shows_as_many_as_a_page_has_room_for(there: Path) -> None:
+    page = asked(stand(there), f"/sessions/one?flow={ALONE}&principal={WHO}")
+    assert page.status == 200
+    assert words(page.text).count("message ") >= STATEMENTS
+    assert f"{MANY - STATEMENTS} more messages are on record" in words(page.text)
+
+
+def test_replay(there: Path) -> None:
+    found = asked(stand(there), f"/sessions/replay/events?flow={ALONE}&principal={WHO}")
+    events = json.loads(found.text)["events"]
+    said = [each for each in events if each["kind"] == "sql"]
+    assert len(said) == MANY
+    assert (said[0]["label"], said[0]["text"]) == ("1 · → text", "message 1")
+    assert events[-1]["label"] == "connection closed"
+    page = asked(stand(there), f"/sessions/replay?id={SESSION}&principal={WHO}")
+    assert page.status == 200
