@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from proctor.credentials import fresh
 from proctor.credentials.fresh import RERUN, FreshSecrets
+from proctor.credentials.secrets import Secret, read_secret
 from proctor.errors import ConfigurationError
 from proctor.fields import SecretSource
+from proctor.runtime.tasks import spawn
 
 
 class Clock:
@@ -51,6 +54,19 @@ def counting(tmp_path: Path, **more: Any) -> SecretSource:
         "print(json.dumps({'value': f'v{count}', **json.loads(sys.argv[2])}))"
     )
     return SecretSource(command=(sys.executable, "-c", code, str(tmp_path), json.dumps(more)))
+
+
+def held_up(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Every read says that it has begun, and goes on when it may."""
+    reading, go = asyncio.Event(), asyncio.Event()
+
+    async def read(*args: Any, **more: Any) -> Secret:
+        reading.set()
+        await go.wait()
+        return await read_secret(*args, **more)
+
+    monkeypatch.setattr(fresh, "read_secret", read)
+    return reading, go
 
 
 def test_nothing_is_current_before_it_is_read() -> None:
@@ -93,6 +109,52 @@ def test_a_file_is_read_again_when_it_changes(
     events = [record.__dict__["event"] for record in caplog.records]
     assert events == ["credential.refreshed", *["credential.stale"] * 2, "credential.refreshed"]
     assert "v2" not in caplog.text
+
+
+def test_a_refresh_waits_for_the_one_that_reads_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        clock = Clock()
+        secrets = FreshSecrets(clock=clock)
+        source = counting(tmp_path)
+        await secrets.secret(source)
+        reading, go = held_up(monkeypatch)
+        clock.now += RERUN
+        first = spawn(secrets.refresh(), name="a refresh")
+        await reading.wait()
+        second = spawn(secrets.refresh(), name="a refresh")
+        go.set()
+        await second
+        assert value(secrets, source) == "v2"  # and not "v3": it ran once
+        await first
+
+    asyncio.run(main())
+
+
+def test_a_file_being_read_is_not_taken_for_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        path = tmp_path / "secret"
+        path.write_text("one")
+        path.chmod(0o600)
+        secrets = FreshSecrets(clock=Clock())
+        source = SecretSource(file=path)
+        await secrets.secret(source)
+        reading, go = held_up(monkeypatch)
+        path.write_text("longer")
+        first = spawn(secrets.refresh(), name="a refresh")
+        await reading.wait()
+        second = spawn(secrets.refresh(), name="a refresh")
+        done, _ = await asyncio.wait({second}, timeout=0.1)
+        assert not done
+        go.set()
+        await second
+        assert value(secrets, source) == "longer"
+        await first
+
+    asyncio.run(main())
 
 
 def test_a_command_runs_again_before_its_value_expires(tmp_path: Path) -> None:

@@ -88,13 +88,16 @@ class FreshSecrets:
         return secret.value
 
     async def refresh(self) -> None:
-        """Read again what has changed or will soon expire. Called every `TICK`."""
-        now = self._clock()
-        due = [held for held in self._held.values() if await _is_due(held, now)]
-        await asyncio.gather(*(self._renew(held) for held in due))
+        """Read again what has changed or will soon expire, or wait for whoever does already.
+
+        Called every `TICK`.
+        """
+        await asyncio.gather(*(self._renew(held) for held in self._held.values()))
 
     async def _renew(self, held: _Held) -> None:
         async with held.lock:
+            if not await _is_due(held, self._clock()):
+                return
             try:
                 await self._read(held)
             except ConfigurationError as error:
