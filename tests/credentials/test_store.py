@@ -11,7 +11,8 @@ import pytest
 from mitmproxy import http
 from OpenSSL import SSL
 
-from proctor.credentials.injection import PutHeader
+from proctor.credentials.echo import Echo
+from proctor.credentials.injection import PutHeader, basic, bearer
 from proctor.credentials.settings import CredentialSettings
 from proctor.credentials.store import Credentials
 from proctor.errors import ConfigurationError, InternalError, UpstreamError
@@ -136,6 +137,46 @@ def test_a_new_value_is_put_in_from_then_on(tmp_path: Path) -> None:
 
     write("one")
     drive([item(header="x-api-key", value={"file": str(path)})], use)
+
+
+def test_what_was_read_is_known_again_and_what_it_took_the_place_of(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    old, new, key = "Zq81vT-hJ2mW9-old", "Wm4pBx9-K2aQ7-new", "AKIDEXAMPLE"
+
+    def write(text: str) -> None:
+        path.write_text(text)
+        path.chmod(0o600)
+
+    async def use(credentials: Credentials) -> None:
+        write(new)
+        await credentials.refresh()
+        echo = Echo(credentials.known(None, None))
+        code = basic("bot", new).field[1]
+        said = f"{old} {new} {key} ".encode() + code
+        assert echo.whole(said) == b"%b %b %b Basic %b" % (
+            b"*" * len(old),
+            b"*" * len(new),
+            key.encode(),
+            b"*" * (len(code) - 6),
+        )
+
+    write(old)
+    signed = {**AWS, "secret_key": {"file": str(path)}}
+    two = [item(user="bot", password={"file": str(path)}), item(aws=signed)]
+    drive([two[0], two[1].model_copy(update={"name": "b"})], use)
+
+
+def test_a_token_that_was_got_is_known_again() -> None:
+    token = "Zq81vT-hJ2mW9-token"
+
+    async def use(credentials: Credentials) -> None:
+        echo = Echo(credentials.known("a", bearer(token)))
+        assert token.encode() not in echo.whole(token.encode())
+        assert [each.detector for each in echo.findings] == ["proctor:credential/a"]
+        assert not Echo(credentials.known(None, None)).whole(token.encode()).startswith(b"*")
+
+    with AuthServer() as server:
+        drive([oauth(server.url)], use)
 
 
 def test_before_the_start_there_is_none() -> None:

@@ -3,6 +3,7 @@
 import json
 import ssl
 import subprocess
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -204,7 +205,18 @@ def test_tokens_of_proctors_own_and_on_behalf_of_who_asks(world: World) -> None:
 
 
 def test_the_client_and_the_record_see_none_of_them(world: World) -> None:
-    told = "".join(world.ask(path)[1] for path in ("/aws/y", "/oauth/y"))
+    # The API repeats all that it was sent.
+    told = "".join(world.ask(path)[1] for path in ("/aws/y", "/oauth/y", "/basic/y", "/query/y"))
+    code = b64encode(f"svc:{SECRETS['A_PASSWORD']}".encode()).decode()
+    assert code not in told
+    assert f"Basic {'*' * len(code)}" in told
+    assert f"api_key={'*' * len(SECRETS['A_KEY'])}" in told
+    echoed = "select detail from events where kind = 'credential.echoed'"
+    names: set[str] = set()
+    deadline = time.monotonic() + 60
+    while not {"basic", "query"} <= names and time.monotonic() < deadline:
+        names = {json.loads(row["detail"])["credential"] for row in world.out.query(echoed)}
+    assert {"basic", "query"} <= names
     kept = json.dumps(world.out.query("select * from flows")) + json.dumps(world.out.gateway.log)
     for name in ("A_PASSWORD", "A_KEY", "A_SECRET", "O_SECRET"):
         assert SECRETS[name] not in told + kept, name

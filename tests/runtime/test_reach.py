@@ -117,7 +117,8 @@ def test_a_clock_that_is_not_told() -> None:
 @pytest.mark.parametrize(
     ("environment", "running", "state"),
     [
-        ({"KEY": "Zx9"}, None, State.OK),
+        ({"KEY": "Zx9vT71q"}, None, State.OK),
+        ({"KEY": "Zx9"}, None, State.WARN),
         ({}, None, State.FAIL),
         ({}, "", State.OK),
     ],

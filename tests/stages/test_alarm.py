@@ -34,10 +34,10 @@ def test_each_canary_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
     ]
     with caplog.at_level(logging.ERROR):
         told = alarms(exchange, found)
-    assert [each["canary"] for each in told] == ["cn_1", "cn_2"]
-    assert told[0]["seen_by"] == ALICE.key
-    assert told[0]["host"] == "evil.example"
-    assert told[0]["stopped"] is True
+    assert [each["canary"] for _, each in told] == ["cn_1", "cn_2"]
+    assert told[0][1]["seen_by"] == ALICE.key
+    assert told[0][1]["host"] == "evil.example"
+    assert told[0][1]["stopped"] is True
     assert [record.__dict__["event"] for record in caplog.records] == [SEEN, SEEN]
 
 
@@ -46,7 +46,7 @@ def test_a_fetch_that_was_kept_back_was_stopped(*, stopped: bool) -> None:
     gate: Any = SimpleNamespace(error=ClientError("git-secret", "") if stopped else None)
     exchange = Exchange(listener="git")
     exchange.fetching = Fetching(route=GitRoute.FETCH, repository="r", gate=gate)
-    [told] = alarms(exchange, [finding("CANARY", "proctor:canary/cn_1")])
+    [(_, told)] = alarms(exchange, [finding("CANARY", "proctor:canary/cn_1")])
     assert told["stopped"] is stopped
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proctor.credentials.echo import Echo, Values
 from proctor.errors import ProctorError
 from proctor.model import ContentRef
 from proctor.protocols.anthropic.response import AnswerReader
@@ -218,3 +219,57 @@ def test_an_end_may_bring_something_that_waits() -> None:
     assert (tap.end(), tap(b"")) == (b"", [])  # it ends once
     assert (late.ends, kept.data) == (1, b"late")
     assert Tap(encoding="", reader=None, content=None).end() == b""
+
+
+class Through:
+    """A rewriter that changes nothing, and keeps each last byte back until more comes."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self.idle = True
+
+    def feed(self, data: bytes) -> Rewritten:
+        data = self._held + data
+        self._held = data[-1:]
+        return Rewritten(data[:-1], data[:-1])
+
+    def finish(self) -> Rewritten:
+        return Rewritten(self._held, self._held)
+
+    def broken(self, _error: ProctorError) -> None:
+        """Nothing is said."""
+
+    def released(self) -> Rewritten:
+        return Rewritten()
+
+    def ping(self) -> bytes:
+        return b""
+
+
+@given(st.lists(st.binary(min_size=1, max_size=8)), st.booleans(), st.booleans())
+def test_a_credential_is_put_out_and_the_rest_passes(
+    pieces: list[bytes],
+    keep: bool,  # noqa: FBT001 - a parameter
+    changed: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    key = b"sk-Zq81vT7hJ2mW9"
+    pieces = [*pieces, key[:5], key[5:], *pieces]
+    whole = b"".join(pieces)
+    kept = Kept()
+    echo = Echo((Values({key.decode(): "a"}),))
+    rewriter = Through() if changed else None
+    tap = Tap(
+        encoding="",
+        reader=None,
+        content=kept,
+        keep_last=keep and not changed,
+        rewriter=rewriter,
+        echo=echo,
+    )
+    out = b""
+    for piece in pieces:
+        given_ = tap(piece)
+        out += given_ if isinstance(given_, bytes) else b"".join(given_)
+    out += tap.end() + tap.tail
+    assert out == kept.data == whole.replace(key, b"*" * len(key))
+    assert tap.size == len(whole)

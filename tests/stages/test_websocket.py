@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from proctor.credentials.echo import Values
 from proctor.model import Allow, Case, Decision, Deny, RecordMode
 from proctor.protocols.websocket.messages import Close
 from tests.protocols.websocket.test_messages import frame
@@ -38,6 +39,19 @@ def test_messages_pass_both_ways_each_on_record_before(tmp_path: Path) -> None:
     assert b"hello" in this.store.contents
     assert this.suite.open_exchanges == 0
     assert server.closed == [1000]
+
+
+def test_a_server_that_repeats_our_credential_is_given_without_it(tmp_path: Path) -> None:
+    with stood(tmp_path, screened=False) as (this, proxy, _):
+        this.keys.values = (Values({REAL_KEY.decode(): "real"}),)
+        with client(port(proxy)) as connection:
+            connection.send("key " + REAL_KEY.decode())
+            assert connection.recv(10) == "key " + "*" * len(REAL_KEY)
+        end = ended(this)
+    assert [(f["entity_type"], f["location"]) for f in end["findings"]] == [
+        ("CREDENTIAL", "message")
+    ]
+    assert [each.type for each in this.metrics.found] == ["CREDENTIAL"]
 
 
 def test_what_rules_see(tmp_path: Path) -> None:

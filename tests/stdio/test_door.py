@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proctor.approval.model import Kill, KillScope, State
+from proctor.credentials.echo import ECHOED, Values
 from proctor.errors import UpstreamError
 from proctor.mcp.model import Standing
 from proctor.model import Decision, Deny, Hold
@@ -33,6 +34,23 @@ def run(test: Any) -> None:
 
 def kill() -> Kill:
     return Kill(id="k_1", scope=KillScope.ALL, target="", reason="enough", by="carol", at=NOW)
+
+
+def test_a_server_that_repeats_its_own_credential_is_cut_short(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    key = "sk-Zq81vT7hJ2mW9"
+
+    async def main() -> None:
+        async with ends(values=(Values({key: "files"}),)) as this:
+            await this.call(path="a.txt")
+            await this.answer(content=[{"type": "text", "text": f"KEY={key}."}])
+            assert this.told[0]["result"]["content"][0]["text"] == f"KEY={'*' * len(key)}."
+            assert key.encode() not in b"".join(this.store.contents)
+
+    run(main)
+    (said,) = [each for each in caplog.records if each.__dict__.get("event") == ECHOED]
+    assert (said.__dict__["credential"], said.__dict__["host"]) == ("files", SERVER)
 
 
 def test_a_request_and_its_answer() -> None:

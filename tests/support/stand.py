@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proctor.approval.holder import Desk
+from proctor.credentials.echo import Values
 from proctor.credentials.injection import Injection, PutHeader
 from proctor.egress.settings import DestinationSettings, UpstreamTlsSettings
 from proctor.errors import InternalError
@@ -29,6 +30,7 @@ class Keys:
 
     def __init__(self) -> None:
         self.missing = False
+        self.values: tuple[Values, ...] = ()
 
     def ready(self, name: str, principal_key: str, token: str | None) -> Injection:
         if self.missing:
@@ -42,6 +44,9 @@ class Keys:
 
     def rejected(self, name: str, principal_key: str, token: str | None) -> None:
         """Kept as it is."""
+
+    def known(self, name: str | None, put: Injection | None) -> tuple[Values, ...]:
+        return self.values
 
     def certificate(self, name: str) -> None:
         return None

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from proctor.credentials.echo import Values
 from proctor.gate import Gate
 from proctor.mcp.model import Pin, Standing
 from proctor.model import Allow, Case, Decision
@@ -135,6 +136,7 @@ async def ends(
     session: str = "run-1",
     reviewers: tuple[str, ...] = (),
     trusted: bool = False,
+    values: tuple[Values, ...] = (),
 ) -> AsyncIterator[Ends]:
     """A door; with a folder, mail addresses are masked.
 
@@ -143,6 +145,7 @@ async def ends(
         session: What the agent calls its run.
         reviewers: Who accepts definitions.
         trusted: Somebody vouches for the server.
+        values: What the server was given.
     """
     rules, store, desk = ByMethod(), Store(), FakeDesk()
     token, pins = Token(), FakePins()
@@ -164,6 +167,7 @@ async def ends(
             intake=Intake(gate.runs, _now),
             listener="stdio",
             session=session,
+            values=values,
             now=_now,
             clock=time.monotonic,
         )

@@ -8,7 +8,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import quote, unquote_to_bytes
 
 from mitmproxy import http
@@ -21,6 +21,11 @@ _SEPARATORS = re.compile(rb"([&;])")
 
 class Injection(Protocol):
     """A credential, ready to be put in."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What of it gives access, as it is put in; for those who look for it in answers."""
+        ...
 
     def apply(self, request: http.Request) -> None:
         """Put it in; the last thing that is done to the request.
@@ -36,6 +41,7 @@ class Nothing:
     """For a credential that is shown elsewhere, such as a certificate in TLS."""
 
     __slots__ = ()
+    secrets: Final[tuple[str, ...]] = ()
 
     def apply(self, request: http.Request) -> None:
         """Leave the request as it is."""
@@ -44,11 +50,12 @@ class Nothing:
 class PutHeader:
     """A header."""
 
-    __slots__ = ("_like", "field")
+    __slots__ = ("_like", "field", "secrets")
 
-    def __init__(self, name: str, value: str) -> None:
-        """Both visible ASCII, spaces within."""
+    def __init__(self, name: str, value: str, secrets: tuple[str, ...] = ()) -> None:
+        """Name and value are visible ASCII, spaces within."""
         self.field = (name.encode("ascii"), value.encode("ascii"))
+        self.secrets = secrets or (value,)
         self._like = _folded(self.field[0])
 
     def apply(self, request: http.Request) -> None:
@@ -60,10 +67,11 @@ class PutHeader:
 class PutQuery:
     """A query parameter."""
 
-    __slots__ = ("_like", "_piece")
+    __slots__ = ("_like", "_piece", "secrets")
 
     def __init__(self, name: str, value: str) -> None:
         """The name needs no encoding."""
+        self.secrets = (value,)
         self._like = name.lower().encode("ascii")
         self._piece = f"{name}={quote(value, safe='')}".encode("ascii")
 
@@ -102,6 +110,11 @@ class PutSignature:
     scope: Scope
     clock: Callable[[], float]
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The keys; a signature is for one request alone."""
+        return tuple(filter(None, (self.keys.secret_key, self.keys.session_token)))
+
     def apply(self, request: http.Request) -> None:
         """Sign it as it stands."""
         data = request.data
@@ -126,12 +139,13 @@ class PutSignature:
 
 def basic(user: str, password: str) -> PutHeader:
     """HTTP's Basic (RFC 7617, 2)."""
-    return PutHeader("authorization", f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}")
+    code = b64encode(f"{user}:{password}".encode()).decode()
+    return PutHeader("authorization", f"Basic {code}", (password, code))
 
 
 def bearer(token: str) -> PutHeader:
     """An access token (RFC 6750, 2.1)."""
-    return PutHeader("authorization", f"Bearer {token}")
+    return PutHeader("authorization", f"Bearer {token}", (token,))
 
 
 def _folded(name: bytes) -> bytes:

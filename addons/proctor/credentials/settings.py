@@ -261,6 +261,12 @@ class CredentialSettings(Settings):
         return f"{scheme} " if scheme else ""
 
     @property
+    def secrets(self) -> tuple[SecretSource, ...]:
+        """Of its sources those that nobody else may read; the id of a key of AWS's is none."""
+        public = self.aws.access_key if self.aws else None
+        return tuple(source for source in self.sources if source != public)
+
+    @property
     def sources(self) -> tuple[SecretSource, ...]:
         """Where its secrets come from: one, or of `aws` two or three, in the order of its keys."""
         found = [self.value, self.password]

@@ -6,9 +6,10 @@ Only `ready`, `fetch`, `login` and `secret` hand anything out, and `certificate`
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from proctor.credentials.echo import Values, values_of
 from proctor.credentials.fresh import TICK, FreshSecrets
 from proctor.credentials.injection import (
     Injection,
@@ -58,6 +59,8 @@ class Credentials:
         self._secrets = FreshSecrets(clock=clock, environment=environment)
         self._made: dict[str, tuple[tuple[Secret, ...], Injection]] = {}
         self._tokens: dict[str, Tokens] = {}
+        self._read: dict[str, tuple[str, ...]] = {}
+        self._values: Values | None = None
         self._task: asyncio.Task[None] | None = None
         for item in credentials:
             if item.oauth is None:
@@ -81,6 +84,7 @@ class Credentials:
             for source in item.sources:
                 await self.secret(source, f"the credential {item.name!r}")
             await asyncio.to_thread(check_files, item)
+        self._note()
         self._task = spawn(self._keep(), name="credentials")
 
     async def close(self) -> None:
@@ -108,6 +112,7 @@ class Credentials:
             secrets.append(secret)
         made = self._made.get(name)
         if made is None or any(old is not new for old, new in zip(made[0], secrets, strict=True)):
+            self._note()
             injection = _injection(self._settings[name], secrets, self._clock)
             made = self._made[name] = (tuple(secrets), injection)
         return made[1]
@@ -140,6 +145,18 @@ class Credentials:
         tokens = self._tokens.get(name)
         if tokens is not None:
             tokens.rejected(principal_key, token)
+
+    def known(self, name: str | None, put: Injection | None) -> tuple[Values, ...]:
+        """What no agent may read in an answer: all that was read, and what was put in.
+
+        Args:
+            name: The credential that was put in.
+            put: As it was put in.
+        """
+        own = None
+        if put and name and name in self._tokens:
+            own = values_of(tuple((value, name) for value in put.secrets))
+        return tuple(filter(None, (self._values, own)))
 
     def certificate(self, name: str) -> tuple[Path, Path] | None:
         """Certificate and key to show in TLS, or None where the credential is another."""
@@ -176,8 +193,30 @@ class Credentials:
     async def refresh(self) -> None:
         """Read and ask again for what has changed or will soon end. Called every `TICK`."""
         await self._secrets.refresh()
+        self._note()
         for tokens in self._tokens.values():
             tokens.keep()
+
+    def _note(self) -> None:
+        """Have what was read searched for in answers, and what it took the place of, too."""
+        changed = False
+        for name, item in self._settings.items():
+            found = map(self._secrets.current, item.secrets)
+            now = tuple(secret.value for secret in found if secret is not None)
+            before = self._read.get(name, ())
+            if not set(now).issubset(before):
+                self._read[name] = tuple(dict.fromkeys((*now, *before)))[: 2 * len(item.secrets)]
+                changed = True
+        if changed:
+            self._values = values_of(tuple(self._all()))
+
+    def _all(self) -> Iterator[tuple[str, str]]:
+        for name, read in self._read.items():
+            item = self._settings[name]
+            for value in read:
+                yield value, name
+                if item.kind is Kind.BASIC:
+                    yield from ((each, name) for each in basic(item.user or "", value).secrets)
 
     async def _keep(self) -> None:
         while True:
@@ -203,7 +242,7 @@ def _injection(
     values = [secret.value for secret in secrets]
     match item.kind:
         case Kind.HEADER:
-            return PutHeader(item.header or "", f"{item.prefix}{values[0]}")
+            return PutHeader(item.header or "", f"{item.prefix}{values[0]}", (values[0],))
         case Kind.QUERY:
             return PutQuery(item.query or "", values[0])
         case Kind.BASIC:

@@ -70,16 +70,16 @@ def variants(value: str) -> Iterator[Variant]:
     yield Variant("character codes", "".join(map(str, raw)))
     yield Variant("character codes", "".join(f"{byte:03o}" for byte in raw))
     yield Variant("binary digits", "".join(f"{byte:08b}" for byte in raw))
-    for text in _aligned(raw, 3, 4, base64.b64encode):
+    for text in aligned(raw, 3, 4, base64.b64encode):
         yield Variant("base64", text)
         yield Variant("reverse base64", text[::-1])
-    for text in _aligned(raw, 5, 8, base64.b32encode):
+    for text in aligned(raw, 5, 8, base64.b32encode):
         yield Variant("base32", text)
-    for text in _aligned(raw, 5, 8, base64.b32hexencode):
+    for text in aligned(raw, 5, 8, base64.b32hexencode):
         yield Variant("base32", text)
-    for text in _aligned(raw, 4, 5, base64.b85encode):
+    for text in aligned(raw, 4, 5, base64.b85encode):
         yield Variant("base85", text)
-    for text in _aligned(raw, 4, 5, base64.a85encode):
+    for text in aligned(raw, 4, 5, base64.a85encode):
         yield Variant("base85", text)
     yield Variant("base58", base58(raw))
     if len(raw) <= _NESTED:
@@ -146,22 +146,22 @@ def _digits(number: int, base: int, signs: str) -> str:
 
 def _nested(value: str, raw: bytes) -> Iterator[Variant]:
     for wide in ("utf-16-le", "utf-16-be"):
-        for text in _aligned(value.encode(wide, "surrogatepass"), 3, 4, base64.b64encode):
+        for text in aligned(value.encode(wide, "surrogatepass"), 3, 4, base64.b64encode):
             yield Variant("base64 of UTF-16", text)
-    for inner in _aligned(raw, 3, 4, base64.b64encode):
-        for text in _aligned(inner.encode(), 3, 4, base64.b64encode):
+    for inner in aligned(raw, 3, 4, base64.b64encode):
+        for text in aligned(inner.encode(), 3, 4, base64.b64encode):
             yield Variant("base64, twice", text)
         yield Variant("hex of base64", inner.encode().hex())
     for digits in (raw.hex(), raw.hex().upper()):
-        for text in _aligned(digits.encode(), 3, 4, base64.b64encode):
+        for text in aligned(digits.encode(), 3, 4, base64.b64encode):
             yield Variant("base64 of hex", text)
-    for text in _aligned(raw[::-1], 3, 4, base64.b64encode):
+    for text in aligned(raw[::-1], 3, 4, base64.b64encode):
         yield Variant("base64, reversed before", text)
-    for text in _aligned(codecs.encode(value, "rot13").encode(), 3, 4, base64.b64encode):
+    for text in aligned(codecs.encode(value, "rot13").encode(), 3, 4, base64.b64encode):
         yield Variant("base64 of rot13", text)
 
 
-def _aligned(raw: bytes, group: int, signs: int, encode: Callable[[bytes], bytes]) -> Iterator[str]:
+def aligned(raw: bytes, group: int, signs: int, encode: Callable[[bytes], bytes]) -> Iterator[str]:
     """The code of some bytes at each place in a group, without what depends on neighbours."""
     step = signs if group == 4 else 0  # noqa: PLR2004 - base 85 mixes all bytes of a group
     for offset in range(group):

@@ -10,6 +10,7 @@ import certifi
 import httpx
 
 from proctor.config import Config
+from proctor.credentials.echo import SHORTEST, searchable
 from proctor.credentials.oauth import TokenEndpoint
 from proctor.credentials.secrets import read_secret
 from proctor.credentials.settings import Grant, OAuthSettings
@@ -176,12 +177,20 @@ async def credential(
     """Is there a value for the credential? It is never shown."""
     check = f"credential {name}"
     try:
-        await read_secret(source, check, environment=environment)
+        secret = await read_secret(source, check, environment=environment)
     except ConfigurationError as error:
         if source.env is not None and running is not None:
             what = f"{source.env} is not set here, but the running proctor started with a value"
             return Finding(check=check, state=State.OK, what=what)
         return failed(check, error)
+    if not searchable(secret.value):
+        return Finding(
+            check=check,
+            state=State.WARN,
+            what="It has a value that is too short or too plain to be told from ordinary text, so"
+            " answers are not searched for it",
+            mend=f"A random one of {SHORTEST} characters or more is taken out of answers.",
+        )
     return Finding(check=check, state=State.OK, what="It has a value")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mitmproxy import http
 
 from proctor.approval.holder import Waiting
+from proctor.credentials.echo import Echo
 from proctor.credentials.injection import Injection
 from proctor.egress.targets import Target
 from proctor.errors import InternalError, ProctorError, RefusedError
@@ -166,6 +167,7 @@ class Exchange:
         killed: It was ended by hand: what is said of that, or None.
         addresses: What its host stands for, where that was looked up; one of these is dialled.
         credential: What is put in on the way out; in no repr, record or log.
+        echo: Puts it out where the answer repeats it; None where there is none to look for.
         upgrade: It asks for a WebSocket, where one may be opened.
         talk: What is said over that, once it is open.
         passing: How much passes, where it is a tunnel that nobody reads.
@@ -217,6 +219,7 @@ class Exchange:
     killed: RefusedError | None = None
     addresses: tuple[str, ...] = ()
     credential: Injection | None = field(default=None, repr=False)
+    echo: Echo | None = field(default=None, repr=False)
     upgrade: Upgrade | None = field(default=None, repr=False)
     talk: Talk | None = None
     passing: Inside | None = None

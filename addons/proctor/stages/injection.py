@@ -1,7 +1,7 @@
 """The real credential: made ready here, put in at the wire, on a copy that nobody sees."""
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mitmproxy import http
 
@@ -18,6 +18,7 @@ class Own:
     """What the client itself brought, where it may."""
 
     __slots__ = ("_fields",)
+    secrets: Final[tuple[str, ...]] = ()
 
     def __init__(self, fields: tuple[tuple[bytes, bytes], ...]) -> None:
         self._fields = fields

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from OpenSSL import SSL
 
+from proctor.credentials.echo import Values
 from proctor.credentials.injection import Injection
 from proctor.egress.addresses import Network
 from proctor.egress.hosts import HostPattern
@@ -29,6 +30,10 @@ class Credentials(Protocol):
 
     def rejected(self, name: str, principal_key: str, token: str | None) -> None:
         """An upstream did not take what was put in."""
+        ...
+
+    def known(self, name: str | None, put: Injection | None) -> tuple[Values, ...]:
+        """What no agent may read in an answer."""
         ...
 
     def certificate(self, name: str) -> tuple[Path, Path] | None:

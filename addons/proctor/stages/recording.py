@@ -118,6 +118,7 @@ class Recording:
             late=_late(exchange, content_type),
             # What was looked at as a whole has been fed to it before it was changed.
             watch=None if exchange.buffered and answering else exchange.arriving,
+            echo=None if exchange.buffered else exchange.echo,
         )
         exchange.tap = tap
         response.stream = False if exchange.buffered else tap
@@ -252,6 +253,8 @@ def _pushed(exchange: Exchange) -> int | None:
 def _findings(exchange: Exchange) -> tuple[Finding, ...]:
     """What was found in the answer."""
     found = exchange.answering.findings if exchange.answering else ()
+    if exchange.echo:
+        found = (*found, *exchange.echo.findings)
     if exchange.arriving:
         found = (*found, *exchange.arriving.findings)
     return (*found, *exchange.tools.findings) if isinstance(exchange.tools, McpGate) else found

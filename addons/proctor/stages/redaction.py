@@ -24,12 +24,13 @@ from proctor.protocols.anthropic.request import MessagesRequest, RequestReader
 from proctor.protocols.anthropic.routes import RouteKind
 from proctor.protocols.mcp.answers import framing
 from proctor.redaction.answering import Answering
-from proctor.redaction.cutting import Message, decoded
+from proctor.redaction.cutting import Message, decoded, undecodable
 from proctor.redaction.model import RedactionError
 from proctor.redaction.passing import Passing
 from proctor.redaction.screen import Screen
 from proctor.runtime.flows import forget_edits
 from proctor.runtime.wording import told
+from proctor.stages.echoing import listen, plain, put_out
 from proctor.stages.exchange import Exchange, Leaving, Stamp, judged, opening_of
 from proctor.stages.git import answered, stays
 from proctor.stages.gitanswer import GitAnswer
@@ -56,6 +57,7 @@ OUTDATED = frozenset(
 PLACES = frozenset({"location", "content-location", "content-disposition", "link", "refresh"})
 """Headers of answers that hold URLs and names of files."""
 
+_NO_CODING = frozenset({"", "identity"})
 _SILENT = frozenset({HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 
 
@@ -111,6 +113,7 @@ class Redaction:
         screen, response = self._suite.screen(exchange.listener), flow.response
         if response is None or _unchanged(exchange, response):
             return
+        listen(self._suite, exchange, response)
         if exchange.ruling is None or exchange.principal is None:
             raise InternalError("not-decided", "A stage before redaction is missing")
         headers = response.headers
@@ -118,7 +121,8 @@ class Redaction:
             # What it says is read by git's own rules: see `stages.git` and `stages.gitfetch`.
             self._fetched(flow, exchange, response)
             return
-        if not self._judged(flow, exchange, response) and screen is None:
+        coded = exchange.echo is not None and _coded(response)
+        if not self._judged(flow, exchange, response) and screen is None and not coded:
             return
         if exchange.refused:
             return
@@ -155,6 +159,8 @@ class Redaction:
             self._suite.refuse(flow, error)
             return
         if answer is None:
+            if exchange.echo and _coded(response):
+                self._suite.refuse(flow, undecodable(response.headers["content-encoding"]))
             return
         exchange.answering = answer
         fields = response.headers.fields
@@ -167,6 +173,8 @@ class Redaction:
         """Change an answer that came as a whole, before any other addon sees it."""
         exchange = self._suite.exchange(flow)
         answering, response = exchange.answering, flow.response
+        if response:
+            put_out(exchange, response)
         if exchange.git and not exchange.done:
             self._git(flow, exchange)
             return None
@@ -206,6 +214,7 @@ class Redaction:
         response.data.content = b""
         exchange.arrived = True
         try:
+            body, answering.encoding = plain(exchange, body, answering.encoding)
             if screen:
                 await screen.read(answering, body)
             else:
@@ -441,6 +450,11 @@ def _unchanged(exchange: Exchange, response: http.Response) -> bool:
     """Whether an answer is our own, or opens a WebSocket: of that no header is handed on."""
     opened = exchange.upgrade and response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
     return exchange.ticket is None or exchange.done or bool(opened)
+
+
+def _coded(response: http.Response) -> bool:
+    """Whether a body is in a coding, out of which nothing can be taken."""
+    return response.headers.get("content-encoding", "").strip().lower() not in _NO_CODING
 
 
 def _is(name: bytes, names: Collection[str]) -> bool:

@@ -18,7 +18,6 @@ from mitmproxy.connection import Client
 from proctor.approval.holder import Waiting, Why
 from proctor.approval.killed import ended
 from proctor.approval.model import Approval, Kill
-from proctor.canary.seen import SEEN
 from proctor.egress.targets import Target, Targets, targets_of
 from proctor.errors import (
     AuthenticationError,
@@ -42,7 +41,7 @@ from proctor.runtime.tls import Trusted
 from proctor.settings import Listener
 from proctor.stages.admission import Admission, take_credentials
 from proctor.stages.aiming import Tunnel, aim, discovered
-from proctor.stages.alarm import alarms
+from proctor.stages.alarm import alarms, came
 from proctor.stages.arrivals import Arrivals
 from proctor.stages.bucket import Bucket
 from proctor.stages.decision import Decision
@@ -500,13 +499,11 @@ class Suite:
             self._count(exchange)
 
     def _count(self, exchange: Exchange) -> None:
-        answering = exchange.answering
-        arriving = exchange.arriving.findings if exchange.arriving else ()
-        found = (*exchange.findings, *(answering.findings if answering else ()), *arriving)
+        answering, found = exchange.answering, (*exchange.findings, *came(exchange))
         if found:
             self.metrics.findings(exchange.listener, found)
-            for detail in alarms(exchange, found):
-                spawn(self.gate.event(SEEN, detail), name="canary seen")
+            for kind, detail in alarms(exchange, found):
+                spawn(self.gate.event(kind, detail), name=kind)
         receipts = (exchange.receipt, answering.receipt if answering else None)
         if any(receipt and receipt.failure for receipt in receipts):
             self.metrics.unseen(exchange.listener)

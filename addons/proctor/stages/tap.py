@@ -8,11 +8,13 @@ it gives them, and the length is not known beforehand.
 from collections.abc import Iterable
 from typing import Protocol
 
+from proctor.credentials.echo import Echo
 from proctor.errors import ProctorError
 from proctor.protocols.anthropic.response import AnswerReader
 from proctor.protocols.decoding import BodyDecoder
 from proctor.record import ContentStream, Reply, ToolCall, ToolResult
 from proctor.redaction.cutting import undecodable
+from proctor.redaction.handling import Rewritten as Both
 
 
 class ToolGate(Protocol):
@@ -111,6 +113,7 @@ class Tap:
         result: Reads what a tool call over MCP gave back; None where it is no answer to one.
         late: Nothing passes before the end, so that there is time for the head, too.
         watch: Takes what comes, to look at it at the end; None where nobody does.
+        echo: Puts out credentials of ours that come back; None where there are none.
 
     Attributes:
         size: Bytes that came.
@@ -132,7 +135,9 @@ class Tap:
         result: Result | None = None,
         late: bool = False,
         watch: Watch | None = None,
+        echo: Echo | None = None,
     ) -> None:
+        self._echo = echo
         self._watch = watch
         self.late = late
         self.size = 0
@@ -160,12 +165,18 @@ class Tap:
             return [passed] if passed else []
         if not data:
             return []  # b"" would end a chunked body here and now
+        return self._passed(self._echo.feed(data) if self._echo else data) or []
+
+    def _passed(self, data: bytes) -> bytes:
+        """What goes on as it is, but for its last byte where that has to wait."""
+        if not data:
+            return b""
         self.read(data)
         if not self._keep_last:
             return data
         data = self.tail + data
         self.tail = data[-1:]
-        return [data[:-1]] if len(data) > 1 else []
+        return data[:-1]
 
     def end(self) -> bytes:
         """No more bytes come; returns what was held back. Something in it may wait for a human.
@@ -173,10 +184,12 @@ class Tap:
         Raises:
             ProctorError: As above.
         """
-        if self._rewriter is None or self._ended:
+        if self._ended:
             return b""
         self._ended = True
-        return self._rewrite(self._rewriter, b"")
+        if self._rewriter:
+            return self._rewrite(self._rewriter, b"")
+        return self._passed(self._echo.finish()) if self._echo else b""
 
     def read(self, data: bytes) -> bytes:
         """Look at bytes without passing them on; returns them decoded."""
@@ -192,7 +205,7 @@ class Tap:
             return b""
         self.size += len(data)
         try:
-            out = rewriter.feed(self._decoded(data)) if data else rewriter.finish()
+            out = rewriter.feed(self._decoded(data)) if data else self._last(rewriter)
         except ProctorError as error:
             self._fail(error)
             said = rewriter.broken(error)
@@ -204,6 +217,15 @@ class Tap:
         if self._tools:
             self._tools.start()
         return out.client
+
+    def _last(self, rewriter: Rewriter) -> Rewritten:
+        rest = self._echo.finish() if self._echo else b""
+        if not rest:
+            return rewriter.finish()
+        if self._watch:
+            self._watch.feed(rest)
+        first, last = rewriter.feed(rest), rewriter.finish()
+        return Both(first.client + last.client, first.record + last.record)
 
     @property
     def waits(self) -> bool:
@@ -256,6 +278,8 @@ class Tap:
         plain = self._decoder.feed(data)
         if self._decoder.coverage != "full":
             raise undecodable(self._decoder.coverage)
+        if self._echo:
+            plain = self._echo.feed(plain)
         if self._watch:
             self._watch.feed(plain)
         return plain

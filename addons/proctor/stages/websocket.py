@@ -6,7 +6,7 @@ What does not come to the end of that way is not handed on, whatever has happene
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -39,6 +39,7 @@ from proctor.redaction.model import Direction, RedactionError
 from proctor.redaction.screen import Screen
 from proctor.runtime.door import Talk
 from proctor.runtime.websocket import Crossing, told_of
+from proctor.stages import echoing
 from proctor.stages.exchange import Exchange
 from proctor.stages.wstracing import met, trace, traced
 
@@ -106,6 +107,9 @@ class Websocket:
         principal, ticket = exchange.principal, exchange.ticket
         if principal is None or ticket is None or exchange.talk is None or exchange.ended:
             raise InternalError("not-admitted", "A message of a WebSocket that was not opened")
+        if not crossing.from_client:
+            data = echoing.message(self._suite, exchange, crossing.message.data)
+            crossing.message = replace(crossing.message, data=data)
         direction = Direction.REQUEST if crossing.from_client else Direction.RESPONSE
         passage = _Passage(
             crossing=crossing,
@@ -138,6 +142,7 @@ class Websocket:
                     request_bytes=talk.sent,
                     response_bytes=talk.received,
                     error=_why(talk),
+                    findings=exchange.echo.findings if exchange.echo else (),
                 ),
             )
         finally:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from proctor.approval.model import Kill
 from proctor.arriving.warming import warm_beside
 from proctor.config import Config
+from proctor.credentials.echo import Values, values_of
 from proctor.errors import ConfigurationError
 from proctor.fields import SecretSource, nearest
 from proctor.mcp.pins import Pins
@@ -52,6 +53,7 @@ class Rooms:
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
+        self._values: tuple[Values, ...] = ()
         config = wanted.config
         # Rules of one folder are for all doors: those about others are none of ours.
         features = replace(features_of(config), listeners=None, servers=None)
@@ -73,6 +75,7 @@ class Rooms:
         known = {item.name: item for item in config.credentials}
         meant = {name for item in config.stdio if item.name == server for name in item.credentials}
         found: dict[str, str] = {}
+        given: list[tuple[str, str]] = []
         for variable, name in self._wanted.credentials.items():
             if name not in meant:
                 raise ConfigurationError(
@@ -82,7 +85,10 @@ class Rooms:
                     hint=nearest(name, meant),
                 )
             source, what = known[name].sources[0], f"the credential {name!r}"
-            found[variable] = await self._rooms.credentials.secret(source, what)
+            found[variable] = value = await self._rooms.credentials.secret(source, what)
+            given.append((value, name))
+        values = values_of(tuple(given))
+        self._values = (values,) if values else ()
         return found
 
     async def open(self) -> House:
@@ -113,6 +119,7 @@ class Rooms:
             intake=Intake(opened.gate.runs, rooms.now),
             listener=wanted.listener,
             session=wanted.session,
+            values=self._values,
             now=rooms.now,
             clock=time.monotonic,
         )

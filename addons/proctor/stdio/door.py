@@ -18,6 +18,7 @@ from typing import Any, Final
 from proctor.approval.holder import Why
 from proctor.approval.killed import ended
 from proctor.approval.model import Kill
+from proctor.credentials.echo import ECHOED, Echo, told
 from proctor.errors import ClientError, InternalError, ProctorError, RefusedError, UpstreamError
 from proctor.mcp.kept import kept_result
 from proctor.protocols.mcp.agreement import MODERN
@@ -91,6 +92,7 @@ class Door:
 
     async def server(self, line: bytes | TooLong) -> None:
         """Take a line of the server's."""
+        line = self._without_credentials(line)
         try:
             message = _read(line)
         except ClientError as error:
@@ -107,6 +109,23 @@ class Door:
             )
             return
         await self._answered(exchange, message)
+
+    def _without_credentials(self, line: bytes | TooLong) -> bytes | TooLong:
+        """The line, without what the server was given to prove itself elsewhere."""
+        house, principal, session = self._house, self._caller.principal, self._caller.latest
+        if isinstance(line, TooLong) or not house.values:
+            return line
+        echo = Echo(house.values)
+        clean = echo.whole(line, "message")
+        for detail in told(
+            echo.findings,
+            asked_by=principal.key if principal else "",
+            session=session.id if session else "",
+            listener=house.listener,
+            host=house.server,
+        ):
+            spawn(house.gate.event(ECHOED, detail), name=ECHOED)
+        return clean
 
     def kill(self, kill: Kill) -> None:
         """End what runs, as far as a kill reaches."""

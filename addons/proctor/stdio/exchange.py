@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from proctor.approval.holder import Waiting, Why
 from proctor.canary.seen import SEEN, sightings
+from proctor.credentials.echo import Values
 from proctor.errors import ProctorError, RefusedError
 from proctor.gate import Gate
 from proctor.mcp.kept import kept_call
@@ -47,6 +48,7 @@ class House:
         intake: Reads what comes in, and knows it again.
         listener: As rules call this way in.
         session: What the agent calls its run; "" where it says nothing.
+        values: Credentials that the server was given, and must not say.
         now: The time, UTC.
         clock: Monotonic, seconds.
     """
@@ -62,6 +64,7 @@ class House:
     intake: Intake
     listener: str
     session: str
+    values: tuple[Values, ...] = ()
     now: Callable[[], datetime]
     clock: Callable[[], float]
 
