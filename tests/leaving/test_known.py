@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from proctor.leaving.cores import core
-from proctor.leaving.known import MOST, Known, Secret
+from proctor.leaving.known import CAME, MOST, Known, Secret
 from proctor.leaving.shingles import Shingles
 
 VALUE = "9fKq2Lw8ZxTvR4mN7bQc"
@@ -63,3 +63,17 @@ def test_there_are_not_more_than_may_be() -> None:
     assert not known.get("d")
     assert not any(match.enough for match in known.find(VALUE))
     assert any(match.enough for match in known.find(other(MOST + 19)))
+
+
+def test_what_answers_bring_crowds_out_nothing_else() -> None:
+    known, secret = learned()
+    for number in range(CAME * 3):
+        part = core(other(number))
+        assert part is not None
+        known.learn(f"n{number}", "API_KEY", part, "an answer", came=True)
+    assert CAME // 2 < len(known) <= CAME + 1
+    assert known.get("d") is secret
+    assert any(match.enough for match in known.find(VALUE))
+    assert not known.get("n0")
+    assert not list(known.find(other(0)))
+    assert known.get(f"n{CAME * 3 - 1}")

@@ -83,6 +83,25 @@ def test_where_it_came_from_it_may_go() -> None:
     assert not watch.knows("somebody", "d")
 
 
+def test_a_host_that_says_a_known_secret_makes_no_home_of_itself() -> None:
+    watch = Watch()
+    spot = Spot(0, len(PASSWORD), "PASSWORD", "test", 1.0, PASSWORD)
+    watch.learn(WHO, spot, "d", "a tool's result")
+    watch.learn(WHO, spot, "d", "an answer", home="evil.example")
+    assert look(watch, f"/?p={PASSWORD}", host="evil.example")[1]
+
+
+def test_what_was_met_elsewhere_is_no_longer_an_answers_alone() -> None:
+    watch = Watch()
+    spot = Spot(0, len(PASSWORD), "PASSWORD", "test", 1.0, PASSWORD)
+    watch.learn(WHO, spot, "d", "an answer", home="api.example")
+    secret = watch.memory.run(WHO).known.get("d")
+    assert secret
+    assert secret.came
+    watch.learn(WHO, spot, "d", "a tool's result")
+    assert not secret.came
+
+
 def test_ids_are_no_secrets() -> None:
     watch = Watch()
     known(watch, "0b6f2f7e-5b0e-4d8e-9d59-3a7c6c1b2a10")

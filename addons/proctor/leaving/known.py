@@ -15,6 +15,9 @@ from proctor.leaving.variants import variants
 MOST: Final = 200
 """Secrets of one principal; the one not met for longest is forgotten."""
 
+CAME: Final = 16
+"""Of these, secrets that came in answers alone: whoever answers cannot crowd out the others."""
+
 _STRETCHES: Final = 250_000  # of one principal, all variants
 _HITS: Final = 4096  # in one piece of a text; more say nothing more
 _TABLE: Final = 20  # bits
@@ -36,6 +39,7 @@ class Secret:
         origin: Where it was found, in words: `the result of Bash`.
         homes: Hosts that it came from, or that it is put in for; there it may go.
         size: Letters and digits of it.
+        came: It stood in an answer, and nowhere else so far.
         telling: Of each of its characters, whether it is none of a word.
         left: Which of its characters have left.
         requests: In which requests.
@@ -46,6 +50,7 @@ class Secret:
     origin: str
     size: int
     telling: NDArray[np.bool_]
+    came: bool = False
     homes: set[str] = field(default_factory=set)
     left: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
     requests: set[int] = field(default_factory=set)
@@ -110,7 +115,9 @@ class Known:
         self._secrets.move_to_end(digest)
         return found[0]
 
-    def learn(self, digest: str, type_: str, core: Core, origin: str) -> Secret:
+    def learn(
+        self, digest: str, type_: str, core: Core, origin: str, *, came: bool = False
+    ) -> Secret:
         """Remember a value by its digests.
 
         Args:
@@ -118,10 +125,12 @@ class Known:
             type_: Its entity type.
             core: The part of it that is secret.
             origin: Where it was found, in words.
+            came: In an answer.
         """
         telling = np.array(core.telling, np.bool_)
         size = len(telling)
-        secret = Secret(digest, type_, origin, size, telling, left=np.zeros(size, np.bool_))
+        left = np.zeros(size, np.bool_)
+        secret = Secret(digest, type_, origin, size, telling, came, left=left)
         spellings = []
         for how, text in dict.fromkeys(variants(core.text)):
             digests = self._shingles.of(text).digests
@@ -166,13 +175,18 @@ class Known:
         self._size += len(digests)
 
     def _bound(self) -> None:
-        if len(self._secrets) <= MOST and self._size <= _STRETCHES:
+        came = [digest for digest, (secret, _) in self._secrets.items() if secret.came]
+        full = len(self._secrets) > MOST or self._size > _STRETCHES
+        if not full and len(came) <= CAME:
             return
-        while len(self._secrets) > 1 and (
-            len(self._secrets) > MOST * 3 // 4 or self._size > _STRETCHES * 3 // 4
-        ):
-            _, spellings = self._secrets.popitem(last=False)[1]
+        gone = came[: len(came) - CAME * 3 // 4]
+        if full:
+            gone += [digest for digest in self._secrets if digest not in gone]
+        for digest in gone[:-1] if full else gone:
+            _, spellings = self._secrets.pop(digest)
             self._size -= sum(len(digests) for _, digests in spellings)
+            if full and len(self._secrets) <= MOST * 3 // 4 and self._size <= _STRETCHES * 3 // 4:
+                break
         self._places, self._size = {}, 0
         self._table[:] = False
         for _, spellings in self._secrets.values():

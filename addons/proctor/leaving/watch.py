@@ -130,7 +130,7 @@ class Watch:
             spot: The value, as it was found.
             digest: Names it.
             origin: Where, in words for people.
-            home: The host that it came from; there it may go.
+            home: The host in whose answer it came; there it may go, unless it was known before.
         """
         if UUID.match(spot.value):
             return  # the name of something, beside a word such as `session`
@@ -140,9 +140,11 @@ class Watch:
             part = core(spot.value)
             if part is None:
                 return
-            secret = known.learn(digest, spot.type, part, origin)
-        if home:
-            secret.homes.add(home)
+            secret = known.learn(digest, spot.type, part, origin, came=bool(home))
+            if home:
+                secret.homes.add(home)
+        elif not home:
+            secret.came = False
 
     def trace(
         self,

@@ -10,6 +10,7 @@ from proctor.model import Finding
 from proctor.redaction.handling import Path, Rewritten, Text
 from proctor.redaction.holdback import Phrases
 from proctor.redaction.model import (
+    SECRETS,
     Budget,
     Change,
     Detector,
@@ -44,6 +45,7 @@ class Means:
         configured: Whether a path is one of the configured fields.
         phrases: Known texts that reach over white space.
         sentences: Texts are let go by the sentence.
+        learn: Told of each secret that the client gets, with its digest; None: nobody asks.
     """
 
     detector: Detector
@@ -56,6 +58,7 @@ class Means:
     configured: Callable[[tuple[str | int, ...]], bool] | None = None
     phrases: Phrases = field(default_factory=Phrases)
     sentences: bool = False
+    learn: Callable[[Spot, str], None] | None = None
 
 
 class Answer:
@@ -159,7 +162,10 @@ class Answer:
         found = Found(spot.type, spot.detector, spot.score, location, digest, signed)
         unseen = spot.detector == HELD_TOO_LONG
         chosen = self._means.methods(found)
-        if not unseen and (chosen is None or self._means.allowed(spot.detector, digest, location)):
+        harmless = self._means.allowed(spot.detector, digest, location)
+        if not unseen and (chosen is None or harmless):
+            if not harmless:
+                self._handed(spot, digest)
             return None, text
         method = Method.MASK if chosen is None or unseen else chosen
         self._note(found, "pass" if signed else name_of(method))
@@ -171,12 +177,17 @@ class Answer:
                 rule_id="redaction",
             )
         if signed or passes(method):
+            self._handed(spot, digest)
             return None, self._means.operators.replace(spot, Method.MASK, spelled=text)
         put = self._means.operators.replace(spot, method, spelled=text)
         back = restorer or self._restorer
         # What the client would get back from the surrogate at once, it may as well keep.
         keeps = method is Method.SURROGATE and back is not None and back.allows(spot.type)
         return (None if keeps else put), put
+
+    def _handed(self, spot: Spot, digest: str) -> None:
+        if self._means.learn and spot.type in SECRETS:
+            self._means.learn(spot, digest)
 
     def _note(self, found: Found, action: str) -> None:
         key = (found.type, found.location, found.digest)

@@ -19,7 +19,7 @@ from proctor.redaction.cutting import MEDIA, decoded, read_field
 from proctor.redaction.handling import Rewritten
 from proctor.redaction.holdback import Phrases
 from proctor.redaction.keys import RedactionKeys
-from proctor.redaction.model import Budget, Direction, Method, RedactionError
+from proctor.redaction.model import Budget, Direction, Method, RedactionError, Spot
 from proctor.redaction.operators import Operators
 from proctor.redaction.redactor import Found, Look, MethodOf, Outcome, Piece, Redactor
 from proctor.redaction.restore import Restorer
@@ -324,6 +324,7 @@ class Screen:
         session: Session | None,
         judge: Judge | None,
         messages: Callable[[Callable[[bytes], Rewritten]], Messages] | None = None,
+        learn: Callable[[Spot, str], None] | None = None,
     ) -> Answering:
         """What an answer is looked at with.
 
@@ -336,6 +337,7 @@ class Screen:
             judge: Says what becomes of tool calls; None where it is no answer of the model's, and
                 nothing is turned back.
             messages: Makes what takes an answer of several messages apart.
+            learn: Told of each secret in it that the client gets; in any thread.
         """
         parts = self.parts
         means = Means(
@@ -349,6 +351,7 @@ class Screen:
             configured=parts.redactor.configured,
             phrases=parts.phrases,
             sentences=parts.settings.ner is not None,
+            learn=learn,
         )
         return Answering(
             Answer(means),

@@ -37,6 +37,7 @@ from proctor.stages.gitanswer import GitAnswer
 from proctor.stages.gitfetch import answer_of
 from proctor.stages.gitlfs import lfs_answer
 from proctor.stages.inspection import class_of, question_of
+from proctor.stages.learning import learner
 from proctor.stages.mcp import SESSION, seal, with_opaque
 from proctor.stages.mcpgate import McpGate
 from proctor.stages.mcpleaving import mcp_kept, mcp_leaving
@@ -275,8 +276,9 @@ class Redaction:
             )
             self._suite.refuse(flow, error)
 
-    @staticmethod
-    def _answering(exchange: Exchange, screen: Screen | None, headers: http.Headers) -> Answering:
+    def _answering(
+        self, exchange: Exchange, screen: Screen | None, headers: http.Headers
+    ) -> Answering:
         gate = exchange.tools
         kind = headers.get("content-type", "")
         messages = gate.messages(kind) if isinstance(gate, McpGate) else None
@@ -303,6 +305,7 @@ class Redaction:
             session=exchange.session,
             judge=judge,
             messages=messages,
+            learn=learner(self._suite, exchange, screen),
         )
 
     def conceal(self, flow: http.HTTPFlow, exchange: Exchange) -> None:

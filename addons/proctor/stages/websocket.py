@@ -193,7 +193,7 @@ class Websocket:
         if passage.across:
             passage.across.passed(texts_of(passing.data, text=passing.text))
         if passage.looked:
-            met(suite, passage.principal, passage.looked, passage.redact)
+            met(suite, exchange, passage.principal, passage.looked, passage.redact)
         return passing
 
     async def _still(self, exchange: Exchange) -> None:

@@ -15,6 +15,7 @@ from proctor.provenance.memory import Origin
 from proctor.redaction.message import Looked
 from proctor.redaction.model import SECRETS, Direction, Spot
 from proctor.stages.exchange import Exchange
+from proctor.stages.learning import learn_message
 
 if TYPE_CHECKING:
     from proctor.stages.suite import Suite
@@ -53,9 +54,16 @@ async def trace(suite: "Suite", flow: http.HTTPFlow, exchange: Exchange, looked:
         redactor.add(looked.look, 0, spots, budget)
 
 
-def met(suite: "Suite", principal: Principal, looked: Looked, redact: Mapping[str, str]) -> None:
+def met(
+    suite: "Suite",
+    exchange: Exchange,
+    principal: Principal,
+    looked: Looked,
+    redact: Mapping[str, str],
+) -> None:
     """Remember what has reached the agent."""
     if looked.direction is Direction.RESPONSE:
+        learn_message(suite, exchange, looked)
         found = looked.findings(redact)
         types = [each.type for each in found if each.action in _PASSED]
         if types:
