@@ -8,6 +8,8 @@ TESTS ?=
 PY := .venv/bin/python
 # Files side by side, one a core; the tests of one file in their order.
 PYTEST := $(PY) -m pytest -n auto --dist loadfile
+# What is compiled is kept, whatever the caller says: the tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -30,7 +32,7 @@ demo: .venv/.stamp ## the main job, end to end on loopback; CLIENT=claude-code d
 
 test: .venv/.stamp ## all tests; TESTS=tests/identity for some
 	@$(PYTEST) -m "not alone" $(TESTS) || [ $$? = 5 ] # 5: none of these
-	@$(PY) -m pytest -m alone $(TESTS) || [ $$? = 5 ]
+	@$(PY) -m pytest -m alone $(or $(TESTS),tests/e2e) || [ $$? = 5 ] # all of them are there
 
 test-fast: .venv/.stamp ## without real clients and slow ones
 	@$(PYTEST) -m "not e2e and not slow" $(TESTS)

@@ -64,10 +64,16 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"`([^`]+)`", text))
 
 
+@pytest.fixture(scope="module")
+def generated() -> dict[Path, str]:
+    pages: dict[Path, str] = generator().pages()
+    return pages
+
+
 @pytest.mark.parametrize("page", ["commands.md", "errors.md"])
-def test_a_generated_page_is_up_to_date(page: str) -> None:
+def test_a_generated_page_is_up_to_date(generated: dict[Path, str], page: str) -> None:
     path = REPOSITORY / "docs" / page
-    assert path.read_text() == generator().pages()[path], "run `python scripts/docs.py`"
+    assert path.read_text() == generated[path], "run `python scripts/docs.py`"
 
 
 def test_every_command_is_in_the_readme() -> None:

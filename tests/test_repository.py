@@ -104,6 +104,13 @@ def test_no_file_is_long() -> None:
     assert {path: lines for path, lines in found.items() if lines > LONGEST} == {}
 
 
+def test_what_runs_alone_is_where_make_test_looks_for_it() -> None:
+    mark = "mark." + "alone"  # in two halves, or this file would find itself
+    marked = [each for each in REPOSITORY.glob("tests/**/*.py") if mark in each.read_text()]
+    assert marked
+    assert {each.relative_to(REPOSITORY).parts[1] for each in marked} == {"e2e"}
+
+
 def test_the_shipped_rules_load() -> None:
     load_policy(REPOSITORY / "rules", features=Features())
 

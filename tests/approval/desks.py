@@ -71,11 +71,11 @@ async def open_desk(
     try:
         yield desk
     finally:
-        await asyncio.wait_for(desk.close(), 10)
+        await asyncio.wait_for(desk.close(), 30)
 
 
 def run[T](work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(work, 20))
+    return asyncio.run(asyncio.wait_for(work, 60))
 
 
 async def refused(work: Awaitable[object]) -> str:

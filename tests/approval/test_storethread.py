@@ -55,7 +55,7 @@ def test_what_is_urgent_goes_before_what_waits() -> None:
 
         def first(_: object) -> None:
             loop.call_soon_threadsafe(begun.set)
-            go.wait(5)
+            go.wait(30)
             seen.append("first")
 
         def later(word: str) -> Callable[[object], None]:

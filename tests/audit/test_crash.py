@@ -59,7 +59,7 @@ class Writing:
 def writing(path: Path, acknowledged: dict[tuple[str, int], str]) -> Iterator[Writing]:
     writer = Writing(path, acknowledged)
     try:
-        assert writer.opened.wait(20)
+        assert writer.opened.wait(30)
         yield writer
     finally:
         writer.kill()

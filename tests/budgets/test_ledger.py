@@ -268,7 +268,7 @@ def test_what_is_written_by_itself(world: World, monkeypatch: pytest.MonkeyPatch
         running = spawn(budgets.run(), name="budgets")
         other = world.open(budget())
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while used(other) != [1]:
                     await other.write()
         finally:

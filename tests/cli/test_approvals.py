@@ -21,23 +21,23 @@ from tests.approval import samples
 from tests.support.console import TOKEN, ConsoleStandIn, console_stand_in
 
 APP = make_app(only="approvals")
-NOW = datetime.now(UTC)
 
 
 def approval(letter: str = "a", **changed: Any) -> Approval:
+    now = datetime.now(UTC)
     whole: dict[str, Any] = {
         "id": f"ap_{letter * 16}",
         "asking": samples.asking(),
         "nonce": "the-nonce",
         "state": State.PENDING,
-        "requested_at": NOW - timedelta(minutes=1),
-        "expires_at": NOW + timedelta(minutes=29),
+        "requested_at": now - timedelta(minutes=1),
+        "expires_at": now + timedelta(minutes=29),
     }
     return Approval(**(whole | changed))
 
 
 def found(letter: str = "a", **changed: Any) -> dict[str, Any]:
-    return approval_json(approval(letter, **changed), NOW)
+    return approval_json(approval(letter, **changed), datetime.now(UTC))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def run(*args: str) -> Result:
 
 
 def test_list(stand: ConsoleStandIn) -> None:
-    older = NOW - timedelta(hours=1)
+    older = datetime.now(UTC) - timedelta(hours=1)
     stand.answers["GET approvals"]["approvals"].append(found("c", requested_at=older))
     done = run("list")
     assert done.exit_code == 0

@@ -26,7 +26,7 @@ def loopback() -> Iterator[Loopback]:
 
 def ask(loopback: Loopback, path: str, **headers: str) -> httpx.Response:
     url = f"http://127.0.0.1:{loopback.port}{path}"
-    return httpx.get(url, headers=headers, trust_env=False, verify=False)  # noqa: S501 - no TLS
+    return httpx.get(url, headers=headers, trust_env=False, verify=False, timeout=30)  # noqa: S501 - no TLS
 
 
 def test_the_address_and_what_it_promises() -> None:
@@ -100,14 +100,14 @@ def test_only_this_machine_is_listened_to(loopback: Loopback) -> None:
 def test_somebody_who_says_nothing_keeps_nobody_waiting(loopback: Loopback) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(20):
-            stack.enter_context(socket.create_connection(("127.0.0.1", loopback.port), 5))
+            stack.enter_context(socket.create_connection(("127.0.0.1", loopback.port), 30))
         assert ask(loopback, f"/?code=abc&state={CHALLENGE.state}").status_code == 200
         assert loopback.code(1) == "abc"
 
 
 def test_nonsense_is_survived(loopback: Loopback, capfd: pytest.CaptureFixture[str]) -> None:
     for data in (b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"POST / HTTP/1.1\r\n\r\n", b""):
-        with socket.create_connection(("127.0.0.1", loopback.port), 5) as connection:
+        with socket.create_connection(("127.0.0.1", loopback.port), 30) as connection:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(4096):

@@ -186,7 +186,7 @@ def test_a_terminal_sees_steps_and_obeys_nothing(found: Shop, tmp_path: Path) ->
         while chunk := os.read(read, 65536):
             said += chunk
     os.close(read)
-    assert done.wait(20) == 0
+    assert done.wait(30) == 0
     text = said.decode()
     assert "1. " in text
     assert "\x1b[2J" not in text

@@ -142,11 +142,11 @@ def test_until_it_is_interrupted(config: Path) -> None:
         url, token = (line.strip().partition("=")[2] for line in lines)
         assert url.startswith("http://127.0.0.1:")
         asked = {**ASKED, "messages": [{"role": "user", "content": "\x1b[2J else"}]}
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, timeout=30) as client:
             answer = client.post(f"{url}/v1/messages", json=asked, headers={"x-api-key": token})
         assert answer.content == STREAM
         os.kill(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=30)
     assert process.returncode == 0, said
     assert "parts from turn 1 in message 1" in said
     assert '- recorded: {"content":[{"text":"How many files' in said

@@ -31,7 +31,7 @@ class Api:
 
     def _interrupted(self) -> BaseException:
         if self.read:  # a table is watched: until it has seen what there was
-            assert self.read_again.wait(5)
+            assert self.read_again.wait(30)
         return KeyboardInterrupt()
 
     def get(self, path: str, **query: str) -> dict[str, Any]:

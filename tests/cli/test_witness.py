@@ -99,14 +99,16 @@ def test_a_process_that_answers_until_it_is_told_to_end(config: Path) -> None:
         request = LOG.request(0, None, "time 2026-11-22T14:00:00Z")
 
         def ask() -> httpx.Response:
-            return httpx.post(f"{url}/add-checkpoint", content=str(request), trust_env=False)
+            return httpx.post(
+                f"{url}/add-checkpoint", content=str(request), trust_env=False, timeout=30
+            )
 
         assert ask().status_code == 404
         # It is told of a log while it runs.
         run("log", "add", str(LOG.key), "--config", str(config))
         answer = eventually(lambda: found if (found := ask()).status_code != 404 else None)
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=30)
     assert process.returncode == 0, said
     shown = run("show", "--format", "csv", "--config", str(config))
     key = CosignerKey.parse(shown.stderr.strip())

@@ -92,7 +92,7 @@ class Page:
         return {"type": "http.disconnect"}
 
     async def told(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not self.body:
                 self.news.clear()
                 await self.news.wait()

@@ -47,7 +47,7 @@ def test_a_person_signs_in_at_a_provider_of_others(mock: str, tmp_path: Path) ->
         async with rig(provider, tmp_path) as one, one.browser() as browser:
             begun = await browser.get("/login/start?next=/x")
             where = begun.headers["location"]
-            async with httpx.AsyncClient(trust_env=False) as theirs:
+            async with httpx.AsyncClient(trust_env=False, timeout=30) as theirs:
                 back = await theirs.post(where, data={"sub": "alice"})
             path = back.headers["location"].removeprefix(ADDRESS)
             done = await browser.get(path)
@@ -72,7 +72,7 @@ def test_somebody_who_says_no_there(mock: str, tmp_path: Path) -> None:
         provider: Any = Named(mock)
         async with rig(provider, tmp_path) as one, one.browser() as browser:
             begun = await browser.get("/login/start")
-            async with httpx.AsyncClient(trust_env=False) as theirs:
+            async with httpx.AsyncClient(trust_env=False, timeout=30) as theirs:
                 back = await theirs.post(begun.headers["location"], data={"action": "deny"})
             answer = await browser.get(back.headers["location"].removeprefix(ADDRESS))
             assert answer.status_code == 401

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -245,7 +246,9 @@ def test_a_verifier_that_is_not_the_challenge_s(provider: Provider, tmp_path: Pa
     asyncio.run(go())
 
 
-NOW = int(time.time())
+def at(seconds: int) -> timedelta:
+    """So long from when the token is made."""
+    return timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -260,12 +263,12 @@ NOW = int(time.time())
         ({"iss": "https://other.example"}, "token-issuer"),
         ({"events": {}}, "signin-claims"),
         ({"token_use": "access"}, "signin-claims"),
-        ({"exp": NOW - 10}, "token-expired"),
-        ({"iat": NOW + 500, "exp": NOW + 900}, "token-not-yet-valid"),
-        ({"iat": NOW - 3000}, "signin-claims"),
+        ({"exp": at(-10)}, "token-expired"),
+        ({"iat": at(500), "exp": at(900)}, "token-not-yet-valid"),
+        ({"iat": at(-3000)}, "signin-claims"),
         ({"auth_time": None}, "signin-auth-time"),
         ({"auth_time": "now"}, "token-claims"),
-        ({"auth_time": NOW + 900}, "signin-claims"),
+        ({"auth_time": at(900)}, "signin-claims"),
         ({"sub": ""}, "token-subject"),
         ({"_claim_names": {"groups": "src1"}}, "token-groups-overage"),
     ],
@@ -308,7 +311,7 @@ def test_an_id_token_that_somebody_else_signed(
 
 
 def test_a_sign_in_from_too_long_ago_is_made_anew(provider: Provider, tmp_path: Path) -> None:
-    provider.said = {"auth_time": NOW - 30000}
+    provider.said = {"auth_time": at(-30000)}
 
     async def go() -> None:
         async with rig(provider, tmp_path) as one, one.browser() as browser:

@@ -141,7 +141,7 @@ def run(tmp_path: Path, check: Callable[[Room, httpx.AsyncClient], Awaitable[Non
     room = Room(tmp_path)
 
     async def main() -> None:
-        async with asyncio.timeout(20), room.open() as client:
+        async with asyncio.timeout(30), room.open() as client:
             await check(room, client)
 
     asyncio.run(main())

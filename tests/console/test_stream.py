@@ -51,7 +51,7 @@ class Client:
         await response({"type": "http"}, self.receive, self.send)
 
     async def until(self, done: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not done():
                 self.news.clear()
                 await self.news.wait()
@@ -68,7 +68,7 @@ def play(
 
     async def go() -> Client:
         client = Client(desk, heartbeat)
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
             running = group.create_task(client.run())
             await client.until(lambda: ": proctor" in client.text)
             await test(client)

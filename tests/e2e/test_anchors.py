@@ -44,7 +44,7 @@ def witness(folder: Path) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.stdout.close()
-            process.wait(20)
+            process.wait(30)
 
 
 def anchored(installed: Installation, url: str, key: str) -> None:
@@ -63,7 +63,7 @@ def anchored(installed: Installation, url: str, key: str) -> None:
 
 
 def figures(gateway: Gateway) -> str:
-    return httpx.get(f"http://{gateway.console}/metrics").text
+    return httpx.get(f"http://{gateway.console}/metrics", timeout=30).text
 
 
 def until(gateway: Gateway, *wanted: str) -> None:

@@ -279,7 +279,7 @@ def test_a_call_that_comes_while_a_kill_is_in_force(house: House) -> None:
     asked = {"scope": "principal", "target": "alice", "reason": "enough"}
     kill = house.api("POST", "kills", admin, asked, house.dev).body["id"]  # by the other one
     try:
-        said = waiting.result(10)  # ends by itself
+        said = waiting.result(30)  # ends by itself
         answer.go.set()
         assert b"tool_use" not in said
         assert b"stopped" in said
@@ -297,7 +297,7 @@ def test_a_held_call_is_ended_by_a_kill(house: House) -> None:
     asked = {"scope": "principal", "target": "alice", "reason": "enough"}
     kill = house.api("POST", "kills", admin, asked).body["id"]
     try:
-        said = waiting.result(10)
+        said = waiting.result(30)
         assert b"rm -r build" not in said
         assert house.get(name)["state"] == "cancelled"
         assert house.vote(name, house.person()).code == "approval-state"

@@ -295,7 +295,7 @@ def test_another_user_does_not_get_at_the_store(house: House, how: str) -> None:
 def tampered(house: House, name: str, change: Callable[[Approval], Approval]) -> None:
     """What only proctor's own user, or root, can do."""
     path = house.folder / "recordings" / "approvals.db"
-    with closing(connect(path, timeout=10)) as database, database:
+    with closing(connect(path, timeout=30)) as database, database:
         (data,) = database.execute("SELECT data FROM approvals WHERE id = ?", (name,)).fetchone()
         found = change(decode(Approval, data))
         database.execute(

@@ -289,6 +289,7 @@ def test_decided_by_whoever_signs_in_at_the_provider(
                 f"{address}/api/v1/approvals/{name}/approve",
                 json={},
                 headers={"authorization": f"Bearer {here.token(audience='proctor-console')}"},
+                timeout=30,
             )
             assert refused.status_code == 401, refused.text
             assert letters.exists()

@@ -131,6 +131,7 @@ def test_mitmweb(tmp_path: Path, browser: Browser) -> None:
                 base_url=shown[1],
                 headers={"authorization": f"Bearer {shown[2]}", "x-xsrftoken": number},
                 cookies={"_mitmproxy_xsrf": number},
+                timeout=30,
             ) as api:
                 web = Web(api=api)
                 token = installed.token()

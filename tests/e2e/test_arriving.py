@@ -58,6 +58,7 @@ class World:
             f"http://{self.out.gateway.console}/api/v1/approvals",
             headers={"authorization": f"Bearer {self.person()}"},
             trust_env=False,
+            timeout=30,
         )
         found: list[dict[str, Any]] = said.json()["approvals"]
         return found

@@ -145,7 +145,7 @@ class World:
     def api(self, who: str, method: str, path: str, **more: Any) -> None:
         """A request through the forward listener."""
         proxy = self.out.proxy(self.out.token(who))
-        with httpx.Client(proxy=proxy, trust_env=False) as client:
+        with httpx.Client(proxy=proxy, trust_env=False, timeout=30) as client:
             self.said.append(client.request(method, self.web.url + path, **more).status_code)
 
     def call(self, who: str, tool: str, **arguments: Any) -> None:
@@ -163,6 +163,7 @@ class World:
                 "x-session": PLANTED["x-session"],
             },
             trust_env=False,
+            timeout=30,
         )
         self.said.append(done.status_code)
 

@@ -64,7 +64,7 @@ def ask(out: Outward, subject: str) -> httpx.Response:
             "anthropic-version": "2023-06-01",
         },
         trust_env=False,
-        timeout=20,
+        timeout=30,
     )
 
 

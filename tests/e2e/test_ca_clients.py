@@ -36,7 +36,7 @@ PYTHON = """
 import socket, ssl, sys
 port, host = sys.argv[1:]
 context = ssl.create_default_context()
-with socket.create_connection(("127.0.0.1", int(port)), 10) as plain:
+with socket.create_connection(("127.0.0.1", int(port)), 30) as plain:
     with context.wrap_socket(plain, server_hostname=host) as client:
         client.sendall(b"GET / HTTP/1.1\\r\\n\\r\\n")
         print(client.recv(4096).decode().rpartition("\\r\\n")[2])

@@ -42,7 +42,7 @@ class Running:
     loop: asyncio.AbstractEventLoop
 
     def do[T](self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
     def ask(self, **changed: Any) -> Approval:
         terms = ApprovalTerms(
@@ -59,7 +59,7 @@ class Running:
     browsing: ThreadPoolExecutor
 
     def _browse(self, address: str) -> None:
-        with httpx.Client(headers=HTML, trust_env=False) as browser:
+        with httpx.Client(headers=HTML, trust_env=False, timeout=30) as browser:
             page = browser.get(address)
             while page.is_redirect:
                 where = page.headers["location"]
@@ -128,7 +128,7 @@ def console(folder: Path) -> Iterator[Running]:
         thread = threading.Thread(target=lambda: asyncio.run(serve(provider, browsing)))
         thread.start()
         try:
-            assert up.wait(10)
+            assert up.wait(30)
             yield found[0]
         finally:
             ended.set()
@@ -225,6 +225,6 @@ def test_what_happens_is_followed(running: Running, tmp_path: Path) -> None:
             running.ask(digest=f"d{number}")
             if first.done():
                 break
-        change = first.result(10)
+        change = first.result(30)
         assert (change["subject"], change["state"]) == ("approval", "pending")
         events.close()  # type: ignore[attr-defined]  # it is a generator

@@ -125,7 +125,7 @@ def test_kill_9_in_the_middle_loses_nothing_that_was_acknowledged(installed: Ins
         threads = [threading.Thread(target=keep_asking, args=(sdk,)) for _ in range(2)]
         for thread in threads:
             thread.start()
-        assert enough.wait(20)
+        assert enough.wait(30)
         gateway.kill()
         for thread in threads:
             thread.join(10)
@@ -169,7 +169,7 @@ def test_a_journal_that_cannot_be_written_refuses_and_nothing_passes(
         assert raised.value.status_code == 503
         assert raised.value.response.headers["x-should-retry"] == "false"
         assert installed.standin.request_count == passed
-        ready = httpx.get(f"http://{gateway.console}/readyz")
+        ready = httpx.get(f"http://{gateway.console}/readyz", timeout=30)
         assert ready.status_code == 503
         limit_file_size(gateway.process.pid, None)
         # It mends itself once there is room again.

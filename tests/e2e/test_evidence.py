@@ -88,9 +88,14 @@ def test_a_record_that_was_rolled_back_rests_and_traffic_goes_on(installed: Inst
     with started(installed) as gateway:
         assert any(line.get("event") == "record.retired" for line in gateway.log)
         console = f"http://{gateway.console}"
-        assert httpx.get(f"{console}/readyz").status_code == 200
-        assert "proctor_record_resting_writers 1.0" in httpx.get(f"{console}/metrics").text
-        assert 'proctor_checkpoint_size{writer="w1"}' in httpx.get(f"{console}/metrics").text
+        assert httpx.get(f"{console}/readyz", timeout=30).status_code == 200
+        assert (
+            "proctor_record_resting_writers 1.0" in httpx.get(f"{console}/metrics", timeout=30).text
+        )
+        assert (
+            'proctor_checkpoint_size{writer="w1"}'
+            in httpx.get(f"{console}/metrics", timeout=30).text
+        )
         stop(gateway)
     assert events(installed, "record.retired") == ["w1"]
     why = json.loads((recordings / "writers/w0/retired.json").read_bytes())["why"]

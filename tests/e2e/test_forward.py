@@ -133,6 +133,7 @@ def test_http2_streams_come_side_by_side(ours: World) -> None:
         proxy=ours.out.proxy(),
         verify=ssl.create_default_context(cafile=str(ours.out.ca)),
         trust_env=False,
+        timeout=30,
     ) as client:
         got = [client.get(f"https://{ours.secure}/{n}") for n in range(5)]
         other = client.get(f"https://{ours.secure}/x", headers={"host": "elsewhere"})
@@ -245,7 +246,7 @@ def test_ipv6(ours: World) -> None:
             wire.socket.sendall(
                 f"GET {url} HTTP/1.1\r\nproxy-authorization: Bearer {ours.token}\r\n\r\n".encode()
             )
-            there.settimeout(10)
+            there.settimeout(30)
             connection, _ = there.accept()
             with connection:
                 got = connection.recv(65536)
@@ -270,7 +271,9 @@ def test_a_redirect_is_a_request_of_its_own(
         return type(answer_json(0))(status=302, headers={"location": where}, body=b"")
 
     monkeypatch.setattr(ours.plain, "_site", away)
-    with httpx.Client(proxy=ours.out.proxy(), trust_env=False, follow_redirects=True) as client:
+    with httpx.Client(
+        proxy=ours.out.proxy(), trust_env=False, follow_redirects=True, timeout=30
+    ) as client:
         got = client.get(f"http://localhost:{ours.plain.port}/start")
     assert (got.status_code, got.json()["code"]) == (451, "destination-unknown")
     assert len(ours.plain.requests) == 1

@@ -52,7 +52,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Pat
         yield port, seen
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(30)
 
 
 def test_all_goes_through_it_and_only_what_may(company: tuple[int, Path], tmp_path: Path) -> None:
@@ -81,7 +81,9 @@ def test_all_goes_through_it_and_only_what_may(company: tuple[int, Path], tmp_pa
 
 def _asked(out: Outward, web: Web, plain: Web, upstream_ca: Path) -> None:
     context = ssl.create_default_context(cafile=str(out.ca))
-    with httpx.Client(proxy=out.proxy(), verify=context, trust_env=False, http2=True) as client:
+    with httpx.Client(
+        proxy=out.proxy(), verify=context, trust_env=False, http2=True, timeout=30
+    ) as client:
         assert client.get(f"{web.url}/tls").json()["target"] == "/tls"
         assert client.get(f"{plain.url}/plain").json()["target"] == "/plain"
         for away in ("http://169.254.169.254/", "http://0xa9fea9fe/", "http://127.1/"):

@@ -106,12 +106,13 @@ class World:
             base_url=f"http://{self.out.gateway.console}/api/v1",
             headers={"authorization": f"Bearer {token}"},
             trust_env=False,
+            timeout=30,
         )
 
     def waiting(self) -> list[dict[str, Any]]:
         """What waits, once there is something."""
         with self.console() as http:
-            for _ in range(100):
+            for _ in range(600):
                 found: list[dict[str, Any]] = http.get("approvals?state=pending").json()[
                     "approvals"
                 ]
@@ -283,7 +284,7 @@ def test_what_lies_under_infra_waits(world: World, how: str) -> None:  # noqa: P
     assert world.posted() == posted
     assert world.at(f"infra-{how}", "main") == before
     world.decide()
-    pushing.join(30)
+    pushing.join(120)
     ((code, said),) = result
     assert code == 0, said
     assert (
@@ -360,7 +361,7 @@ def test_a_held_push_that_is_denied(world: World) -> None:
     pushing = threading.Thread(target=lambda: result.append(world.push(work, "origin", "main")))
     pushing.start()
     world.decide(yes=False)
-    pushing.join(30)
+    pushing.join(120)
     ((code, said),) = result
     assert code == 1
     assert "remote: proctor: waiting for approval" in said
@@ -412,7 +413,7 @@ def test_a_listener_in_the_server_s_place(world: World, how: str) -> None:
 
 
 def test_what_is_no_git(world: World) -> None:
-    with httpx.Client(proxy=world.out.proxy(), trust_env=False) as asking:
+    with httpx.Client(proxy=world.out.proxy(), trust_env=False, timeout=30) as asking:
         for path in ("/plain.git/HEAD", "/plain.git/objects/info/packs", "/plain.git/info/refs"):
             said = asking.get(f"http://localhost:{world.web.port}{path}")
             assert said.status_code == 403

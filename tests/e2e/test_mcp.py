@@ -126,7 +126,7 @@ class World:
             f"http://{self.out.gateway.console}/api/v1/{path}",
             json=body,
             headers={"authorization": f"Bearer {self.person()}"},
-            timeout=20,
+            timeout=30,
             trust_env=False,
         )
 
@@ -331,15 +331,20 @@ def test_a_tool_that_changed_is_held_until_a_human_accepts_it(world: World) -> N
 
 def test_a_stranger_is_told_whose_token_is_wanted(world: World) -> None:
     url = world.url("events")
-    said = httpx.post(url, json={}, trust_env=False)
+    said = httpx.post(url, json={}, trust_env=False, timeout=30)
     assert said.status_code == 401
     place = said.headers["www-authenticate"].partition('resource_metadata="')[2].partition('"')[0]
-    told = httpx.get(place, trust_env=False)
+    told = httpx.get(place, trust_env=False, timeout=30)
     assert told.json()["resource"] == url
     old = world.out.token(age=7200, ttl=60)
-    expired = httpx.post(url, json={}, headers={"authorization": f"Bearer {old}"}, trust_env=False)
+    expired = httpx.post(
+        url, json={}, headers={"authorization": f"Bearer {old}"}, trust_env=False, timeout=30
+    )
     assert expired.status_code == 401
-    assert httpx.get(place.replace("/events", "/nothing"), trust_env=False).status_code == 401
+    assert (
+        httpx.get(place.replace("/events", "/nothing"), trust_env=False, timeout=30).status_code
+        == 401
+    )
 
 
 def test_all_of_it_is_on_record(world: World) -> None:

@@ -137,7 +137,7 @@ class Spoken:
         return json.loads(self.process.stdout.readline())
 
     def end(self) -> tuple[int, bytes]:
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=30)
         return self.process.returncode, errors
 
 

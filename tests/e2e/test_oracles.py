@@ -67,7 +67,9 @@ def test_pip(env: dict[str, str], files: Files, tmp_path: Path) -> None:
 @pytest.mark.parametrize("accept", ["application/vnd.pypi.simple.v1+json", "text/html"])
 def test_an_index_speaks_both_ways(accept: str, files: Files) -> None:
     with Web(pyindex.index, tls=files.server_context()) as serving:
-        with httpx.Client(verify=files.client_context(), headers={"accept": accept}) as http:
+        with httpx.Client(
+            verify=files.client_context(), headers={"accept": accept}, timeout=30
+        ) as http:
             got = http.get(f"{serving.url}/simple/{pyindex.NAME}/")
     assert got.headers["content-type"] == accept
     assert f"/files/{pyindex.FILE}" in got.text

@@ -31,6 +31,7 @@ def post(
         gateway.url("claude") + (path or "/v1/messages"),
         json=body,
         headers={"anthropic-version": "2023-06-01", **headers},
+        timeout=30,
     )
 
 
@@ -122,6 +123,7 @@ def test_a_body_that_cannot_be_read(gateway: Gateway, home: Installation, standi
         gateway.url("claude") + "/v1/messages",
         content=b'{"model": ',
         headers=bearer(home.token()) | {"content-type": "application/json"},
+        timeout=30,
     )
     check(answer, 400, "invalid_request_error", "json")
     assert not standin.requests

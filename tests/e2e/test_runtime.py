@@ -53,7 +53,7 @@ def headers(token: str) -> dict[str, str]:
 
 def ask(gateway: Gateway, token: str, listener: str = "claude", **more: Any) -> httpx.Response:
     url = gateway.url(listener) + "/v1/messages"
-    return httpx.post(url, json=BODY | more, headers=headers(token), timeout=20, verify=CONTEXT)
+    return httpx.post(url, json=BODY | more, headers=headers(token), timeout=30, verify=CONTEXT)
 
 
 def until[T](found: Callable[[], T]) -> T:
@@ -101,7 +101,7 @@ def test_a_kept_alive_connection_is_refused_while_draining(installed: Installati
     token = installed.token()
     with (
         running(installed.config, env=installed.env) as gateway,
-        httpx.Client(base_url=gateway.url("claude"), headers=headers(token)) as kept,
+        httpx.Client(base_url=gateway.url("claude"), headers=headers(token), timeout=30) as kept,
     ):
         assert kept.head("/").status_code == 200
         with httpx.stream(
@@ -109,6 +109,7 @@ def test_a_kept_alive_connection_is_refused_while_draining(installed: Installati
             gateway.url("claude") + "/v1/messages",
             json=BODY | {"stream": True},
             headers=headers(token),
+            timeout=30,
         ) as answer:
             pieces = answer.iter_text()
             said = next(pieces)
@@ -139,7 +140,10 @@ def test_ipv6_and_proxies_of_the_host_that_lead_nowhere(installed: Installation)
     with running(installed.config, env={**installed.env, **proxies}) as gateway:
         assert gateway.listeners["claude"].startswith("[::1]:")
         assert ask(gateway, installed.token()).status_code == 200
-        assert httpx.get(f"http://{gateway.console}/readyz", trust_env=False).status_code == 200
+        assert (
+            httpx.get(f"http://{gateway.console}/readyz", trust_env=False, timeout=30).status_code
+            == 200
+        )
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
@@ -222,7 +226,7 @@ def test_a_disk_that_fills_raises_an_alarm_and_stops_nobody(installed: Installat
         until(lambda: any(line.get("event") == "disk.alarm" for line in gateway.log))
 
         def shown() -> bool:
-            figures = httpx.get(f"http://{gateway.console}/metrics").text
+            figures = httpx.get(f"http://{gateway.console}/metrics", timeout=30).text
             return any(
                 line.startswith("proctor_disk") and line.endswith(" 1.0")
                 for line in figures.splitlines()
@@ -230,19 +234,19 @@ def test_a_disk_that_fills_raises_an_alarm_and_stops_nobody(installed: Installat
 
         until(shown)
         until(lambda: installed.query("select kind from events where kind = 'disk'"))
-        assert httpx.get(f"http://{gateway.console}/readyz").status_code == 200
+        assert httpx.get(f"http://{gateway.console}/readyz", timeout=30).status_code == 200
 
 
 def test_health(installed: Installation) -> None:
     with running(installed.config, env=installed.env) as gateway:
         base = f"http://{gateway.console}"
-        assert httpx.get(f"{base}/healthz").json()["status"] == "ok"
-        assert httpx.get(f"{base}/readyz").json() == {"ready": True, "missing": []}
-        assert httpx.get(f"{base}/other").status_code == 401  # who asks comes first
-        assert httpx.post(f"{base}/healthz").status_code == 401
+        assert httpx.get(f"{base}/healthz", timeout=30).json()["status"] == "ok"
+        assert httpx.get(f"{base}/readyz", timeout=30).json() == {"ready": True, "missing": []}
+        assert httpx.get(f"{base}/other", timeout=30).status_code == 401  # who asks comes first
+        assert httpx.post(f"{base}/healthz", timeout=30).status_code == 401
         ask(gateway, installed.token())
         ask(gateway, "nobody")
-        figures = httpx.get(f"{base}/metrics").text
+        figures = httpx.get(f"{base}/metrics", timeout=30).text
         assert 'verdict="allow"' in figures
         assert 'verdict="deny"' in figures
         assert KEY not in figures

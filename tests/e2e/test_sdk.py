@@ -116,6 +116,7 @@ def test_what_is_unknown_passes_unchanged(
             "anthropic-beta": "never-heard-2030-01-01",
             "x-unheard-of": "kept",
         },
+        timeout=30,
     )
     assert answer.status_code == 200
     (request,) = standin.requests

@@ -126,7 +126,7 @@ def test_a_removed_script_stays_shut(installed: Installation, tmp_path: Path) ->
         stock.wait_for("Un-loading script")
         refused(stock.ask(installed.token()))
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"http://127.0.0.1:{stock.open_port}/")
+            httpx.get(f"http://127.0.0.1:{stock.open_port}/", timeout=30)
     assert not installed.standin.request_count
 
 
@@ -189,7 +189,7 @@ def test_a_listener_that_cannot_be_opened_ends_it(installed: Installation, tmp_p
         )
         installed.config.write_text(text)
         with stopped_at_end(start(installed, home=tmp_path / "home")) as stock:
-            assert stock.process.wait(20) != 0, stock.said
+            assert stock.process.wait(30) != 0, stock.said
     assert TAKES not in stock.said
 
 
@@ -205,7 +205,7 @@ def hammer(stock: Stock, origin: Origin) -> int:
     while stock.process.poll() is None and tried < 20_000:
         for way in ways:
             try:
-                with socket.create_connection(("127.0.0.1", stock.open_port), 5) as connection:
+                with socket.create_connection(("127.0.0.1", stock.open_port), 30) as connection:
                     connection.sendall(way.encode())
                     answer = connection.recv(100)
                     assert b" 200 " not in answer, answer
@@ -244,7 +244,7 @@ def test_sigterm_lets_an_open_stream_finish(installed: Installation, tmp_path: P
         headers = {"authorization": f"Bearer {token}", "anthropic-version": "2023-06-01"}
         body = BODY | {"stream": True, "messages": [{"role": "user", "content": "long: 30"}]}
         url = f"http://127.0.0.1:{stock.port}/v1/messages"
-        with httpx.stream("POST", url, json=body, headers=headers) as answer:
+        with httpx.stream("POST", url, json=body, headers=headers, timeout=30) as answer:
             pieces = answer.iter_text()
             said = next(pieces)
             assert installed.standin.wait_held()
@@ -300,5 +300,5 @@ def test_a_database_is_guarded_too(
         assert stock.ask(installed.token()).status_code == 200
     assert stock.process.returncode == 0, stock.said
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", door), timeout=5).close()
+        socket.create_connection(("127.0.0.1", door), timeout=30).close()
     assert PASSWORDS[ORDERS_APP] not in stock.said

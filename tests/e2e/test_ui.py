@@ -86,6 +86,7 @@ def running(
                 base_url=shown[1],
                 headers={"authorization": f"Bearer {shown[2]}"},
                 limits=httpx.Limits(max_keepalive_connections=0),
+                timeout=30,
             ) as api:
                 # mitmweb takes a change only if the same number comes in a cookie and a header
                 api.headers["x-xsrftoken"] = "00" * 16
@@ -111,7 +112,7 @@ def asking() -> Iterator[ThreadPoolExecutor]:
 
 def test_nobody_gets_in_without_the_token(web: Web) -> None:
     for path in ("flows", "options", "events", "commands", "flows/dump", "?token=guessed"):
-        assert httpx.get(f"{web.api.base_url}{path}").status_code == 403
+        assert httpx.get(f"{web.api.base_url}{path}", timeout=30).status_code == 403
 
 
 def test_nothing_that_is_shown_holds_a_secret(web: Web) -> None:

@@ -51,7 +51,7 @@ def test_an_endless_answer_ends_with_its_client(stage: Stage) -> None:
         while taken < 50 * MIB:
             taken += len(connection.recv(MIB))
         assert process.memory_info().rss - before < 48 * MIB
-    assert gone.wait(10)
+    assert gone.wait(30)
     assert stage.flow("/endless")["error"]
 
 
@@ -142,7 +142,7 @@ def test_answers_without_a_body(stage: Stage, method: str, answer: bytes) -> Non
     """Nothing hangs, and the connection goes on."""
     stage.origin.reset(answering(answer))
     with stage.connect("raw") as connection:
-        connection.settimeout(5)
+        connection.settimeout(30)
         for _ in range(3):
             connection.sendall(stage.head(method, "/none"))
             got = b""

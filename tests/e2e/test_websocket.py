@@ -128,7 +128,7 @@ def test_a_reverse_listener_and_all_that_is_on_record(world: World) -> None:
 
 
 def _rows(world: World, sql: str) -> list[dict[str, Any]]:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while not (rows := world.out.query(sql)) and time.monotonic() < until:
         pass
     return rows
@@ -137,12 +137,12 @@ def _rows(world: World, sql: str) -> list[dict[str, Any]]:
 def test_inside_a_tunnel(world: World) -> None:
     context = ssl.create_default_context(cafile=str(world.out.ca))
     url = f"wss://localhost:{world.secure.port}/open/chat"
-    with connect(url, proxy=world.out.proxy(), ssl=context, open_timeout=10) as connection:
+    with connect(url, proxy=world.out.proxy(), ssl=context, open_timeout=30) as connection:
         assert connection.protocol.extensions == []
         for said in ("hello", b"\x00\x01", "x " * 100_000):
             connection.send(said)
             assert connection.recv(10) == said
-        assert connection.ping().wait(10)
+        assert connection.ping().wait(30)
         connection.send(SECRET[:15])
         assert connection.recv(10) == SECRET[:15]
         connection.send(SECRET[15:])
@@ -156,5 +156,5 @@ def test_none_where_the_destination_does_not_say_so(world: World) -> None:
     context = ssl.create_default_context(cafile=str(world.out.ca))
     url = f"wss://localhost:{world.secure.port}/shut/chat"
     with pytest.raises(InvalidStatus) as caught:
-        connect(url, proxy=world.out.proxy(), ssl=context, open_timeout=10)
+        connect(url, proxy=world.out.proxy(), ssl=context, open_timeout=30)
     assert caught.value.response.status_code == 501

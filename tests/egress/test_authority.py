@@ -263,7 +263,7 @@ def test_it_looks_by_itself(house: House, monkeypatch: pytest.MonkeyPatch) -> No
         changed = asyncio.Event()
         house.authority._report = lambda _: changed.set()
         task = asyncio.ensure_future(house.authority.run())
-        await asyncio.wait_for(changed.wait(), 10)
+        await asyncio.wait_for(changed.wait(), 30)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task

@@ -179,7 +179,7 @@ def told(path: Path, kind: str) -> list[dict[str, object]]:
 
 async def carried_out(upkeep: Upkeep, path: Path) -> None:
     """Until no order is left."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while erasure.orders(Store.at(path)):
             await upkeep.carry_out()
             await asyncio.sleep(0.01)

@@ -86,7 +86,7 @@ class Scene:
 
 def play(scene: Callable[[], Awaitable[None]]) -> None:
     async def go() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await scene()
 
     asyncio.run(go())

@@ -87,7 +87,7 @@ def test_tls_is_verified(tmp_path: Path) -> None:
     made: list[httpx.AsyncClient] = []
 
     def client() -> httpx.AsyncClient:
-        made.append(httpx.AsyncClient(trust_env=False))
+        made.append(httpx.AsyncClient(trust_env=False, timeout=30))
         return made[-1]
 
     async def main() -> None:

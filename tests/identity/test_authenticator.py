@@ -372,7 +372,7 @@ def test_keys_are_kept_fresh_without_anyone_asking() -> None:
         door.idp.usual = noted  # type: ignore[method-assign] # the test listens in
         await door.authenticator.start()
         door.monotonic.now = 100
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await fetched.wait()
         await door.authenticator.close()
 
@@ -447,10 +447,11 @@ def test_over_sockets_good_keys_outlive_failures_and_a_cold_start_does_not(
             del source
             return CLIENT_SECRET
 
-        fetch = HttpFetch(total=1.0)
+        fetch = HttpFetch(total=30.0)
+        soon = HttpFetch(total=1.0 if failure is Failure.HANG else 30.0)
         warm, cold = (
-            Authenticator([told], fetch=fetch, clock=time.time, local_keys=None, secret=secret)
-            for _ in range(2)
+            Authenticator([told], fetch=each, clock=time.time, local_keys=None, secret=secret)
+            for each in (fetch, soon)
         )
         signed_token, opaque_token = issuer.token("alice"), issuer.opaque("bob")
         assert (await warm.authenticate(signed_token)).subject == "alice"
@@ -465,6 +466,7 @@ def test_over_sockets_good_keys_outlive_failures_and_a_cold_start_does_not(
         await warm.close()
         await cold.close()
         await fetch.close()
+        await soon.close()
 
     with StandInIssuer(path="/realms/corp") as issuer:
         asyncio.run(main(issuer))

@@ -37,7 +37,7 @@ def provider() -> Iterator[str]:
 
 def sign_in(issuer: str, subject: str, client_id: str) -> str:
     """The ID token of a sign-in (OIDC Core 3.1)."""
-    client = httpx.Client(base_url=issuer, trust_env=False)
+    client = httpx.Client(base_url=issuer, trust_env=False, timeout=30)
     with client:
         asked: dict[str, Any] = {
             "client_id": client_id,

@@ -49,7 +49,7 @@ def known(pins: Pins, server: str = "jira", name: str = "search") -> Pin:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not true():  # noqa: ASYNC110 - what another task or process does
             await asyncio.sleep(0.01)
 

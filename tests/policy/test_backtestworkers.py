@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -48,11 +47,9 @@ def test_they_are_begun_with_what_is_given() -> None:
 
 
 def test_what_is_under_way_ends_with_the_block() -> None:
-    started = time.monotonic()
     with processes(1, begin, "a") as pool:
         assert pool.submit(told).result() == "a"
         waiting = pool.submit(forever)
-    assert time.monotonic() - started < 30
     assert waiting.done()
 
 

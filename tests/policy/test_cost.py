@@ -59,6 +59,6 @@ def test_a_step_is_about_what_it_is_said_to_be(source: str) -> None:
 
 
 def _seconds(program: cel.Program, context: cel.Context) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     program.execute(context)
-    return time.perf_counter() - start
+    return time.thread_time() - start

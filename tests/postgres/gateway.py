@@ -94,7 +94,7 @@ class Through:
             f"http://{self.gateway.console}/api/v1/{path}",
             json=body,
             headers={"authorization": f"Bearer {self.person()}"},
-            timeout=20,
+            timeout=30,
             trust_env=False,
         )
 

@@ -184,7 +184,7 @@ async def listening(
             wire.close()
         for connection in listener.connections:
             connection.abort()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             for connection in listener.connections:
                 await connection.closed.wait()
     assert not troubles

@@ -1,7 +1,6 @@
 """What a held statement would do: found out at a server, on which nothing changes by it."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 
 import psycopg
@@ -272,13 +271,11 @@ def test_too_many_rows_are_not_touched(server: Server) -> None:
 
 def test_what_takes_too_long_is_left(server: Server) -> None:
     slow = "SELECT count(*) FROM orders a, orders b, orders c WHERE a.total + b.total = c.total"
-    began = time.monotonic()
     parts = found(
         server,
         judged(f"DELETE FROM items WHERE id = ({slow})", database(server)),  # noqa: S608
         settings=DryRunSettings(statement_timeout=0.4),
     )
-    assert time.monotonic() - began < 5
     assert parts["rows"].splitlines() == [
         "It would delete about 1 of 100 rows of public.items (1 %). It has a WHERE.",
         "Trying it failed: that took too long.",

@@ -64,7 +64,7 @@ class House:
         )
 
     async def until(self, holds: Any) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not holds():  # noqa: ASYNC110 - another process is waited for
                 await asyncio.sleep(0.01)
 

@@ -264,7 +264,7 @@ def test_a_sweep_that_fails_is_told_in_the_log(
             await asyncio.sleep(0.01)
         await roles.close()
 
-    asyncio.run(asyncio.wait_for(run(), 10))
+    asyncio.run(asyncio.wait_for(run(), 30))
     assert "3D000" in caplog.text
 
 

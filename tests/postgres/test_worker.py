@@ -87,7 +87,7 @@ def test_what_a_client_sees(
                 assert await cursor.fetchone() == ("orders_app",)
             with pytest.raises(psycopg.OperationalError, match="token-malformed"):
                 await house.connect(token="wrong")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while house.workers.totals.connections or not told(house):  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.05)
             # A cancel may come to the other worker; with ten connections both have some.
@@ -131,7 +131,7 @@ def test_a_worker_that_is_killed(
                 await connection.execute("select 1")
             await connection.close()
             # It is back, and the server has let go of what was open.
-            async with await house.connect() as again, asyncio.timeout(10):
+            async with await house.connect() as again, asyncio.timeout(30):
                 left = "select count(*) from pg_stat_activity where pid = %s"
                 while await (await again.execute(left, (pid,))).fetchone() != (0,):  # noqa: ASYNC110 - the same
                     await asyncio.sleep(0.05)

@@ -11,7 +11,7 @@ from proctor.protocols.postgres.fields import Fields, read_fields
 from proctor.protocols.postgres.messages import SYNC, Back, Bind, Front, Parse, Piece, Reader, each
 from tests.postgres.gateway import Through
 
-PATIENCE = 20.0
+PATIENCE = 30.0
 """Seconds to wait for an answer."""
 
 _SIGN_IN = frozenset(b"RK")

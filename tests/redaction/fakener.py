@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "addons"))
 from proctor.redaction.nermodel import Find, serve
 
 _NAMES = re.compile(r"(?P<PERSON>Jane Roe|Roe)|(?P<GPE>Berlin)|(?P<DATE>Monday)")
+_slowly: list[str] = []
 
 
 def load(model: str) -> Find:
@@ -24,12 +25,13 @@ def load(model: str) -> Find:
     return find
 
 
-def find(text: str) -> list[tuple[int, int, str]]:
+def find(text: str) -> list[tuple[int, int, str]]:  # noqa: PLR0911 - a table
     if "CRASH" in text:
         os._exit(3)
     if "HANG" in text:
         signal.pause()
     if "SLOW" in text:
+        _slowly.append(text)
         threading.Event().wait(0.5)
     if "FLOOD" in text:
         return [(0, 1, "x" * 4_000_000)]
@@ -38,6 +40,8 @@ def find(text: str) -> list[tuple[int, int, str]]:
     if "LIMITS" in text:
         limits = (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE)
         return [(0, 1, repr([resource.getrlimit(limit) for limit in limits]))]
+    if "ASKED" in text:
+        return [(0, 1, str(len(_slowly)))]
     if "PATHS" in text:
         return [(0, 1, os.pathsep.join(sys.path))]
     if "SURROUNDINGS" in text:

@@ -92,7 +92,7 @@ def test_it_looks_by_itself(path: Path) -> None:
     watch, told = watched(path)
 
     async def run() -> None:
-        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
             looking = group.create_task(watch.run())
             add(path, allowance(), NOW)
             while not told:  # noqa: ASYNC110 - the watch sets no event

@@ -56,7 +56,7 @@ class Stand:
 
     async def ended(self, job: Job) -> Job:
         assert job.task is not None
-        await asyncio.wait({job.task}, timeout=10)
+        await asyncio.wait({job.task}, timeout=30)
         return job
 
 

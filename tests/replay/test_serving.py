@@ -37,7 +37,7 @@ def test_over_a_socket(recording: Recording, host: str) -> None:
         server = Server(recording, token="t")
         async with (
             served(server, Address(host=host, port=0)) as url,
-            httpx.AsyncClient(trust_env=False) as client,
+            httpx.AsyncClient(trust_env=False, timeout=30) as client,
         ):
             answer = await client.post(f"{url}/v1/messages", json=ASKED, headers={"x-api-key": "t"})
             return answer.content
@@ -54,7 +54,7 @@ def test_an_answer_that_broke_off_breaks_off_again(recording: Recording) -> None
         server = Server(only, token="t")
         async with (
             served(server, Address(host="127.0.0.1", port=0)) as url,
-            httpx.AsyncClient(trust_env=False) as client,
+            httpx.AsyncClient(trust_env=False, timeout=30) as client,
         ):
             await client.post(f"{url}/v1/messages", json=ASKED, headers={"x-api-key": "t"})
 

@@ -119,7 +119,7 @@ def _replay(proxy: Live, playback: Any, flow: http.HTTPFlow) -> None:
         playback.start_replay([flow])
 
     proxy.do(start)
-    assert ended.wait(5)
+    assert ended.wait(30)
 
     async def stop() -> None:
         await playback.done()
@@ -132,7 +132,7 @@ def test_nobody_else_s_listener_takes_a_connection() -> None:
         this = house(listener(origin.port))
         with running(this, extra=(Wall(),)) as proxy:
             port = _regular(proxy)
-            with socket.create_connection(("127.0.0.1", port), 5) as connection:
+            with socket.create_connection(("127.0.0.1", port), 30) as connection:
                 connection.sendall(b"GET http://127.0.0.1:%d/ HTTP/1.1\r\n\r\n" % origin.port)
                 with contextlib.suppress(ConnectionResetError):  # closed all the same
                     assert connection.recv(100) == b""

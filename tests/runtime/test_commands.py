@@ -159,7 +159,7 @@ def test_it_never_blocks(stand: ConsoleStandIn, monkeypatch: pytest.MonkeyPatch)
 
         def slow(*_: str) -> dict[str, str]:
             # answers only once the loop has gone on
-            asyncio.run_coroutine_threadsafe(released.wait(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(released.wait(), loop).result(30)
             return {"state": "approved"}
 
         commands = Commands(lambda: Place(url=stand.url))

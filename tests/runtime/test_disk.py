@@ -130,7 +130,7 @@ def test_it_looks_by_itself() -> None:
             Path("/recordings"), SETTINGS, report=lambda *_: seen.set(), usage=disk.usage
         )
         task = spawn(watch.run(), name="disk")
-        await asyncio.wait_for(seen.wait(), 5)
+        await asyncio.wait_for(seen.wait(), 30)
         await stop(task)
         assert watch.reading.state is CRITICAL
 

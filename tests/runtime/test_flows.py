@@ -28,7 +28,7 @@ def test_a_held_flow_goes_on_when_it_is_resumed_or_killed() -> None:
         await asyncio.sleep(0)
         assert not waiting.done()
         getattr(flow, end)()
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 30)
 
     asyncio.run(run("resume"))
     asyncio.run(run("kill"))

@@ -37,7 +37,7 @@ def run(folder: Path, work: Callable[[Gateway], Awaitable[None]], more: str = MO
 
 
 async def _missing(gateway: Gateway) -> list[str]:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         answer = await client.get(f"http://{gateway.console}/readyz")
     missing: list[str] = answer.json()["missing"]
     assert answer.status_code == (503 if missing else 200)
@@ -55,7 +55,7 @@ def test_it_is_ready_only_while_it_takes_traffic(tmp_path: Path) -> None:
         assert await _missing(gateway) == ["listeners"]
         # What has happened so far has gone to those who follow the record.
         await until(lambda: target.exists() and '"action":"start"' in target.read_text())
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             figures = (await client.get(f"http://{gateway.console}/metrics")).text
         assert 'proctor_export_lag_records{export="siem"}' in figures
 

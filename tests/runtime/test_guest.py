@@ -29,9 +29,11 @@ def test_it_says_when_it_is_up_and_ends_when_told(tmp_path: Path) -> None:
         server = guest(answer, what="test", tls=files, clients=5, grace=1)
         opened = listen(parse_address("127.0.0.1:0"))
         task = spawn(server.serve(sockets=[opened]), name="guest")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await server.up.wait()
-            async with httpx.AsyncClient(verify=made.client_context(), trust_env=False) as client:
+            async with httpx.AsyncClient(
+                verify=made.client_context(), trust_env=False, timeout=30
+            ) as client:
                 found = await client.get(f"https://localhost:{opened.getsockname()[1]}/")
             server.should_exit = True
             await task

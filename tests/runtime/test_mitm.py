@@ -117,7 +117,7 @@ def test_a_request_goes_through() -> None:
 
 def test_keep_alive_and_pipelined_requests_come_in_order() -> None:
     with Origin() as origin, live({"a": StubDoor(origin.port)}) as proxy:
-        with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 5) as connection:
+        with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 30) as connection:
             for _ in range(3):
                 connection.sendall(GET)
                 assert read_answer(connection).endswith(b"ok")
@@ -219,7 +219,7 @@ def test_an_async_stage_holds_only_its_own_exchange() -> None:
         return hold(flow)
 
     with Origin() as origin, live({"a": StubDoor(origin.port, request=stage)}) as proxy:
-        with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 5) as held:
+        with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 30) as held:
             held.sendall(GET)
             assert proxy.request("a", GET.replace(b"/x", b"/y")).endswith(b"ok")
             assert len(origin.requests) == 1
@@ -281,7 +281,7 @@ def test_a_client_that_sends_nothing_is_not_waited_for() -> None:
             return replace(super().site(listener), first_request=0.05)
 
     with Origin() as origin, live({"a": Hasty(origin.port)}) as proxy:
-        with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 5) as silent:
+        with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 30) as silent:
             assert silent.recv(1) == b""
 
 
@@ -306,7 +306,7 @@ def test_a_streamed_answer_of_known_length_keeps_its_last_byte_until_the_record(
 
     door_hooks: dict[str, Stage] = {"responseheaders": headers, "response": wait}
     with Origin() as origin, live({"a": StubDoor(origin.port, **door_hooks)}) as proxy:
-        with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 5) as connection:
+        with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 30) as connection:
             connection.sendall(GET)
             got = connection.recv(65536)
             while not got.endswith(b"\r\n\r\no"):
@@ -324,7 +324,9 @@ def test_http2_without_tls_is_refused() -> None:
 
 def test_httpx_agrees() -> None:
     with Origin() as origin, live({"a": StubDoor(origin.port)}) as proxy:
-        got = httpx.post(f"http://127.0.0.1:{proxy.ports['a']}/v1", content=b"x" * 300_000)
+        got = httpx.post(
+            f"http://127.0.0.1:{proxy.ports['a']}/v1", content=b"x" * 300_000, timeout=30
+        )
     assert got.text == "ok"
     assert origin.requests[0].endswith(b"x" * 300_000)
 
@@ -358,7 +360,7 @@ def test_more_clients_than_may_be_are_turned_away() -> None:
 def test_what_announces_an_answer_is_not_the_answer(status: int) -> None:
     early = b"HTTP/1.1 %d Early\r\nlink: </a>\r\n\r\n" % status
     with Origin(early * 2 + OK) as origin, live({"a": StubDoor(origin.port)}) as proxy:
-        with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 5) as connection:
+        with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 30) as connection:
             for _ in range(3):
                 connection.sendall(GET)
                 assert read_answer(connection).startswith(b"HTTP/1.1 200 ")
@@ -431,7 +433,7 @@ def test_an_answer_to_head_has_no_body(*, refused: bool) -> None:
     with Origin(OK.replace(b"ok", b"")) as origin:
         door = StubDoor(origin.port, **({"request": _raise} if refused else {}))
         with live({"a": door}) as proxy:
-            with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 5) as connection:
+            with socket.create_connection(("127.0.0.1", proxy.ports["a"]), 30) as connection:
                 for _ in range(2):
                     connection.sendall(head)
                     got = b""

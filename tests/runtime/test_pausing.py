@@ -34,13 +34,13 @@ def test_only_what_is_stopped_waits() -> None:
         handler.transports[other] = ConnectionIO(handler=asyncio.current_task())
         handler.stop_reading(one)
         handler.stop_reading(one)
-        await asyncio.wait_for(handler.drain_writers(), 5)
+        await asyncio.wait_for(handler.drain_writers(), 30)
         for _ in range(5):
             await asyncio.sleep(0)
         assert not reading.done()
         handler.read_on(one)
         handler.read_on(other)
-        await asyncio.wait_for(reading, 5)
+        await asyncio.wait_for(reading, 30)
 
     asyncio.run(main())
 
@@ -56,18 +56,18 @@ def test_what_a_client_does_not_take_is_read_no_further() -> None:
         handler.transports[handler.client] = ConnectionIO(handler=asyncio.current_task())
         speaker: Any = SimpleNamespace(h2_conn=BufferedH2Connection(H2Configuration()))
         handler.speaks(speaker)
-        await asyncio.wait_for(handler.room(), 5)
+        await asyncio.wait_for(handler.room(), 30)
         kept = SendH2Data(b"x" * (KEPT_BACK // 2 + 1), end_stream=False)
         speaker.h2_conn.stream_buffers[1].append(kept)
         speaker.h2_conn.stream_buffers[3].append(kept)
         # The client itself is heard, since it may open its windows.
-        await asyncio.wait_for(handler.drain_writers(), 5)
+        await asyncio.wait_for(handler.drain_writers(), 30)
         upstream = asyncio.ensure_future(handler.drain_writers())
         for _ in range(5):
             await asyncio.sleep(0)
         assert not upstream.done()
         del speaker.h2_conn.stream_buffers[3]
-        await asyncio.wait_for(upstream, 5)
+        await asyncio.wait_for(upstream, 30)
 
     asyncio.run(main())
 
@@ -85,6 +85,6 @@ def test_nobody_waits_for_a_client_that_is_gone() -> None:
             await asyncio.sleep(0)
         assert not upstream.done()
         del handler.transports[handler.client]
-        await asyncio.wait_for(upstream, 5)
+        await asyncio.wait_for(upstream, 30)
 
     asyncio.run(main())

@@ -34,7 +34,7 @@ def run(play: Play) -> None:
         server = uvicorn.Server(config)
         task = spawn(server.serve(sockets=[opened]), name="prompt")
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 await play(opened.getsockname()[1])
         finally:
             server.should_exit = True

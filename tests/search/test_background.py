@@ -46,7 +46,7 @@ def recorded(folder: Path, text: str = "x") -> None:
 
 
 async def until(over: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not over():  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.01)
 

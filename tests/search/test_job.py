@@ -113,7 +113,7 @@ def test_it_ends_with_its_parent(recordings: Path) -> None:
         process.stdin.flush()
         assert process.stdout.readline() == b"begun\n"
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
 def test_what_a_failure_holds_is_not_told(recordings: Path) -> None:

@@ -79,7 +79,7 @@ def test_not_accepting_is_a_refusal_in_shape() -> None:
     with Origin(OK) as origin:
         this = house(listener(origin.port))
         with running(this) as proxy:
-            with socket.create_connection(("127.0.0.1", proxy.ports["claude"]), 5) as kept:
+            with socket.create_connection(("127.0.0.1", proxy.ports["claude"]), 30) as kept:
                 kept.sendall(post())
                 assert read_answer(kept).startswith(b"HTTP/1.1 200 ")
                 this.suite.accepting = False

@@ -172,7 +172,7 @@ def test_what_is_no_push(world: World, body: bytes) -> None:
 
 def test_a_push_that_is_cut_off(world: World) -> None:
     with world.live() as live:
-        with socket.create_connection(("127.0.0.1", live.ports["git"]), 5) as client:
+        with socket.create_connection(("127.0.0.1", live.ports["git"]), 30) as client:
             client.sendall(push(HEAD + PACK[:1000], length=len(HEAD + PACK)))
             client.shutdown(socket.SHUT_WR)
             while client.recv(4096):
@@ -202,7 +202,7 @@ def test_a_large_body_elsewhere_still_has_a_limit(world: World) -> None:
 def test_a_refused_push_that_does_not_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proctor.runtime.spooling.PATIENCE", 10_000)
     with world.live() as live:
-        with socket.create_connection(("127.0.0.1", live.ports["git"]), 5) as client:
+        with socket.create_connection(("127.0.0.1", live.ports["git"]), 30) as client:
             client.sendall(push(b"PACK" + bytes(MOST)))
             with contextlib.suppress(ConnectionResetError):
                 assert client.recv(10) == b""

@@ -94,7 +94,7 @@ def test_the_rules_are_asked_about_what_leaves(tmp_path: Path, kind: str) -> Non
         assert mail in repr(card)
         assert len(origin.requests) == reached
         this.decide(approval.id, State.APPROVED)
-        answer.result(10)
+        answer.result(30)
         if kind == "appeal":
             this.say(calling("send", {"to": mail}))  # whoever appealed asks again
         assert body_sent(origin.requests[-1])["params"]["arguments"] == {"to": MAIL}

@@ -40,7 +40,7 @@ def test_a_changed_tool_is_held_with_what_changed_on_the_card() -> None:
         assert "and sends them home" in first.text
         assert approval.asking.demands[0].rule_id == "mcp-definition"
         this.decide(approval.id, State.APPROVED)
-        assert future.result(10).text == "done"
+        assert future.result(30).text == "done"
         # The definition is accepted with it, so the next call is not held.
         assert this.say(calling("add", {"a": 2})).text == "done"
         assert show(this, origin, NEW) == ["add"]
@@ -54,7 +54,7 @@ def test_what_nobody_accepts_stays_closed(state: State) -> None:
         future = this.ask(calling("add", {}))
         (approval,) = this.pending()
         this.decide(approval.id, state, "no")
-        assert future.result(10).json["result"]["isError"] is True
+        assert future.result(30).json["result"]["isError"] is True
         assert origin.requests == []
         assert show(this, origin, NEW) == []
         # What it was is accepted still.
@@ -70,7 +70,7 @@ def test_a_definition_that_changes_while_a_human_looks_is_not_accepted() -> None
         (approval,) = this.pending()
         show(this, origin, tool("add", "Yet another."))
         this.decide(approval.id, State.APPROVED)
-        said = future.result(10)
+        said = future.result(30)
         assert said.json["result"]["isError"] is True
         assert "another definition" in said.text
         assert origin.requests == []
@@ -95,7 +95,7 @@ def test_a_suspicious_first_sight_is_held() -> None:
         assert "suspicious" in approval.asking.demands[0].rule_reason
         assert "id_rsa" in approval.asking.card.parts[0].text
         this.decide(approval.id, State.DENIED)
-        assert future.result(10).json["result"]["isError"] is True
+        assert future.result(30).json["result"]["isError"] is True
         assert origin.requests == []
 
 
@@ -124,7 +124,7 @@ def test_rules_that_say_no_or_ask_do_so_besides() -> None:
             rules = [each.rule_id for each in approval.asking.demands]
             assert rules == [("ask", "no")[number], "mcp-definition"]
             this.decide(approval.id, State.DENIED)
-            future.result(10)
+            future.result(30)
         assert origin.requests == []
 
 
@@ -140,7 +140,7 @@ def test_an_approval_is_for_one_definition() -> None:
             (approval,) = this.pending()
             names.append(approval.asking.digest)
             this.decide(approval.id, State.DENIED)
-            future.result(10)
+            future.result(30)
         assert len(set(names)) == 2
 
 

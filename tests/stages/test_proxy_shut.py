@@ -66,7 +66,7 @@ def tunnel(port: int, host: str = "127.0.0.1") -> bytes:
 
 def through(proxy: Live, first: bytes, port: int) -> bytes:
     """What is answered to a CONNECT and, where it is let in, to a request inside."""
-    with socket.create_connection(("127.0.0.1", proxy.ports["egress"]), 5) as connection:
+    with socket.create_connection(("127.0.0.1", proxy.ports["egress"]), 30) as connection:
         connection.sendall(first)
         said = read_head(connection)
         if said.startswith(b"HTTP/1.1 200 "):

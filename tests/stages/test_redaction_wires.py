@@ -83,7 +83,7 @@ def test_answers_without_a_body_keep_what_they_say_of_one(tmp_path: Path, head: 
     answer = head + b"\r\ncontent-type: application/json\r\netag: x\r\n" + more + b"\r\n"
     asked = post(b"", "/x").replace(b"POST", b"HEAD" if b" 200 " in head else b"GET", 1)
     with Origin(answer) as origin, screened(tmp_path, origin) as (this, proxy, _seen):
-        with socket.create_connection(("127.0.0.1", proxy.ports["api"]), 5) as connection:
+        with socket.create_connection(("127.0.0.1", proxy.ports["api"]), 30) as connection:
             for _ in range(2):  # nothing is left on the wire
                 connection.sendall(asked)
                 got = b""
@@ -179,9 +179,9 @@ def test_a_client_that_goes_in_the_middle_leaves_nothing_open(tmp_path: Path, ki
 
     with Scripted() as origin, screened(tmp_path, origin) as (this, proxy, seen):
         origin.script = waits
-        with socket.create_connection(("127.0.0.1", proxy.ports["claude"]), 5) as connection:
+        with socket.create_connection(("127.0.0.1", proxy.ports["claude"]), 30) as connection:
             connection.sendall(request("hi"))
-            assert going.wait(5)
+            assert going.wait(30)
         closed(this)
     assert ending(this)["error"]
     nowhere(this, seen, KEY)
@@ -197,7 +197,7 @@ class Slow(TwoPatterns):
     def analyze(self, text: str, budget: Budget) -> list[Spot]:
         if "slowly" in text:
             self.begun.set()
-            assert self.may.wait(5)
+            assert self.may.wait(30)
         return super().analyze(text, budget)
 
 
@@ -210,9 +210,9 @@ def test_a_client_that_goes_while_it_is_looked_at_leaves_nothing_open(
     with Origin(OK) as origin, screened(tmp_path, origin, analyzer=slow) as (this, proxy, _seen):
         if way == "response":
             origin.answer = answered(message({"type": "text", "text": large}))
-        with socket.create_connection(("127.0.0.1", proxy.ports["claude"]), 5) as connection:
+        with socket.create_connection(("127.0.0.1", proxy.ports["claude"]), 30) as connection:
             connection.sendall(request(large if way == "request" else "hi"))
-            assert slow.begun.wait(5)
+            assert slow.begun.wait(30)
         slow.may.set()
         closed(this)
         assert proxy.request("claude", request("hi")).startswith(b"HTTP/1.1 200 ")
@@ -234,9 +234,9 @@ def test_what_is_killed_while_it_is_looked_at_goes_nowhere(tmp_path: Path, way: 
         with screened(tmp_path, origin, analyzer=slow, extra=(Killer(),)) as (this, proxy, seen):
             if way == "response":
                 origin.answer = answered(message({"type": "text", "text": large}))
-            with socket.create_connection(("127.0.0.1", proxy.ports["claude"]), 5) as connection:
+            with socket.create_connection(("127.0.0.1", proxy.ports["claude"]), 30) as connection:
                 connection.sendall(request(large if way == "request" else "hi"))
-                assert slow.begun.wait(5)
+                assert slow.begun.wait(30)
 
                 async def kill() -> None:
                     flows[0].kill()
@@ -284,7 +284,7 @@ def two(
                     http2=True,
                     http1=False,
                     trust_env=False,
-                    timeout=5,
+                    timeout=30,
                     headers={"authorization": "Bearer a"},
                 ) as client,
             ):

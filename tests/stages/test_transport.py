@@ -42,7 +42,7 @@ def trusted(files: Files) -> UpstreamTlsSettings:
 
 
 def ask(port: int, verify: ssl.SSLContext, *, http2: bool = False) -> httpx.Response:
-    with httpx.Client(verify=verify, http2=http2, trust_env=False) as client:
+    with httpx.Client(verify=verify, http2=http2, trust_env=False, timeout=30) as client:
         return client.post(
             f"https://localhost:{port}/v1/messages",
             content=BODY,
@@ -78,7 +78,11 @@ def test_an_http2_body_is_never_a_second_request(files: Files, length: bool) -> 
         with (
             running(this) as proxy,
             httpx.Client(
-                verify=files.client_context(), http2=True, http1=False, trust_env=False
+                verify=files.client_context(),
+                http2=True,
+                http1=False,
+                trust_env=False,
+                timeout=30,
             ) as client,
         ):
             got = client.post(
@@ -251,7 +255,7 @@ def test_trailers_of_an_answer_do_not_pass(files: Files) -> None:
             )
         )
         with running(this) as proxy:
-            plain = socket.create_connection(("127.0.0.1", proxy.ports["claude"]), 5)
+            plain = socket.create_connection(("127.0.0.1", proxy.ports["claude"]), 30)
             context = files.client_context()
             context.set_alpn_protocols(["h2"])
             with context.wrap_socket(plain, server_hostname="localhost") as wrapped:

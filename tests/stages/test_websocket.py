@@ -141,7 +141,7 @@ def test_a_denied_message_ends_the_connection_and_names_the_rule(
             connection.send('"drop"')
             code, words = closing(connection)
         end = ended(this)
-        server.done.wait(10)
+        server.done.wait(30)
     assert (code, words) == (1008, "proctor: no-drop: Nothing is dropped.")
     assert server.heard == (['"fine"'] if direction == "client" else ['"fine"', '"drop"'])
     assert server.closed == [1001]

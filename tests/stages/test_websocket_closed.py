@@ -116,7 +116,7 @@ def test_a_client_that_does_not_keep_to_the_protocol(
             connection.sendall(said)
         got = read(connection)
         end = ended(this)
-        server.done.wait(10)
+        server.done.wait(30)
     assert got[-1:] in ([Close(code)], [])  # or reset, where it goes on to send
     assert end["error"].startswith("websocket-frames: ")
     assert server.heard == []
@@ -140,7 +140,7 @@ def test_close_codes_pass_and_words_do_not(tmp_path: Path, code: int) -> None:
         with client(port(proxy)) as connection:
             connection.close(code, "the words " + KEY)
         ended(this)
-        server.done.wait(10)
+        server.done.wait(30)
     assert server.closed == [code]
 
 
@@ -151,7 +151,7 @@ def test_a_client_that_is_gone(tmp_path: Path) -> None:
             connection.shutdown(socket.SHUT_WR)
             read(connection)
         ended(this)
-        server.done.wait(10)
+        server.done.wait(30)
     assert server.heard == ["bye"]
     assert server.closed == [1001]
     assert this.suite.open_exchanges == 0
@@ -182,7 +182,7 @@ def test_a_held_message_waits_and_those_behind_it_and_pings_do_not(tmp_path: Pat
             connection.send(json.dumps({"publish": MAIL}))
             connection.send("behind it")
             (approval,) = proxy.do(lambda: desk.pending(1))
-            assert connection.ping().wait(10)
+            assert connection.ping().wait(30)
             assert server.heard == []
             card = approval.asking.card
             assert card.title.startswith("WebSocket http://127.0.0.1:")
@@ -219,7 +219,7 @@ def test_who_is_gone_waits_for_nobody(tmp_path: Path) -> None:
             connection.sendall(frame(1, b'{"a": 1}'))
             proxy.do(lambda: desk.pending(1))
         ended(this)
-        server.done.wait(10)
+        server.done.wait(30)
     assert server.heard == []
     assert this.suite.open_exchanges == 0
 
@@ -241,7 +241,7 @@ def test_a_kill_ends_it(tmp_path: Path) -> None:
             proxy.do(end)
             code, words = closing(connection)
         ended(this)
-        server.done.wait(10)
+        server.done.wait(30)
     assert code == 1008
     assert words.startswith("proctor: ")
     assert server.heard == ["one"]
@@ -265,7 +265,7 @@ def test_what_waits_is_bounded_by_not_reading(tmp_path: Path) -> None:
             assert 1 <= sent < 900
             assert server.heard == []
             proxy.do(lambda: desk.change(approval.id, State.APPROVED))
-            until = time.monotonic() + 20
+            until = time.monotonic() + 30
             while len(server.heard) < sent and time.monotonic() < until:
                 threading.Event().wait(0.05)
         assert len(server.heard) >= sent

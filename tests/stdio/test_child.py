@@ -53,7 +53,7 @@ def test_what_does_not_end_is_ended() -> None:
     async def main() -> None:
         child = await started(STUBBORN)
         await child.output.readline()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await child.stop(0.01) == 137
 
     run(main)
@@ -68,7 +68,7 @@ def test_what_it_leaves_behind_is_ended_too() -> None:
         child = await started(code)
         assert await child.ended() == 0
         await child.stop(0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await child.output.read() == b""  # nobody holds it open any more
 
     run(main)

@@ -57,7 +57,7 @@ def run(act: Callable[[Side, Side], None]) -> tuple[int, list[tuple[str, Any]]]:
         client, child, door = Side(), Side(), Side()
         child.over = door.over
         act(client, child)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             status = await Run(door, client, child).run()  # type: ignore[arg-type]  # stand-ins
         return status, door.took
 

@@ -71,7 +71,7 @@ class AuthServer:
             proved = self._proved(fields, authorization)
             self.asked.append(fields)
             count = len(self.asked)
-        self.gate.wait(10)
+        self.gate.wait(30)
         if self.body is not None:
             return self.status, self.body
         if not proved:

@@ -98,7 +98,7 @@ def console_stand_in(**tls: str) -> Iterator[ConsoleStandIn]:
     stand.url = f"{'https' if tls else 'http'}://127.0.0.1:{opened.getsockname()[1]}"
     thread = threading.Thread(target=server.run, args=([opened],))
     thread.start()
-    assert server.up.wait(10)
+    assert server.up.wait(30)
     try:
         yield stand
     finally:

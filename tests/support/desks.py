@@ -101,7 +101,7 @@ class FakeDesk:
         def found() -> list[Approval]:
             return [each for each in self.approvals.values() if each.state is State.PENDING]
 
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(30), self._changed:
             await self._changed.wait_for(lambda: len(found()) >= count)
         return found()
 

@@ -49,7 +49,7 @@ class Wire:
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
-        self.socket: socket.socket = socket.create_connection((host.strip("[]"), int(port)), 10)
+        self.socket: socket.socket = socket.create_connection((host.strip("[]"), int(port)), 30)
 
     def connect(self, target: str, *headers: str, token: str | None = None) -> bytes:
         """Ask for a tunnel; the head of the answer, or all of a refusal."""
@@ -88,7 +88,7 @@ class Wire:
             context.set_alpn_protocols(list(protocols))
         self.socket = context.wrap_socket(self.socket, server_hostname=name)
 
-    def gone(self, seconds: float = 10) -> bool:
+    def gone(self, seconds: float = 30) -> bool:
         """Whether the other side hangs up within this time."""
         self.socket.settimeout(seconds)
         try:
@@ -194,7 +194,7 @@ class World:
             f"http://{self.out.gateway.console}/api/v1/{path}",
             json=body,
             headers={"authorization": f"Bearer {self.person(*groups)}"},
-            timeout=20,
+            timeout=30,
             trust_env=False,
         )
         assert said.is_success, said.text

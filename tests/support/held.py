@@ -264,7 +264,7 @@ def _policy(gateway: Gateway) -> str:
     return next(line for line in said.splitlines() if line.startswith("proctor_policy_info"))
 
 
-def eventually[T](look: Callable[[], T | None], seconds: float = 20.0) -> T:
+def eventually[T](look: Callable[[], T | None], seconds: float = 60.0) -> T:
     """What `look` returns once that is not None."""
     pause, end = threading.Event(), time.monotonic() + seconds
     while (found := look()) is None:

@@ -37,9 +37,9 @@ class Live:
 
     def do[T](self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run something in the master's loop and wait for it."""
-        return asyncio.run_coroutine_threadsafe(work(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work(), self.loop).result(30)
 
-    def request(self, listener: str, data: bytes, *, timeout: float = 5) -> bytes:
+    def request(self, listener: str, data: bytes, *, timeout: float = 30) -> bytes:
         """Send bytes and read until the other side closes or has answered whole."""
         with socket.create_connection(("127.0.0.1", self.ports[listener]), timeout) as connection:
             connection.sendall(data)
@@ -114,7 +114,7 @@ def live(doors: dict[str, Door], *extra: object, **settings: Any) -> Iterator[Li
     warm(usable(CACHE))  # seconds, once for a process: no request of a test waits for it
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    running._up.wait(10)
+    running._up.wait(30)
     if running._error:
         raise running._error
     try:

@@ -123,7 +123,7 @@ class Wire:
 
         def work() -> None:
             try:
-                future.set_result(self.say(data, timeout=20))
+                future.set_result(self.say(data, timeout=30))
             except BaseException as error:  # noqa: BLE001 - told to the test
                 future.set_exception(error)
 
@@ -138,7 +138,7 @@ class Wire:
         """Have somebody decide."""
         self.live.do(lambda: self.desk.change(name, state, reason))
 
-    def say(self, data: bytes, *, timeout: float = 10) -> "Said":
+    def say(self, data: bytes, *, timeout: float = 30) -> "Said":
         """Send one request; what came back."""
         return Said(self.live.request(SERVER, data, timeout=timeout))
 

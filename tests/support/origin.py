@@ -49,7 +49,7 @@ class Origin:
         for each in self._open:
             _shut(each)
 
-    def wait_requests(self, count: int, timeout: float = 5) -> bool:
+    def wait_requests(self, count: int, timeout: float = 30) -> bool:
         """Until so many requests have come; whether they have."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self.requests) >= count, timeout)

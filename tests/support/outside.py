@@ -135,7 +135,7 @@ class Outside:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta}}
         trust = ssl.create_default_context(cafile=str(self.out.ca))
         proxy = self.out.proxy(self.out.token(subject))
-        with httpx.Client(proxy=proxy, verify=trust, trust_env=False, timeout=20) as client:
+        with httpx.Client(proxy=proxy, verify=trust, trust_env=False, timeout=30) as client:
             said = client.post(self.mcp.url, headers=headers, json=body)
         assert said.status_code == 200, said.text
         return [each["name"] for each in said.json()["result"]["tools"]]
@@ -160,7 +160,7 @@ class Outside:
             f"http://{self.out.gateway.console}/api/v1/{path}",
             json=body,
             headers={"authorization": f"Bearer {self.bobs()}"},
-            timeout=20,
+            timeout=30,
             trust_env=False,
         )
         assert said.is_success, said.text

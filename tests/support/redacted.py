@@ -131,7 +131,7 @@ def ending(this: Stand) -> dict[str, Any]:
 def closed(this: Stand) -> None:
     """Until no exchange is open."""
     pause = threading.Event()
-    for _ in range(100):
+    for _ in range(600):
         if not this.suite.open_exchanges:
             return
         pause.wait(0.05)

@@ -46,7 +46,7 @@ class Conversation:
 
     def wait_gone(self) -> bool:
         """Until the other side hangs up; whether it has within 10 seconds."""
-        self.connection.settimeout(10)
+        self.connection.settimeout(30)
         try:
             while self.connection.recv(65536):
                 pass
@@ -131,9 +131,9 @@ class Scripted:
             self._changed.notify_all()
 
     def wait_requests(self, count: int) -> bool:
-        """Until so many have come; whether they have within 10 seconds."""
+        """Until so many have come; whether they have within 30 seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: len(self.requests) >= count, 10)
+            return self._changed.wait_for(lambda: len(self.requests) >= count, 30)
 
     def _accept(self) -> None:
         while True:

@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self, override
@@ -120,7 +120,7 @@ class Provider(StandInIssuer):
             **self.said,
         }
         audience, subject = said.pop("audience"), said.pop("subject", self.subject)
-        made = self.claims(subject, audience=audience, groups=self.groups or (), **said)
+        made = self.claims(subject, audience=audience, groups=self.groups or (), **_from_now(said))
         if self.groups is None:
             del made["groups"]
         signer = self.signers[-1]
@@ -135,7 +135,15 @@ class Provider(StandInIssuer):
             "auth_time": int(time.time()) - 5,
             **changed,
         }
-        return self.token(subject, **said)
+        return self.token(subject, **_from_now(said))
+
+
+def _from_now(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Claims with each time that is said as a distance from now."""
+    return {
+        name: int(time.time() + value.total_seconds()) if isinstance(value, timedelta) else value
+        for name, value in said.items()
+    }
 
 
 class Changes:

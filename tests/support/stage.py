@@ -20,7 +20,7 @@ from tests.support.scripted import Scripted
 from tests.support.stock import BODY, CONTEXT
 
 MIB = 1024 * 1024
-PATIENCE = 20
+PATIENCE = 30
 MORE = """\
   - name: raw
     kind: reverse

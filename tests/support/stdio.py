@@ -185,7 +185,7 @@ def line(method: str, number: int | str | None = None, **params: Any) -> bytes:
 
 async def until(condition: Any) -> None:
     """Wait until something holds, at most five seconds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0)
 

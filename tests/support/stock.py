@@ -18,7 +18,7 @@ from proctor.testing.ports import free_ports
 from proctor.testing.service import MODELS
 from tests.support.installation import REPOSITORY, Installation
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 CONTEXT = ssl.create_default_context()
 """Made once: httpx would make one a request."""
 
@@ -94,7 +94,7 @@ class Stock:
         """One request to the Messages API, on a connection of its own."""
         headers = {"authorization": f"Bearer {token}", "anthropic-version": "2023-06-01"}
         url = f"http://127.0.0.1:{self.port}/v1/messages"
-        return httpx.post(url, json=BODY | more, headers=headers, timeout=10, verify=CONTEXT)
+        return httpx.post(url, json=BODY | more, headers=headers, timeout=30, verify=CONTEXT)
 
 
 def start(

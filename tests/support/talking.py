@@ -60,7 +60,7 @@ def messages(this: Stand) -> list[dict[str, Any]]:
 
 def ended(this: Stand) -> dict[str, Any]:
     """The end of the one flow, once it is on record."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while time.monotonic() < until:
         for kind, fields in list(this.store.appended):
             if kind == "flow.end":

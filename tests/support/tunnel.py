@@ -65,7 +65,7 @@ class Tunnel:
                     continue
                 self.passed.append((target, shown))
                 host, _, port = target.rpartition(":")
-                server = socket.create_connection((host, int(port)), 5)
+                server = socket.create_connection((host, int(port)), 30)
                 self._open.append(server)
                 client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
                 threading.Thread(target=_pump, args=(server, client), daemon=True).start()

@@ -19,7 +19,7 @@ from proctor.protocols.websocket.messages import Heard, Wire
 _SILENT = logging.getLogger("tests.websockets")
 _SILENT.setLevel(logging.CRITICAL + 1)
 
-PATIENCE = 10
+PATIENCE = 30
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 

@@ -12,7 +12,7 @@ from proctor.testing.issuer import CLIENT_ID, CLIENT_SECRET, Failure, Signer, St
 
 
 def get(url: str) -> httpx.Response:
-    return httpx.get(url, trust_env=False)
+    return httpx.get(url, trust_env=False, timeout=30)
 
 
 def keys(issuer: StandInIssuer) -> jwt.PyJWKSet:
@@ -69,10 +69,12 @@ def test_opaque_tokens_are_told_to_its_client_only() -> None:
         def ask(client_id: str, secret: str) -> httpx.Response:
             auth = httpx.BasicAuth(quote_plus(client_id), quote_plus(secret))
             url, data = f"{issuer.url}/introspect", {"token": token}
-            return httpx.post(url, data=data, auth=auth, trust_env=False)
+            return httpx.post(url, data=data, auth=auth, trust_env=False, timeout=30)
 
         assert ask(CLIENT_ID, "wrong").status_code == 401
-        assert httpx.post(f"{issuer.url}/introspect", trust_env=False).status_code == 401
+        assert (
+            httpx.post(f"{issuer.url}/introspect", trust_env=False, timeout=30).status_code == 401
+        )
         answer = ask(CLIENT_ID, CLIENT_SECRET).json()
         assert (answer["active"], answer["sub"]) == (True, "alice")
         issuer.revoke(token)

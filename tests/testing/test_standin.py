@@ -99,7 +99,7 @@ def test_a_held_stream(client: anthropic.Anthropic, standin: StandIn) -> None:
 
 def test_what_is_no_http(standin: StandIn) -> None:
     host, _, port = standin.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as raw:
+    with socket.create_connection((host, int(port)), timeout=30) as raw:
         raw.sendall(b"hello\r\n\r\n")
         assert raw.recv(1) == b""
     assert standin.broken == 1

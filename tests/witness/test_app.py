@@ -102,7 +102,9 @@ def test_over_tls_until_told_to_end(witness: Witness, log: Log, tmp_path: Path) 
         async with asyncio.TaskGroup() as group:
             running = group.create_task(serve(watch, witness, found.set_result))
             url = await found
-            async with httpx.AsyncClient(verify=files.client_context(), trust_env=False) as http:
+            async with httpx.AsyncClient(
+                verify=files.client_context(), trust_env=False, timeout=30
+            ) as http:
                 answer = await http.post(f"{url}/add-checkpoint", content=str(log.request(0)))
                 assert answer.status_code == 200
                 assert "server" not in answer.headers

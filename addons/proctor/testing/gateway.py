@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-_PATIENCE = 30.0  # seconds to wait for a line of the log, or for the end
+_PATIENCE = 120.0  # seconds to wait for a line of the log, or for the end
 COMMAND = (sys.executable, "-c", "from proctor.cli import main; main()")
 """`proctor`, whether or not it stands in the PATH."""
 
@@ -47,7 +47,7 @@ class Gateway:
             arguments: More of them, for `proctor run`.
 
         Raises:
-            RuntimeError: It ended, or did not become ready in 30 seconds.
+            RuntimeError: It ended, or did not become ready in two minutes.
         """
         process = subprocess.Popen(  # noqa: S603 - our own program
             [*COMMAND, "run", "--config", str(config), *arguments],
@@ -77,7 +77,7 @@ class Gateway:
         """The next line of the log with this `event`.
 
         Raises:
-            RuntimeError: It ended first, or 30 seconds without a line have passed; the message
+            RuntimeError: It ended first, or two minutes without a line have passed; the message
                 holds the log.
         """
         try:
@@ -94,7 +94,7 @@ class Gateway:
         self.process.send_signal(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Its exit status, at most 30 seconds from now."""
+        """Its exit status, at most two minutes from now."""
         return self.process.wait(_PATIENCE)
 
     def kill(self) -> None:
@@ -135,7 +135,7 @@ def running(
 
 
 def command(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run one `proctor` command to its end, at most 60 seconds."""
+    """Run one `proctor` command to its end, at most two minutes."""
     return subprocess.run(  # noqa: S603 - our own program
         [*COMMAND, *arguments],
         cwd=cwd,
@@ -144,7 +144,7 @@ def command(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProce
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=_PATIENCE,
     )
 
 

@@ -90,7 +90,7 @@ def run(tmp_path: Path, check: Callable[[House], Awaitable[None]]) -> House:
     house = House(tmp_path)
 
     async def main() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await check(house)
 
     try:

@@ -11,7 +11,7 @@ from typing import Self
 
 _PROTOCOL = 3 << 16
 _ENDS = b"Z"
-_PATIENCE = 10  # seconds without a byte
+_PATIENCE = 30  # seconds without a byte
 SYNC = b"S\0\0\0\4"
 IDLE = b"Z\0\0\0\5I"
 

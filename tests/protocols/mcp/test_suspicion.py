@@ -127,6 +127,6 @@ def test_anything(text: str) -> None:
     [" ", "\n", "send ", "ignore ", "\n ", "<!--", "A1", "\\", "<system", "system ", "all "],
 )
 def test_hostile_text_takes_no_time(piece: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     suspicious(tool(piece * (200_000 // len(piece))))
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
