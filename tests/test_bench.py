@@ -136,7 +136,7 @@ def test_the_corpus_is_the_same_each_time_and_says_what_is_secret() -> None:
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=300,
         ).stdout
         for seed in ("1", "1", "2")
     ]

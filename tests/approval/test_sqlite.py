@@ -109,7 +109,7 @@ def test_nothing_is_lost_or_doubled_in_a_kill(path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
         env=ENVIRONMENT,
     )
     assert done.returncode == 0, done.stderr

@@ -107,12 +107,11 @@ def test_an_empty_list(stand: ConsoleStandIn) -> None:
         assert done.stderr == "Nothing waits for you.\n"
 
 
-@pytest.mark.usefixtures("stand")
-def test_show() -> None:
+def test_show(stand: ConsoleStandIn) -> None:
     done = run("show", "a")
     assert re.match(r"ap_a{16}  pending  \d+ min ", done.stdout)
     done = run("show", "ap_" + "a" * 16, "--format", "json")
-    assert json.loads(done.stdout) == found("a")
+    assert json.loads(done.stdout) == stand.answers["GET approvals/ap_" + "a" * 16]
     assert run("show", "a", "--format", "csv").exit_code == 2
 
 

@@ -231,7 +231,7 @@ def test_the_same_question_again_without_a_stream(desk: Desk) -> None:
         "x-claude-code-session-id": desk.session,
     }
     url = desk.gateway.url("claude")
-    with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=url, headers=headers, timeout=300) as client:
         first = desk.pool.submit(client.post, "/v1/messages", json={**body, "stream": True})
         bob.sees("rm -rf letters")
         bob.denies("Not today")

@@ -59,7 +59,7 @@ def ask(address: str, token: str) -> httpx.Response:
         f"http://{address}/v1/messages",
         json={**BODY, "max_tokens": 77},
         headers={"authorization": f"Bearer {token}", "anthropic-version": "2023-06-01"},
-        timeout=60,
+        timeout=300,
     )
 
 

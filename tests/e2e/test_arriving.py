@@ -39,7 +39,7 @@ class World:
 
     def ask(self, method: str, path: str, subject: str, **more: Any) -> httpx.Response:
         with httpx.Client(
-            proxy=self.out.proxy(self.out.token(subject)), trust_env=False, timeout=60
+            proxy=self.out.proxy(self.out.token(subject)), trust_env=False, timeout=300
         ) as client:
             return client.request(method, f"{self.web.url}{path}", **more)
 

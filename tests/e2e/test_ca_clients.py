@@ -49,7 +49,9 @@ def done(words: list[str], **env: str) -> subprocess.CompletedProcess[str]:
     if shutil.which(words[0]) is None:
         pytest.skip(f"{words[0]} is not installed")
     whole = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **env}
-    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=60, env=whole)
+    return subprocess.run(
+        words, check=False, capture_output=True, text=True, timeout=300, env=whole
+    )
 
 
 def curl(port: int, host: str, trusted: Path) -> subprocess.CompletedProcess[str]:

@@ -72,7 +72,7 @@ class World:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
         assert done.returncode != 0, done.stdout
         return done.stderr

@@ -75,7 +75,7 @@ class World:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     def worked(self, folder: Path, name: str, files: dict[str, bytes]) -> Path:

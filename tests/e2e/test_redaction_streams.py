@@ -78,7 +78,7 @@ def answered(
             "messages": [{"role": "user", "content": "go"}],
         },
         headers={"authorization": f"Bearer {home.token()}", "anthropic-version": "2023-06-01"},
-        timeout=60,
+        timeout=300,
         verify=CONTEXT,
     )
     assert answer.status_code == 200, answer.text

@@ -57,7 +57,7 @@ def test_two_processes_make_one(tmp_path: Path) -> None:
     command = [sys.executable, "-c", program, str(cafile.path_in(tmp_path))]
     env = {"PYTHONPATH": str(Path(proctor.__file__).parents[1])}
     two = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE) for _ in range(2)]
-    first, second = (each.communicate(timeout=60)[0] for each in two)
+    first, second = (each.communicate(timeout=300)[0] for each in two)
     assert first == second
     assert len(first) == 65
 

@@ -146,7 +146,7 @@ def test_mitmdump_opens_it(path: Path, tmp_path: Path) -> None:
         [dump, "--set", f"confdir={tmp_path}", "-nr", file, "--set", "flow_detail=3"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 0

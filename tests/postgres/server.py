@@ -77,7 +77,7 @@ end() {
 }
 trap 'end "$@"' EXIT
 trap 'exit 1' HUP INT TERM
-"$1/pg_ctl" --silent --wait --timeout=60 -D "$2/data" -l "$2/log" start || exit 1
+"$1/pg_ctl" --silent --wait --timeout=300 -D "$2/data" -l "$2/log" start || exit 1
 came=1
 echo started
 read -r _
@@ -190,7 +190,7 @@ def running(version: str, *, settings: Mapping[str, str] | None = None) -> Itera
         _populate(server)
         yield server
     finally:
-        keeper.communicate(timeout=60)
+        keeper.communicate(timeout=300)
 
 
 @functools.cache

@@ -73,7 +73,7 @@ def test_the_server_ends_when_the_process_is_killed() -> None:
         stdout=subprocess.PIPE,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     folder = Path(done.stdout.strip())
     for _ in range(200):

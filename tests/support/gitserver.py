@@ -26,7 +26,7 @@ def git(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> str
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.rstrip("\n")
