@@ -133,6 +133,20 @@ def test_what_reached_an_agent_through_one_process_is_known_to_the_next(tmp_path
         assert (back.exposed, back.suspicious) == (("API_KEY", "PASSWORD"), 0.6)
 
 
+def test_what_rules_saw_is_told_again_without_asking_others(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    clock = Clock()
+    with closing(open_met(tmp_path)) as here, closing(open_met(tmp_path)) as there:
+        one, two = Runs(clock, here), Runs(clock, there)
+        assert two.told_before(ALICE, None) is None
+        one.meet(ALICE, ["API_KEY"])
+        assert two.told(ALICE, None) is not None
+        one.meet(ALICE, ["PASSWORD"])
+        seen = two.told_before(ALICE, None)
+        assert seen is not None
+        assert seen.exposed == ("API_KEY",)
+
+
 def test_whoever_goes_on_in_one_process_is_not_forgotten_in_the_next(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     clock = Clock()

@@ -428,7 +428,7 @@ class Gate:
         run = self._runs.get(principal, session) if session else None
         if run and seen and seen.folder:
             run.folder = seen.folder
-        told = self._runs.told(principal, session) if session else None
+        told = self._runs.told_before(principal, session) if session else None
         case = casefile.write(principal, told, run.folder if run else "", seen, rulings)
         if case:
             fields["case"] = self._recorder.put(scope, *case).as_json()

@@ -87,8 +87,10 @@ class MetFile:
         Raises:
             InternalError: `met-unavailable`.
         """
-        with _reported():
+        try:  # asked with every request: no context manager of our own
             version: int = self._database.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error as error:
+            raise _failed(error) from None
         before, self._version = self._version, version
         return before != version
 
@@ -217,12 +219,15 @@ def _reported() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        got = reason_of(error)
-        told = {"event": "met.failed", "got": got}
-        log.error("What has reached agents is not known", extra=told)  # noqa: TRY400 - SQLite quotes values
-        raise InternalError(
-            "met-unavailable",
-            "What has reached agents cannot be read or written",
-            got=got,
-            hint=f"Nothing was let through; see {NAME} in the state folder, and its disk.",
-        ) from None
+        raise _failed(error) from None
+
+
+def _failed(error: sqlite3.Error) -> InternalError:
+    got = reason_of(error)
+    log.error("What has reached agents is not known", extra={"event": "met.failed", "got": got})
+    return InternalError(
+        "met-unavailable",
+        "What has reached agents cannot be read or written",
+        got=got,
+        hint=f"Nothing was let through; see {NAME} in the state folder, and its disk.",
+    )

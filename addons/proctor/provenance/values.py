@@ -7,7 +7,7 @@ worded. Each is written in one way, so that case, percent signs and quotes aroun
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -16,7 +16,9 @@ MAX_VALUES: Final = 4000
 """Values of one text."""
 
 # Whatever has no blank in it is looked at by itself; words of letters alone are passed over.
-_TOKEN: Final = re.compile(r"[^\s\"'<>(){}\[\],;|\\`]{4,1100}")
+_APART: Final = str.maketrans(dict.fromkeys("\"'<>(){}[],;|\\`", " "))
+_LONGEST: Final = 1100  # characters of one that are looked at together
+_NAME: Final = 10  # characters that an identifier has at least
 _VALUE: Final = re.compile(
     r"(?P<url>(?:https?|wss?|ftp|ssh|git)://[^\s\"'<>()\[\]{}`\\|]{3,1000})"
     r"|(?P<mail>[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6})"
@@ -28,16 +30,22 @@ _VALUE: Final = re.compile(
 _ACCOUNT: Final = re.compile(
     r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])"
 )
+_COUNTRY: Final = re.compile(r"[A-Z]{2}\d{2}")  # with which it begins
+_DIGIT: Final = re.compile(r"\d")
 _NUMBER: Final = re.compile(r"\d(?:[ .\-/]?\d){5,30}(?!\w)")
-_COMMAND: Final = re.compile(
-    r"(?:^|[`>\n;]|\$ )[ \t]{0,8}(?:\$ |# |> )?((?:sudo |env )?(?:curl|wget|bash|sh|zsh"
+_LINE: Final = (
+    r"[ \t]{0,8}(?:\$ |# |> )?((?:sudo |env )?(?:curl|wget|bash|sh|zsh"
     r"|python3?|node|npm|npx|pnpm|yarn|pip3?"
     r"|pipx|uv|uvx|git|gh|rm|chmod|chown|nc|ncat|ssh|scp|rsync|sftp|docker|kubectl|aws|gcloud"
     r"|az|eval"
     r"|openssl|base64|powershell|iwr|irm|crontab|systemctl|mail|sendmail|telnet|socat|perl|ruby"
     r"|php) [^\n`<]{4,400})"
 )
+_FIRST: Final = re.compile(_LINE)  # at a text's start
+_BEFORE: Final = "`>\n;$"
+_COMMAND: Final = re.compile(r"(?:[`>\n;]|\$ )" + _LINE)
 _ENCODED: Final = re.compile(r"(?<![\w+/=-])[A-Za-z0-9+/_-]{16,4000}={0,2}")
+_RUN: Final = 16  # characters that it has at least
 _INNER: Final = re.compile(r"[\w.]")
 _ENDING: Final = ".,;:!?'\"`)]}>*_"
 _ENDINGS: Final = """
@@ -81,12 +89,8 @@ def values(text: str) -> tuple[Value, ...]:
     Args:
         text: As a reader gets it; beyond MAX_TEXT it is not looked at.
     """
-    found: dict[Value, None] = {}
-    for value in _all(text[:MAX_TEXT]):
-        found[value] = None
-        if len(found) >= MAX_VALUES:
-            break
-    return tuple(found)
+    text = text[:MAX_TEXT]
+    return _values(text, _odd(text))
 
 
 def argument(text: str) -> tuple[Value, ...]:
@@ -94,28 +98,76 @@ def argument(text: str) -> tuple[Value, ...]:
     text = text[:MAX_TEXT]
     if text.isalpha():
         return ()
-    found = dict.fromkeys(values(text))
+    words = _words(text)
+    found = dict.fromkeys(_values(text, [word for word in words if not word.isalpha()]))
     if "%" in text:
         found |= dict.fromkeys(values(unquote(text)))
-    for run in _ENCODED.finditer(text):
-        plain = _decoded(run[0])
-        if plain:
-            found |= dict.fromkeys(values(plain))
+    for word in words:
+        for run in _ENCODED.finditer(word) if len(word) >= _RUN else ():
+            plain = _decoded(run[0])
+            if plain:
+                found |= dict.fromkeys(values(plain))
     return tuple(found)
 
 
-def _all(text: str) -> Iterator[Value]:
-    for token in dict.fromkeys(_TOKEN.findall(text)):
-        if not token.isalpha():
-            for found in _VALUE.finditer(token):
-                yield from _known(found.lastgroup or "", found[0].rstrip(_ENDING))
-    for kind, expression in (("account", _ACCOUNT), ("number", _NUMBER)):
-        for found in expression.finditer(text):
+def _words(text: str) -> list[str]:
+    """What stands between blanks, quotation marks and brackets, each once, in order."""
+    return list(dict.fromkeys(text.translate(_APART).split()))
+
+
+def _odd(text: str) -> list[str]:
+    """Of these, all but words of letters alone."""
+    return [word for word in _words(text) if not word.isalpha()]
+
+
+def _values(text: str, odd: Iterable[str]) -> tuple[Value, ...]:
+    found: dict[Value, None] = {}
+    for value in _all(text, odd):
+        found[value] = None
+        if len(found) >= MAX_VALUES:
+            break
+    return tuple(found)
+
+
+def _all(text: str, odd: Iterable[str]) -> Iterator[Value]:
+    kinds: dict[str, re.Pattern[str]] = {}
+    for word in odd:
+        digit = _DIGIT.search(word) is not None
+        if digit:
+            kinds["number"] = _NUMBER
+            if _COUNTRY.search(word):
+                kinds["account"] = _ACCOUNT
+        if _telling(word, digit=digit):
+            yield from _of(word)
+    for kind in sorted(kinds):
+        for found in kinds[kind].finditer(text):
             if not _INNER.match(text, max(0, found.start() - 1), found.start()):
                 yield from _known(kind, found[0].rstrip(_ENDING))
-    for found in _COMMAND.finditer(text):
+    for found in _commands(text):
         line = " ".join(found[1].split()).rstrip(" .,;")
         yield Value("command", line)
+
+
+def _telling(word: str, *, digit: bool) -> bool:
+    """Whether a word may be, or hold, a value: most that are more than letters do not."""
+    if "/" in word or "@" in word or "." in word.rstrip(_ENDING):
+        return True
+    return len(word) >= _NAME and (digit or not word.isascii())
+
+
+def _of(word: str) -> Iterator[Value]:
+    for start in range(0, len(word), _LONGEST):
+        for found in _VALUE.finditer(word[start : start + _LONGEST]):
+            yield from _known(found.lastgroup or "", found[0].rstrip(_ENDING))
+
+
+def _commands(text: str) -> Iterator[re.Match[str]]:
+    end = 0
+    if first := _FIRST.match(text):
+        yield first
+        end = first.end()
+    if any(mark in text for mark in _BEFORE):
+        yield from _COMMAND.finditer(text, end)
 
 
 def _known(kind: str, text: str) -> Iterator[Value]:

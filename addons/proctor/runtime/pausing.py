@@ -56,6 +56,8 @@ class PausingHandler(DiallingHandler):
     async def drain_writers(self) -> None:
         """Wait, between two reads of a connection, until there is room for more."""
         await super().drain_writers()  # type: ignore[no-untyped-call]  # theirs
+        if not self._stopped and not self._speakers:
+            return
         task = asyncio.current_task()
         for connection, stopped in list(self._stopped.items()):
             transport = self.transports.get(connection)
