@@ -1,4 +1,4 @@
-"""What holds for every test: an empty home, nothing of the caller's environment, only loopback."""
+"""What holds for every test: an empty home, a clean environment, only loopback, own ports."""
 
 import ipaddress
 import os
@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from proctor.testing import ports
 
 # A busy machine is no reason to fail: how fast things are is for `make bench`.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,6 +25,18 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         for name in list(os.environ):
             if name.upper().startswith(_CALLERS) and name != "PROCTOR_SHARED_DATA":
                 patch.delenv(name)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ports_of_its_own() -> Iterator[None]:
+    """No two processes of one run of the tests take the same port."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = (ports.LAST - ports.FIRST) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    first = ports.FIRST + number * share
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ports, "FIRST", first)
+        patch.setattr(ports, "LAST", first + share)
         yield
 
 

@@ -73,7 +73,7 @@ class Through:
     def dsn(self, database: str = "postgres", **more: str | int) -> str:
         """A libpq connection string."""
         own: dict[str, Any] = {"host": self.host, "port": self.port, "user": self.user}
-        own |= {"dbname": database, "password": self.token(), "connect_timeout": 10}
+        own |= {"dbname": database, "password": self.token(), "connect_timeout": 60}
         return make_conninfo(**(own | {"sslmode": "disable", "gssencmode": "disable"} | more))
 
     def person(self) -> str:

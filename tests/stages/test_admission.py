@@ -141,7 +141,7 @@ def test_no_other_addon_ever_sees_what_a_proxy_s_client_shows() -> None:
                 ):
                     own = f"proxy-authorization: {token}"
                     head = "\r\n".join([f"{first} HTTP/1.1", own, *lines, "", ""])
-                    proxy.request("egress", head.encode(), timeout=1)
+                    proxy.request("egress", head.encode())
     everything = "".join(spy.seen)
     assert everything
     assert secret not in everything

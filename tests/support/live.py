@@ -52,6 +52,8 @@ def read_answer(connection: socket.socket) -> bytes:
     while True:
         head, mark, body = data.partition(b"\r\n\r\n")
         if mark:
+            if head.startswith(b"HTTP/1.1 200 Connection established"):
+                return data  # to a CONNECT: without a body (RFC 9110, 9.3.6)
             for line in head.split(b"\r\n")[1:]:
                 name, _, value = line.partition(b":")
                 if name.lower() == b"content-length" and len(body) >= int(value):
