@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proctor.cli.gittext import push_lines
+from proctor.cli.gittext import push_lines, said_lines
 
 A, B = "a" * 40, "b" * 40
 SAID: dict[str, Any] = {
@@ -37,3 +37,17 @@ def test_a_push() -> None:
 @pytest.mark.parametrize("body", ["", "0000", "{}", "[]", '{"refs": 3}'])
 def test_what_is_none(body: str) -> None:
     assert list(push_lines(body)) == []
+
+
+def test_what_the_server_said() -> None:
+    words = "Counting: 1\rCounting: 2\n\nunpack ok\n"
+    assert list(said_lines(json.dumps({"said": words}))) == [
+        ("remote", "Counting: 1"),
+        ("remote", "Counting: 2"),
+        ("remote", "unpack ok"),
+    ]
+    many = list(said_lines(json.dumps({"said": "\n".join(map(str, range(30)))})))
+    assert many[0] == ("remote", "… 18 more")
+    assert many[-1] == ("remote", "29")
+    for none in ("", "[]", "{}", "x"):
+        assert list(said_lines(none)) == []

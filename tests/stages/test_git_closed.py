@@ -90,7 +90,7 @@ def test_a_push_arrives_as_it_was_sent(world: World) -> None:
     with world.live() as live:
         said = live.request("git", push())
         assert b" 200 " in said
-        assert said.endswith(b"0000")
+        assert said.endswith(b"\r\n0000\r\n0\r\n\r\n")
         zipped = live.request("git", push(gzip.compress(HEAD + PACK), "content-encoding: gzip"))
         assert b" 200 " in zipped
     assert world.origin.wait_requests(2)

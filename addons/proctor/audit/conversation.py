@@ -173,7 +173,8 @@ class Conversation:
         found += [each.entry.content for each in turn.messages]
         yield from ((ref, limit) for ref in found if ref)
         # What others than the model answer may be of any size.
-        whole = [exchange.response] if bodies or exchange.model is not None else []
+        said = bodies or exchange.model is not None or _is_push(exchange)
+        whole = [exchange.response] if said else []
         if exchange.response is None:
             whole.append(exchange.output)
         if bodies or _is_message(exchange) or _is_push(exchange):
@@ -198,7 +199,8 @@ class Conversation:
 
         calls = [self._call(turn, tool, contents) for tool in exchange.tools]
         named = {each.id for call in calls for each in call.held}
-        response = content(exchange.response) if bodies or exchange.model is not None else None
+        told, asked = bodies or _is_push(exchange), exchange.model is not None
+        response = content(exchange.response) if told or asked else None
         said, problem = parts(response if exchange.model is not None else None)
         if not said and (output := content(exchange.output if response is None else None)):
             said = (Said(kind="text", content=output),)
@@ -220,8 +222,8 @@ class Conversation:
             ),
             parts=_in_order(said, calls),
             problem=problem,
-            request_body=content(exchange.request) if bodies or _is_push(exchange) else None,
-            response_body=response if bodies else None,
+            request_body=content(exchange.request) if told else None,
+            response_body=response if told else None,
             case=content(exchange.case) if bodies else None,
             statements=tuple(
                 replace(

@@ -1,6 +1,7 @@
 """A push as `proctor show` tells it: what became of which ref, its commits and its paths."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -20,6 +21,21 @@ def push_lines(body: str) -> Iterator[tuple[str, str]]:
     except (ValueError, TypeError, KeyError, AttributeError):
         return
     yield from lines
+
+
+def said_lines(body: str) -> Iterator[tuple[str, str]]:
+    """What the server said, as git shows it; of much the end, where a failure stands.
+
+    Args:
+        body: What the record holds of the answer: see `stages.gitsaid`.
+    """
+    try:
+        text = str(json.loads(body).get("said", ""))
+    except (ValueError, AttributeError):
+        return
+    lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+    yield from _more("remote", len(lines) - _FEW)
+    yield from (("remote", line) for line in lines[-_FEW:])
 
 
 def _lines(said: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ from proctor.audit.statements import POSTGRES
 from proctor.audit.turns import Call, Result, Totals, Turn
 from proctor.audit.wording import handed_on, place, same, title, unread, words
 from proctor.cli import held, receipts, sqltext, wstext
-from proctor.cli.gittext import push_lines
+from proctor.cli.gittext import push_lines, said_lines
 from proctor.cli.screen import code, plain, prose, several, span
 from proctor.units import format_size
 
@@ -302,9 +302,12 @@ def _ruled(exchange: Exchange) -> Iterator[Row]:
 
 
 def _pushed(turn: Turn) -> list[tuple[str, str]]:
-    """What a push did; nothing of what is none."""
-    body = turn.request_body if turn.exchange.protocol == "git" else None
-    return list(push_lines(body.text)) if body else []
+    """What a push did, and what a git server said; nothing of what is none."""
+    if turn.exchange.protocol != "git":
+        return []
+    asked, said = turn.request_body, turn.response_body
+    pushed = list(push_lines(asked.text)) if asked else []
+    return [*pushed, *(said_lines(said.text) if said else ())]
 
 
 def _ended(turn: Turn) -> Iterator[Row]:
@@ -323,7 +326,7 @@ def _ended(turn: Turn) -> Iterator[Row]:
             yield "error", plain(problem, "red")
     if turn.request_body and not pushed:
         yield "request", plain(turn.request_body.text)
-    if turn.response_body:
+    if turn.response_body and not pushed:
         yield "response", plain(turn.response_body.text)
 
 

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from mitmproxy import http
@@ -50,10 +51,16 @@ class Arrivals(Intake):
         kind = response.headers.get("content-type", "")
         if exchange.asked is not None and exchange.asked is not RouteKind.OTHER:
             return None  # the model's own words
-        if exchange.target is None or exchange.target.speaks == "git" or not readable(kind):
+        if exchange.target is None or not readable(kind):
             return None
+        if exchange.target.speaks == "git" and response.status_code == HTTPStatus.OK:
+            return None  # what of it anybody reads, `gitsaid` has
         if exchange.mcp is not None and exchange.mcp.method in LISTS:
             return None  # pins are about those
+        return self.listen(exchange, kind)
+
+    def listen(self, exchange: Exchange, kind: str) -> Watch:
+        """What reads an answer, whatever it is."""
         return Watch(kind, partial(self._came, exchange, kind))
 
     async def answered(self, flow_id: str, exchange: Exchange) -> None:

@@ -4,7 +4,6 @@ The rules are asked twice: before the request leaves, and again with what is in 
 findings of the response; what they say then decides whether it is passed on.
 """
 
-import json
 import time
 import zlib
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from proctor.redaction.handling import Rewritten
 from proctor.stages.exchange import Exchange
 from proctor.stages.gitanswer import Collected, GitAnswer
 from proctor.stages.githeld import PATIENCE, HeldAnswer, words_of
+from proctor.stages.gitsaid import Hearing
 
 if TYPE_CHECKING:
     from proctor.stages.suite import Suite
@@ -203,6 +203,7 @@ class FetchGate(HeldAnswer):
         self._asked = asked
         self._fetch = fetch
         self._answer = FetchAnswer(self._take, version=fetch.version)
+        self._hearing = Hearing(suite, exchange, self._answer.said)
         git = exchange.to.git
         self._secret_paths = git.secret_paths
         self._detect = git.scan.fetch == "secrets"
@@ -218,6 +219,7 @@ class FetchGate(HeldAnswer):
             InternalError: They cannot be kept.
         """
         self._answer.feed(data)
+        self._hearing.heard()
         if self._direct:
             self._answer.lead()
             return Rewritten(data)
@@ -307,7 +309,9 @@ class FetchGate(HeldAnswer):
         if report:
             kept |= {"objects": report.objects, "commits": len(report.commits)}
             kept |= {"looked_at": report.scanned, "binary": report.skipped}
-        return json.dumps(kept).encode()
+        summed, found = self._hearing.summary(kept)
+        self.findings = (*self.findings, *found)
+        return summed
 
     def _take(self, piece: bytes) -> None:
         if self._direct:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mitmproxy import http
 from mitmproxy.connection import Client
 
+from proctor.arriving.watching import Watch
 from proctor.budgets.ledger import notice
 from proctor.errors import InternalError, UpstreamError
 from proctor.model import Finding
@@ -116,8 +117,7 @@ class Recording:
             tools=exchange.tools,
             result=self._result(exchange, headers),
             late=_late(exchange, content_type),
-            # What was looked at as a whole has been fed to it before it was changed.
-            watch=None if exchange.buffered and answering else exchange.arriving,
+            watch=_watch(exchange),
             echo=None if exchange.buffered else exchange.echo,
         )
         exchange.tap = tap
@@ -258,6 +258,13 @@ def _findings(exchange: Exchange) -> tuple[Finding, ...]:
     if exchange.arriving:
         found = (*found, *exchange.arriving.findings)
     return (*found, *exchange.tools.findings) if isinstance(exchange.tools, McpGate) else found
+
+
+def _watch(exchange: Exchange) -> Watch | None:
+    """Who is fed what comes; what is looked at as a whole, and git's words, are fed elsewhere."""
+    answering = exchange.answering
+    elsewhere = exchange.buffered and answering is not None
+    return None if elsewhere or isinstance(answering, GitAnswer) else exchange.arriving
 
 
 def _late(exchange: Exchange, content_type: str) -> bool:

@@ -36,6 +36,7 @@ from proctor.stages.git import answered, stays
 from proctor.stages.gitanswer import GitAnswer
 from proctor.stages.gitfetch import answer_of
 from proctor.stages.gitlfs import lfs_answer
+from proctor.stages.gitsaid import push_answer
 from proctor.stages.inspection import class_of, question_of
 from proctor.stages.learning import learner
 from proctor.stages.mcp import SESSION, seal, with_opaque
@@ -153,8 +154,10 @@ class Redaction:
     def _fetched(self, flow: http.HTTPFlow, exchange: Exchange, response: http.Response) -> None:
         """Have what is fetched looked at before it goes on."""
         try:
-            answer = answer_of(self._suite, flow, exchange) or lfs_answer(
-                self._suite, flow, exchange
+            answer = (
+                answer_of(self._suite, flow, exchange)
+                or lfs_answer(self._suite, flow, exchange)
+                or push_answer(self._suite, flow, exchange)
             )
         except UpstreamError as error:
             self._suite.refuse(flow, error)

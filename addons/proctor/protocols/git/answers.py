@@ -15,6 +15,7 @@ from typing import Final
 
 from proctor.errors import ClientError, UpstreamError
 from proctor.protocols.git.pktline import DELIM, END, FLUSH, Line, Lines, Mark, pkt
+from proctor.protocols.git.said import Said
 
 PACK: Final = 1
 PROGRESS: Final = 2
@@ -52,6 +53,7 @@ class FetchAnswer:
         packed: There is a pack in it.
         refs: What `wanted-refs` told: names and ids.
         error: The server's own words where it says no; "" where it does not.
+        said: All that it says: progress and errors.
     """
 
     def __init__(self, keep: Callable[[bytes], None], *, version: int) -> None:
@@ -59,6 +61,7 @@ class FetchAnswer:
         self.packed = False
         self.refs: dict[str, str] = {}
         self.error = ""
+        self.said = Said()
         self._keep = keep
         self._v2 = version == 2  # noqa: PLR2004 - the protocol's number
         self._lines = Lines()
@@ -121,6 +124,7 @@ class FetchAnswer:
         text = line.text
         if text.startswith(b"ERR "):
             self.error = text[4:_WORDS].decode("utf-8", "backslashreplace")
+            self.said.add(text[4:])
         elif self._v2 and self._begin:
             if text not in _SECTIONS:
                 raise _unreadable("a section that is not known")
@@ -142,8 +146,10 @@ class FetchAnswer:
         if band == PACK:
             self._keep(line.data[1:])
         elif band == PROGRESS:
+            self.said.add(line.data[1:])
             self._lead += pkt(line.data)
         elif band == FATAL:
+            self.said.add(line.data[1:])
             self.error = line.data[1:_WORDS].decode("utf-8", "backslashreplace")
             self._lead += pkt(line.data)
         else:
