@@ -21,6 +21,8 @@ from proctor.errors import InternalError
 _NAME = re.compile(r"(w\d{1,6})-(\d)-(\d{12,})-(\d{12,})\.parquet")
 # Small row groups: a query for one session reads few rows, and a merge holds one in memory.
 _ROWS = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 4096, ROW_GROUP_SIZE_BYTES '8MB'"
+# Of envelopes, which are much alike, the least effort makes the smallest files, a tenth sooner.
+_QUICK = ", COMPRESSION_LEVEL 1"
 _EMPTY = "seed.parquet"
 _AT_ONCE = 2048
 
@@ -147,6 +149,7 @@ class Workshop:
             self._store.path / folder / segment.name,
             f"SELECT CAST(0 AS TINYINT) AS tier, * FROM ({select}) ORDER BY {number} DESC",
             expected=expected,
+            more=_QUICK if folder == SEGMENTS else "",
         )
         return expected
 
@@ -220,11 +223,12 @@ class Workshop:
             raise
         return draft, int(done[0][0])
 
-    def _write(self, target: Path, select: str, expected: int = 0) -> None:
+    def _write(self, target: Path, select: str, expected: int = 0, more: str = "") -> None:
         if target.exists():
             return
         with whole(target, self._tmp) as draft:
-            done = self._db.execute(f"COPY ({select}) TO '{_escape(draft)}' ({_ROWS})").fetchall()
+            copy = f"COPY ({select}) TO '{_escape(draft)}' ({_ROWS}{more})"
+            done = self._db.execute(copy).fetchall()
             if done[0][0] != expected:
                 raise InternalError(
                     "segment-incomplete",
