@@ -367,13 +367,13 @@ class Gate:
         """Where content of this run is kept; to be asked for anew now and then."""
         return self._recorder.scope(principal.key, session)
 
-    def keep(self, scope: Any, data: bytes) -> ContentRef:
-        """Keep content; durable with the next record.
+    def keep(self, scope: Any, data: bytes) -> bytes:
+        """Keep content; durable with the next record. Returns the reference to it, as JSON.
 
         Raises:
             InternalError: It cannot be written.
         """
-        return self._recorder.put(scope, data)
+        return self._recorder.refer(scope, data)
 
     def hasher(self, action: Action, principal: Principal) -> Any:
         """An action's digest under this installation's key, to which content may be added."""

@@ -68,6 +68,10 @@ class Recorder[Scope](Protocol):
         """Keep content, cut at these byte offsets so that what is sent again costs nothing."""
         ...
 
+    def refer(self, scope: Scope, data: bytes) -> bytes:
+        """Keep content; the reference as it stands in an envelope, as JSON."""
+        ...
+
     def stream(self, scope: Scope) -> ContentStream:
         """Keep content that arrives in pieces."""
         ...

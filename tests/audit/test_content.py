@@ -123,6 +123,14 @@ def test_nothing() -> None:
     assert lines.blocks == {}
 
 
+@given(BODIES)
+@example(b"x" * (MAX_BLOCK + 1))
+def test_a_reference_is_what_stands_in_an_envelope(data: bytes) -> None:
+    one, other = Lines(), Lines()
+    assert json.loads(one.scope.refer(data)) == other.scope.put(data).as_json()
+    assert one.blocks == other.blocks
+
+
 def test_other_salts_give_other_hashes() -> None:
     one, two = Lines(), Lines()
     two.scope = Scope("w0.x", bytes(32), lambda _sort, _members: None)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from proctor.errors import AuthenticationError, InternalError
 from proctor.model import ActionKind, Allow, Case, ContentRef, Decision, Principal, Session
 
@@ -28,6 +30,9 @@ class Store:
         self.contents.append(data)
         no = str(len(self.contents) - 1)
         return ContentRef(scope=scope, hash="", size=len(data), encoding="utf8", blocks=no)
+
+    def refer(self, scope: Any, data: bytes) -> bytes:
+        return orjson.dumps(self.put(scope, data).as_json())
 
     def stream(self, scope: Any) -> Any:
         store = self

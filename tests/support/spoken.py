@@ -156,7 +156,8 @@ class Spoken:
         if content is None:
             return None
         scope = self.gate.scope(self.who, self.run)
-        return dict(self.gate.keep(scope, content.encode()).as_json())
+        kept: dict[str, Any] = json.loads(self.gate.keep(scope, content.encode()))
+        return kept
 
 
 async def spoken(tape: Tape) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from json.encoder import encode_basestring  # the C one where there is one
 
+import orjson
+
 from proctor.model import ContentRef
 
 MAX_BLOCK = 64 * 1024
@@ -98,9 +100,23 @@ class Scope:
         if len(self._blocks) >= MAX_SEEN:
             self._blocks.clear()
         self._blocks[digest] = number << 1 | (not text)
-        where = f'"scope":"{self.id}","no":{number},"hash":"{digest.hex()}"'
-        self._sink(BLOCK, f'{where},"text":{quoted}')
+        self._sink(
+            BLOCK,
+            f'"scope":"{self.id}","no":{number},"hash":"{digest.hex()}","text":{quoted}',
+        )
         return number, text
+
+    def refer(self, data: bytes) -> bytes:
+        """Stores `data` as `put` does; the reference as it stands in an envelope, as JSON."""
+        if not 0 < len(data) <= MAX_BLOCK:
+            return orjson.dumps(self.put(data).as_json())
+        number, text = self.block(data)
+        digest = blake2b(data, key=self._salt, digest_size=32).hexdigest()
+        encoding = "utf8" if text else "base64"
+        return (
+            f'{{"scope":"{self.id}","hash":"{digest}","size":{len(data)},'
+            f'"enc":"{encoding}","blocks":"{number}"}}'
+        ).encode()
 
     def put(self, data: bytes, cuts: Sequence[int] = ()) -> ContentRef:
         """Stores `data`, cut at the offsets `cuts` (ascending) and into blocks up to 64 KiB."""

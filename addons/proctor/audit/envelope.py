@@ -64,14 +64,16 @@ class Chain:
         writer: Its name, `w0`.
         seq: Number of the next envelope.
         prev: Leaf of the envelope before, hex.
+        leaf: Of the envelope that was made last, 32 bytes; b"" before the first.
     """
 
-    __slots__ = ("_middle", "prev", "seq", "writer")
+    __slots__ = ("_middle", "leaf", "prev", "seq", "writer")
 
     def __init__(self, writer: str, seq: int = 0, prev: str = GENESIS) -> None:
         self.writer = writer
         self.seq = seq
         self.prev = prev
+        self.leaf = b""
         self._middle = f'","writer":"{writer}","seq":'.encode()
 
     def seal(self, kind: str, seconds: float, fields: Mapping[str, Any]) -> bytes:
@@ -128,7 +130,8 @@ class Chain:
                 got=f"{len(line)} bytes",
                 expected=f"at most {MAX_LINE}",
             )
-        self.prev = sha256(b"\x00" + line[:-1]).hexdigest()
+        self.leaf = sha256(b"\x00" + line[:-1]).digest()
+        self.prev = self.leaf.hex()
         self.seq += 1
         return line
 

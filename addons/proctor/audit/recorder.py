@@ -250,6 +250,10 @@ class Recorder:
         """
         return scope.put(data, cuts)
 
+    def refer(self, scope: Scope, data: bytes) -> bytes:
+        """As `put`; the reference as it stands in an envelope, as JSON."""
+        return scope.refer(data)
+
     def stream(self, scope: Scope) -> ContentStream:
         """Stores a body while it passes; durable with the record appended after its `close`."""
         return ContentStream(scope)
@@ -301,7 +305,7 @@ class Recorder:
 
     def _posted(self, line: bytes, number: int, flow: int, *, soon: bool) -> asyncio.Future[None]:
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._enqueue(Item(line, number, flow, waiter, bytes.fromhex(self._chain.prev)), soon=soon)
+        self._enqueue(Item(line, number, flow, waiter, self._chain.leaf), soon=soon)
         return waiter
 
     async def event(self, kind: str, detail: Mapping[str, Any]) -> int:

@@ -470,7 +470,7 @@ class Keeping:
             self._place = scope.id
         known = self._texts.get(data)
         if known is None:
-            known = orjson.dumps(self._gate.keep(scope, data).as_json())
+            known = self._gate.keep(scope, data)
             if len(data) <= most:
                 if len(self._texts) >= MAX_TEXTS or self._weight + len(data) > MAX_REMEMBERED:
                     self._forget()

@@ -81,7 +81,7 @@ class Lane:
             True: (bind, describe, execute, sync),
             False: (bind, execute, sync),
         }
-        self._expected_query = Expected(Front.QUERY, self._batch)
+        self._expected_query = (Expected(Front.QUERY, self._batch),)
 
     def leave(self) -> None:
         """Somebody else goes on with what is under way."""
@@ -181,8 +181,7 @@ class Lane:
         )
         self._portal.run = run
         state.portals[b""] = self._portal
-        for each in self._expected[described]:
-            state.pipe.sent(each)
+        state.pipe.begun(self._expected[described])
         self._run, self._described, self._query = run, described, False
         return durable
 
@@ -200,7 +199,7 @@ class Lane:
         digest = judged.ruling.digests[0]
         run, durable = self._record.again(judged.statements[0], *alike, digest, b"", ())
         self._batch.runs, self._batch.at = (run,), 0
-        state.pipe.sent(self._expected_query)
+        state.pipe.begun(self._expected_query)
         self._run, self._query = run, True
         return durable
 

@@ -100,10 +100,8 @@ class Judged:
     steady: bool
     inserted: tuple[int, ...] = ()
     types: tuple[int, ...] = ()
-    hashers: list[Any] = field(default_factory=list[Any], repr=False, compare=False)
-    forms: dict[int, Form | None] = field(
-        default_factory=dict[int, Form | None], repr=False, compare=False
-    )
+    hashers: list[Any] = field(default_factory=list, repr=False, compare=False)
+    forms: dict[int, Form | None] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(slots=True, eq=False)
@@ -150,14 +148,12 @@ class Run:
     description: bytes = b""
     formats: tuple[int, ...] = ()
     masker: Any = None
-    results: list[bytes] = field(default_factory=list[bytes])
+    results: list[bytes] = field(default_factory=list)
     kept: int = 0
     size: int = 0
     copied: bool = False
     unsettles: bool = False
-    found: dict[tuple[str, str, str], tuple[Finding, int]] = field(
-        default_factory=dict[tuple[str, str, str], tuple[Finding, int]]
-    )
+    found: dict[tuple[str, str, str], tuple[Finding, int]] = field(default_factory=dict)
     unseen: int = 0
     ended: bool = False
     ceiling: float = math.inf

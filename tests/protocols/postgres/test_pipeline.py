@@ -54,6 +54,16 @@ def test_a_query_goes_on_until_the_server_is_ready() -> None:
     assert pipe.answer(Back.READY) == (query, True)
 
 
+def test_what_comes_in_one_piece_is_noted_as_one_after_another_is() -> None:
+    pieces = tuple(Expected(kind) for kind in (Front.BIND, Front.EXECUTE, Front.SYNC))
+    one, other = Pipeline(), Pipeline()
+    one.begun(pieces)
+    for each in pieces:
+        other.sent(each)
+    assert one.synced
+    assert one.clear() == other.clear() == list(pieces)
+
+
 def test_after_an_error_nothing_is_answered_until_sync() -> None:
     pipe, (parse, bind, _, execute, sync) = sent(*EXTENDED)
     pipe.answer(Back.PARSE_COMPLETE)

@@ -16,6 +16,7 @@ of the connection is wrong, and ends it: an answer taken for another one's would
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -137,6 +138,13 @@ class Pipeline:
             return False
         self._queue.append(expected)
         return True
+
+    def begun(self, several: Sequence[Expected]) -> None:
+        """Take note of all that came in one piece, up to its Sync or Query, as `sent` would.
+
+        Nothing is under way, and the server neither takes data for COPY nor throws anything away.
+        """
+        self._queue.extend(several)
 
     def ask(self) -> None:
         """Take note of three messages of ours that end a doubt: Sync, Close and Sync.
