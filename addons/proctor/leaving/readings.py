@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 
 from proctor.leaving import gates
 from proctor.leaving.alike import plain
+from proctor.leaving.unseen import unseen
 from proctor.redaction.edits import View
 from proctor.redaction.model import Budget
 from proctor.redaction.views import views
@@ -284,6 +285,14 @@ def _decoded(text: str, budget: Budget) -> Iterator[Reading]:
             said = _said(kind, run[0])
             if said:
                 yield Reading(*run.span(), said, kind.how)
+    yield from _unseen(text, budget)
+
+
+def _unseen(text: str, budget: Budget) -> Iterator[Reading]:
+    for start, end, content in () if text.isascii() else unseen(text):
+        budget.check()
+        if said := _shown(content):
+            yield Reading(start, end, said, "invisible characters")
 
 
 def _tokens(text: str) -> Iterator[tuple[int, str]]:
@@ -314,7 +323,11 @@ def _said(kind: _Kind, run: str) -> str | None:
     except (ValueError, OverflowError, KeyError, OSError):
         return None
     if isinstance(said, bytes):
-        # What follows may be something else that stands beside it.
-        match = _SAID.match(said)
-        return match[0].decode("ascii") if match and 2 * len(match[0]) > len(said) else None
+        return _shown(said)
     return said if said and len(said) >= _LEAST and said.isascii() else None
+
+
+def _shown(content: bytes) -> str | None:
+    """Bytes as text; what follows may be something else that stands beside it."""
+    match = _SAID.match(content)
+    return match[0].decode("ascii") if match and 2 * len(match[0]) > len(content) else None
