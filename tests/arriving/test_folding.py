@@ -53,3 +53,8 @@ def test_any_text_can_be_folded(text: str) -> None:
 
 def test_an_apostrophe_is_one_and_a_quotation_mark_stays() -> None:
     assert folded("don\u2019t \u2018tell\u2019").text == "don't \u2018tell\u2019"
+
+
+def test_what_stands_within_words_is_out_and_between_them_a_blank() -> None:
+    assert folded("over\ufe00ride").text == "override"
+    assert folded("send\U000e0020the\U000e0020keys").text == "send the keys"

@@ -5,7 +5,7 @@ import binascii
 import codecs
 import html
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote
@@ -27,18 +27,29 @@ _SPACED: Final = re.compile(
 )
 _LEET: Final = str.maketrans("013457@$!|", "oieastasil")
 _LEETED: Final = re.compile(
-    r"(?i)\b(?:[1!|]gn[0o]r[3e]|ign0re?|ignor3|d[1!]sr[3e]g[4@a]rd|d1sregard|pr[3e]v[1!]ou?s|pr3vi[0o]us|previ0us|1nstruct\w+|instruct10ns|[1!i]nstruct[1!i][0o]n[5$]|syst[3]m|pr0mpts?|f0rget|0verride|overr1de)"
+    r"(?i)\b(?:[1!|]gn[0o]r[3e]|ign0re?|ignor3|d[1!]sr[3e]g[4@a]rd|d1sregard|pr[3e]v[1!]ou?s"
+    r"|pr3vi[0o]us|previ0us|1nstruct\w+|instruct10ns|[1!i]nstruct[1!i][0o]n[5$]|syst[3]m|pr0mpts?"
+    r"|f0rget|0verride|overr1de|r0le|c0ntent|r3v[e3]al|byp4ss|passw0rd)"
 )
 _ROT13: Final = re.compile(
-    r"(?i)\b(?:vtaber|qvfertneq|sbetrg|cerivbhf|vafgehpgvbaf?|cebzcg|flfgrz|nffvfgnag|cnffjbeq)\b"
+    r"(?i)\b(?:vtaber|qvfertneq|sbetrg|cerivbhf|vafgehpgvbaf?|cebzcg|flfgrz|erirny|olcnff"
+    r"|svygref?|vafgehpg|frperg|nffvfgnag|cnffjbeq)\b"
 )
 _BACK: Final = re.compile(
-    r"(?i)(?:snoitcurtsni|erongi|suoiverp|tpmorp|drawotni|dragersid|tegrof|drowssap|tnatsissa)"
+    r"(?i)(?:snoitcurtsni|noitcurtsni|metsys|laever|ssapyb|sretlif|terces|erongi|suoiverp|tpmorp"
+    r"|drawotni|dragersid|tegrof|drowssap|tnatsissa)"
 )
+_LETTER: Final = re.compile(
+    r"(?<=[A-Za-z])%(?:[46][1-9A-Fa-f]|[57][0-9Aa])|%(?:[46][1-9A-Fa-f]|[57][0-9Aa])(?=[A-Za-z]{2})"
+)
+_APART: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z](?:[ ._+*|-][A-Za-z]){4,40}(?![A-Za-z0-9])")
+_PIECES: Final = re.compile(r"[\"'] ?\+ ?[\"']|/\*{2}/")
+_ENTITIES: Final = re.compile(r"(?:&#(?:x[0-9a-fA-F]{2,5}|[0-9]{2,6});){4}")
 _PERCENT: Final = re.compile(r"(?:[\w.~+-]{0,40}%[0-9A-Fa-f]{2}){3,400}[\w.~+-]{0,40}")
 _WORDS: Final = re.compile(r"[A-Za-z]{2}[\s,.]{1,8}[A-Za-z]{2}")
 _LOST: Final = re.compile(
-    r"(ignore|disregard|forget|all|your|the|previous|prior|above|instructions?|system|prompts?|user|send)"
+    r"(ignore|disregard|forget|all|your|the|previous|prior|above|instructions?|system|prompts?"
+    r"|user|send)"
 )
 _MANY: Final = 8
 """Runs of one kind that are decoded."""
@@ -66,16 +77,48 @@ def _runs(text: str, kinds: Collection[str]) -> Iterator[str]:
                 if index == _MANY:
                     break
                 yield decode(found[0])
+    yield from _respelled(text, kinds)
+
+
+def _respelled(text: str, kinds: Collection[str]) -> Iterator[str]:
+    """The whole text, each way of spelling undone."""
     if "\\" in text and len(_ESCAPED.findall(text, 0, _LONGEST)) > _SHORT:
         yield _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
-    if "&#" in text and len(_ENTITY.findall(text, 0, _LONGEST)) > _SHORT:
+    if "&#" in text and (
+        len(_ENTITY.findall(text, 0, _LONGEST)) > _SHORT or _ENTITIES.search(text)
+    ):
         yield html.unescape(text)
     if "rot13" in kinds and len(_ROT13.findall(text)) > 1:
         yield codecs.decode(text, "rot13")
     if "back" in kinds and len(_BACK.findall(text)) > 1:
         yield text[::-1]
-    if "leet" in kinds and _LEETED.search(text):
-        yield text.translate(_LEET)
+    for kind, undo in _UNDONE.items():
+        if kind in kinds:
+            yield undo(text)
+
+
+def _letters(text: str) -> str:
+    return _LETTER.sub(lambda found: unquote(found[0]), text)
+
+
+def _joined(text: str) -> str:
+    return _APART.sub(lambda found: re.sub(r"[^A-Za-z]", "", found[0]), text)
+
+
+def _together(text: str) -> str:
+    return _PIECES.sub("", text)
+
+
+def _unleeted(text: str) -> str:
+    return text.translate(_LEET) if _LEETED.search(text) else ""
+
+
+_UNDONE: Final[dict[str, Callable[[str], str]]] = {
+    "letter": _letters,
+    "letters": _joined,
+    "pieces": _together,
+    "leet": _unleeted,
+}
 
 
 def _kinds(text: str) -> set[str]:
@@ -150,6 +193,9 @@ _PREFILTER: Final = Prefilter(
             "rot13": _ROT13.pattern,
             "back": _BACK.pattern,
             "leet": _LEETED.pattern,
+            "letter": _LETTER.pattern,
+            "letters": r"(?:^|[^A-Za-z0-9])(?:[A-Za-z][ ._+*|-]){4}[A-Za-z](?:$|[^A-Za-z0-9])",
+            "pieces": r"[\"'][a-z ]{1,6}[\"'] ?\+ ?[\"'][a-z ]{1,9}[\"']|[a-z]/\*\*/[a-z]",
             "apart": r"(?:^|[^A-Za-z0-9])(?:[A-Za-z0-9@$!][ ._-]{1,4}){8}",
         }.items()
     }

@@ -8,6 +8,7 @@ from proctor.arriving.signs import Sign
 from proctor.protocols.mcp.definitions import JOINERS, SELECTORS, unseen
 
 _TAGS: Final = range(0xE0020, 0xE007F)
+_BLANKS: Final = {0xE0020: " "}  # a tag character that may stand between words
 _FLAG: Final = "\U0001f3f4"  # the black flag that tag characters make those of countries from
 _FIRST_SELECTORS: Final = range(0xFE00, 0xFE10)
 _OVERRIDES: Final = frozenset("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
@@ -56,7 +57,8 @@ def folded(text: str) -> Folded:
         signs.append(Sign("zero-width", 0.4))
     if not _OVERRIDES.isdisjoint(odd) and not _RIGHT_TO_LEFT.search(text):
         signs.append(Sign("bidi", 0.4))
-    plain = text.translate(dict.fromkeys(map(ord, odd))) if odd else text
+    blanks = {} if spelled.strip() else _BLANKS
+    plain = text.translate(dict.fromkeys(map(ord, odd)) | blanks) if odd else text
     if not unicodedata.is_normalized("NFKC", plain):
         plain = unicodedata.normalize("NFKC", plain)
     if "\u2019" in chars:
@@ -76,7 +78,8 @@ def _alike(found: re.Match[str]) -> str:
 
 
 def _odd(char: str) -> bool:
-    return unseen(char) or char in JOINERS or char in _ZERO or char == "\u00ad"
+    known = char in JOINERS or char in _ZERO or char == "\u00ad"
+    return known or unseen(char) or ord(char) in _FIRST_SELECTORS
 
 
 def _spelled(text: str) -> str:

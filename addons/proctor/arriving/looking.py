@@ -27,6 +27,16 @@ _WEAK: Final = 0.3
 _AROUND: Final = 160
 _LONG: Final = 4000
 _REGIONS: Final = 2000
+_INSTRUCTED: Final = 3000
+"""Characters from which on a text that begins as a system prompt does is one."""
+
+_PROMPT: Final = re.compile(
+    r"\byou are (?:an? |the |now |[A-Z]\w{1,20}(?: \w{1,20}){0,3}, )[^.\n]{0,120}"
+    r"\b(?:assistant|agent|engineer|developer|ai|model|expert|architect|specialist|reviewer)s?\b"
+    r"|\bthe assistant is claude\b",
+    re.IGNORECASE,
+)
+_OPENING: Final = 1000
 _QUOTES: Final = frozenset({'"', "'", "`"})
 _PAIRS: Final = {'"': '"', "“": "”", "„": "“”", "`": "`", "«": "»", "‘": "’", "「": "」"}  # noqa: RUF001 - they are meant
 # An order in words that are hidden, by which a menu or a note on JavaScript is told from it.
@@ -116,10 +126,13 @@ def _said(text: str, *, deeper: bool = True) -> list[Sign]:
     signs: list[Sign] = []
     if found or marks:
         topics = patterns.topics(page.text)
+        prompt = _is_prompt(text)
         same = page.text is text
         raw = page if same else markup.Read(text)
-        placed = [(match, _weighed(match, page, topics)) for match in found]
-        marked = [(match, _weighed(match, raw, topics, placed=same)) for match in marks]
+        placed = [(match, _weighed(match, page, topics, prompt=prompt)) for match in found]
+        marked = [
+            (match, _weighed(match, raw, topics, placed=same, prompt=prompt)) for match in marks
+        ]
         signs += _strongest([*placed, *marked] if same else placed)
         if not same:
             signs += [sign for _, sign in marked]
@@ -131,7 +144,8 @@ def _said(text: str, *, deeper: bool = True) -> list[Sign]:
             # A whole text that was respelled says most of it again.
             score = combined(Sign(s.name, s.score) for s in deep if (s.name, s.score) not in plain)
             if score >= _WEAK:
-                signs.append(Sign("encoded", round(1 - (1 - score) * _UNSHOWN, 3)))
+                told = _everywhere(patterns.topics(page.text))
+                signs.append(Sign("encoded", round(1 - (1 - score) * _UNSHOWN, 3), told))
     return signs
 
 
@@ -152,10 +166,15 @@ def _strongest(placed: list[tuple[Match, Sign]]) -> list[Sign]:
 
 
 def _weighed(
-    match: Match, page: markup.Read, topics: Sequence[Match], *, placed: bool = True
+    match: Match,
+    page: markup.Read,
+    topics: Sequence[Match],
+    *,
+    placed: bool = True,
+    prompt: bool = False,
 ) -> Sign:
     """A match as it counts: more where it is hidden, less where it is quoted or spoken about."""
-    about = _spoken_about(match, topics, placed=placed)
+    about = prompt or _spoken_about(match, topics, placed=placed)
     region = _inside(page.hidden, match) if placed else None
     if region and not (about and _written_out(page.text, region)):
         return Sign(match.sign, round(1 - (1 - match.score) * _UNSHOWN, 3))
@@ -189,9 +208,19 @@ def _inside(regions: Sequence[Region], match: Match) -> Region | None:
 def _spoken_about(match: Match, topics: Sequence[Match], *, placed: bool) -> bool:
     """Whether the text is about attacks: here, or as a whole."""
     outside = [each for each in topics if each.end <= match.start or each.start >= match.end]
-    if len({each.sign for each in outside}) >= _SEVERAL:
+    if _everywhere(outside):
         return True
     return placed and any(match.start - _NEAR < each.start < match.end + _NEAR for each in outside)
+
+
+def _everywhere(topics: Sequence[Match]) -> bool:
+    """Whether a text as a whole is about attacks."""
+    return len({each.sign for each in topics}) >= _SEVERAL
+
+
+def _is_prompt(text: str) -> bool:
+    """Whether a text is a system prompt, as they are published: long, and it says so at once."""
+    return len(text) >= _INSTRUCTED and bool(_PROMPT.search(text, 0, _OPENING))
 
 
 def _in_quotes(text: str, match: Match) -> bool:

@@ -72,7 +72,8 @@ ORDERS: Final = (
         "override",
         0.85,
         rf"{START}(?:ignore|disregard|forget) (?:your|the|all|any|these|my|every) (?:instructions"
-        r"|prompts?|guidelines|directives?|training|programming)\b",
+        r"|prompts?|guidelines|directives?|training|programming)\b"
+        r"(?! (?:related|for|in|on|regarding|about)\b)",
     ),
     of(
         "override",
@@ -102,8 +103,14 @@ ORDERS: Final = (
     of(
         "task",
         0.6,
-        r"\b(?:your|the) (?:new|real|actual|true|updated|sole|only) (?:task|job|goal|objective"
+        r"\b(?:your|the) (?:new|real|actual|true|updated) (?:task|job|goal|objective"
         r"|mission|instructions?|role|directive|priority|assignment)s? (?:is|are|will be|now)\b",
+    ),
+    of(
+        "task",
+        0.4,
+        r"\b(?:your|the) (?:sole|only) (?:task|job|goal|objective|mission|instructions?|role"
+        r"|directive|priority|assignment)s? (?:is|are|will be|now)\b",
     ),
     of(
         "task",

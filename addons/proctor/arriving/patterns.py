@@ -3,28 +3,37 @@
 import re
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from proctor.arriving.demands import DEMANDS
 from proctor.arriving.errands import ERRANDS
+from proctor.arriving.foreign import FOREIGN
 from proctor.arriving.orders import ORDERS
 from proctor.arriving.pretexts import PRETEXTS
+from proctor.arriving.summons import SUMMONS
 from proctor.arriving.tongues import LESSER, LESSER_SCORE, SCORE, TONGUES
 from proctor.redaction.model import RedactionError
 from proctor.redaction.prefilter import Prefilter, Trigger
 
-PATTERNS: Final = (*ORDERS, *ERRANDS, *PRETEXTS, *DEMANDS)
+PATTERNS: Final = (*ORDERS, *ERRANDS, *PRETEXTS, *DEMANDS, *SUMMONS)
 """All of them, in English."""
 
 _BEFORE: Final = 700
 """Characters that the longest match may have."""
 
 _AFTER: Final = 40  # what a match goes on with beyond the first place where it may end
-_WORD: Final = 40  # characters of the first word of an order
+_WORD: Final = 40  # bytes of the rest of a word
+_AFTER_WORD: Final = 160
 _LESS: Final = 4096  # characters that are looked at of a text that hits everywhere
 _MANY: Final = 40
 """Matches of one pattern that are told; a text needs no more to be suspicious."""
+
+_CLASS: Final = re.compile(r"\[([^\]\\]*[^\x00-\x7f][^\]]*)\]")
+_GAP: Final = re.compile(r"(?:\.|\\w|\[\\w\\s\])\{\d+,(\d+)\}")
+_RUN: Final = re.compile(r"\\w[*+]")
+_WIDEST: Final = 3  # bytes of a letter, but for rare ones: RFC 3629
 
 # Words of those who write about prompt injection; each counts once.
 _ABOUT: Final = (
@@ -44,6 +53,11 @@ _ABOUT: Final = (
     r"\bexploit",
     r"\bpayload",
     r"\bmitigat",
+    (
+        r"프롬프트 ?(?:인젝션|주입)|プロンプト ?インジェクション|提示词?注入|промпт-?инъекци"
+        r"|инъекци. промпт|inyecci.{1,3}n de prompts?|inje.{1,4}o de prompts?"
+        r"|injection de prompts?"
+    ),
 )
 
 
@@ -98,10 +112,18 @@ def _whole(expression: str) -> Trigger:
     return Trigger(expression=expression, before=_BEFORE, after=_AFTER, caseless=True)
 
 
-def _beginning(expression: str) -> Trigger:
-    """What stands before the first gap; bytes, so that letters have no case and no edge."""
-    found = expression.partition(".{0,")[0].replace(r"\b", "")
-    return Trigger(expression=found, before=_WORD, after=_BEFORE)
+def _in_bytes(expression: str, *, short: bool = False) -> Trigger:
+    """Hyperscan counts bytes here, so that letters have no case and no edge; a gap is wider.
+
+    Args:
+        expression: In small letters.
+        short: Up to the second gap is enough, and sooner compiled.
+    """
+    expression = ".{0,".join(expression.split(".{0,")[:2]) if short else expression
+    found = _CLASS.sub(lambda one: f"(?:{'|'.join(one[1])})", expression.replace(r"\b", ""))
+    found = _GAP.sub(lambda gap: f".{{0,{_WIDEST * int(gap[1])}}}", found)
+    after = _BEFORE if short else _AFTER_WORD
+    return Trigger(expression=_RUN.sub(f".{{0,{_WORD}}}", found), before=_BEFORE, after=after)
 
 
 def _compiled(expression: str) -> re.Pattern[str]:
@@ -129,7 +151,14 @@ def _tongues(cache: Path | None) -> _Finder:
         f"{n}": _Known("tongue", SCORE if n < len(TONGUES) else LESSER_SCORE, _compiled(each))
         for n, each in enumerate((*TONGUES, *LESSER))
     }
-    return _Finder(known, _beginning, cache)
+    return _Finder(known, _in_bytes, cache)
+
+
+def _foreign(cache: Path | None) -> _Finder:
+    known = {
+        f"{n}": _Known(s, score, _compiled(each)) for n, (s, score, each) in enumerate(FOREIGN)
+    }
+    return _Finder(known, partial(_in_bytes, short=True), cache)
 
 
 def _about(cache: Path | None) -> _Finder:
@@ -141,6 +170,7 @@ _MAKERS: Final = {
     "english": _english,
     "marks": _marks,
     "tongues": _tongues,
+    "foreign": _foreign,
     "about": _about,
 }
 _FINDERS: Final[dict[str, _Finder]] = {}
@@ -151,8 +181,8 @@ def warm(cache: Path | None = None) -> None:
     """Make all there is ready, once for a process; in a thread of its own.
 
     Args:
-        cache: Where it is kept once it is compiled, which takes three seconds; nobody else may be
-            able to write there.
+        cache: Where it is kept once it is compiled, which takes a quarter of a minute; nobody else
+            may be able to write there.
     """
     with _WARMING:
         for name, make in _MAKERS.items():
@@ -182,7 +212,7 @@ def orders(text: str) -> tuple[Match, ...]:
     english = [(each.start, each.end) for each in found if each.sign == "override"]
     return found + tuple(
         each
-        for each in _safe(_finder("tongues"), lower)
+        for each in (*_safe(_finder("tongues"), lower), *_safe(_finder("foreign"), lower))
         if not any(start < each.end and each.start < end for start, end in english)
     )
 
