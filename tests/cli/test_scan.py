@@ -9,9 +9,11 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from proctor.canary.file import NAME, write
 from proctor.cli import scan as module
 from proctor.cli.scan import scan
 from proctor.errors import ConfigurationError
+from proctor.redaction.keys import load_keys
 from proctor.redaction.settings import RedactionSettings
 from tests.redaction.finder import Finder
 from tests.support.houses import house
@@ -131,7 +133,8 @@ def test_as_proctor_yaml_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     house(folder, "rules: []\n", "redaction: {profile: secrets}\n")
     asked: list[tuple[RedactionSettings, Path]] = []
 
-    def detector(settings: RedactionSettings, *, cache: Path) -> Finder:
+    def detector(settings: RedactionSettings, *, cache: Path, canaries: object) -> Finder:
+        assert canaries is None
         asked.append((settings, cache))
         return Finder()
 
@@ -153,3 +156,23 @@ def test_a_broken_configuration(folder: Path) -> None:
 @pytest.mark.parametrize("args", [(), ("nowhere.txt",), ("-", "--format", "xml")])
 def test_wrong_use(args: tuple[str, ...]) -> None:
     assert run(*args).exit_code == 2
+
+
+def test_canaries_of_the_installation_are_looked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+
+    def load(_settings: RedactionSettings, **options: object) -> Finder:
+        given.append(options["canaries"])
+        return Finder()
+
+    monkeypatch.setattr(module, "load_detector", load)
+    (folder / "a.txt").write_text("nothing")
+    house(folder, "rules: []\n")
+    run("a.txt")
+    state = folder / ".proctor"
+    keys = load_keys(state)
+    write(state / NAME, ())
+    run("a.txt")
+    assert given == [None, (state / NAME, keys.digest)]

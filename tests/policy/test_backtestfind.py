@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from proctor.canary.file import NAME, write
 from proctor.errors import ClientError
 from proctor.policy import backtestfind
 from proctor.policy.backtestfind import Search, find, shape
 from proctor.redaction.filescan import Hit, Scanned
+from proctor.redaction.keys import load_keys
 from proctor.redaction.settings import RedactionSettings
+from tests.redaction.finder import Finder
 from tests.support.judged import START, Desk, judged, rules
 
 ALL = "rules: [{id: all, on: [llm.request, llm.tool_use], then: allow}]"
@@ -82,3 +85,19 @@ def test_what_is_new_and_what_is_gone(search: Search) -> None:
 )
 def test_a_shape_holds_nothing_of_the_value(value: str, seen: str) -> None:
     assert shape(value) == seen
+
+
+def test_canaries_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+
+    def load(_settings: RedactionSettings, **options: object) -> Finder:
+        given.append(options["canaries"])
+        return Finder()
+
+    monkeypatch.setattr(backtestfind, "load_detector", load)
+    state = tmp_path / ".proctor"
+    backtestfind._scanner(SETTINGS, state)
+    keys = load_keys(state)
+    write(state / NAME, ())
+    backtestfind._scanner(SETTINGS, state)
+    assert given == [None, (state / NAME, keys.digest)]

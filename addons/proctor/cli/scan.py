@@ -22,7 +22,7 @@ from proctor.cli.common import CONFIG, ConfigOption, OutputFormat, render
 from proctor.cli.screen import plain, put, screen, several
 from proctor.config import load
 from proctor.errors import ProctorError
-from proctor.redaction.assembly import load_detector
+from proctor.redaction.assembly import canaries_of, load_detector
 from proctor.redaction.compiled import COMPILED
 from proctor.redaction.filescan import FileScanner, Hit
 from proctor.redaction.model import SECRETS
@@ -88,14 +88,16 @@ def scan(
 ) -> None:
     """Show what would be found in files, and changed nowhere.
 
-    Looks for what `redaction` in proctor.yaml says, or for the default set where there is no
-    proctor.yaml. A file is read by its ending (.json, .jsonl, .csv, .tsv, .xml, .html), others by
-    what is in them; binary files are left out, and so are links and folders named .git.
+    Looks for what `redaction` in proctor.yaml says and for the canaries of the installation, or for
+    the default set where there is no proctor.yaml. A file is read by its ending (.json, .jsonl,
+    .csv, .tsv, .xml, .html), others by what is in them; binary files are left out, and so are links
+    and folders named .git.
     Exit status 0: nothing found. 1: something found, or not looked at whole.
     """
     paths = list(_files(files))
-    settings, cache = _settings(config)
-    scanner = FileScanner(load_detector(settings, cache=cache), settings)
+    settings, cache, canaries = _settings(config)
+    detector = load_detector(settings, cache=cache, canaries=canaries)
+    scanner = FileScanner(detector, settings)
     report = _Report()
     with _steps(len(paths)) as step:
         for name, path in paths:
@@ -107,14 +109,14 @@ def scan(
     raise typer.Exit(1 if report.found or report.missed else 0)
 
 
-def _settings(config: Path) -> tuple[RedactionSettings, Path]:
-    """What to look for, and where compiled rules are kept."""
+def _settings(config: Path) -> tuple[RedactionSettings, Path, tuple[Path, bytes] | None]:
+    """What to look for, where compiled rules are kept, and the canaries."""
     own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "proctor"
     if config == CONFIG and not config.exists():
-        return RedactionSettings(), own
+        return RedactionSettings(), own, None
     loaded = load(config)
     state = loaded.state / COMPILED if os.access(loaded.state, os.W_OK) else own
-    return loaded.redaction, loaded.redaction.cache or state
+    return loaded.redaction, loaded.redaction.cache or state, canaries_of(loaded.state)
 
 
 def _files(names: Sequence[str]) -> Iterator[tuple[str, Path | None]]:

@@ -22,7 +22,7 @@ from proctor.audit.steady import steadily
 from proctor.errors import ProctorError
 from proctor.policy.backtestworkers import processes
 from proctor.policy.recordedrows import MAX_TEXT, Ref, Stretch, plain_time, stretches, texts_of
-from proctor.redaction.assembly import load_detector
+from proctor.redaction.assembly import canaries_of, load_detector
 from proctor.redaction.compiled import folder_of
 from proctor.redaction.filescan import FileScanner, Hit
 from proctor.redaction.settings import RedactionSettings
@@ -183,7 +183,8 @@ class _Looker:
 
 
 def _scanner(settings: RedactionSettings, state: Path) -> FileScanner:
-    return FileScanner(load_detector(settings, cache=folder_of(settings, state)), settings)
+    cache, canaries = folder_of(settings, state), canaries_of(state)
+    return FileScanner(load_detector(settings, cache=cache, canaries=canaries), settings)
 
 
 def _key(hit: Hit) -> tuple[str, int, int, str]:

@@ -1,5 +1,6 @@
 """All of redaction put together, for a gateway or for a command."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from proctor.redaction.compiled import folder_of
 from proctor.redaction.exceptions import Exceptions
 from proctor.redaction.fields import Fields
 from proctor.redaction.holdback import Phrases
-from proctor.redaction.keys import RedactionKeys
+from proctor.redaction.keys import RedactionKeys, load_keys
 from proctor.redaction.model import SECRETS, Budget, Detector
 from proctor.redaction.ner import NerWorker, find_model
 from proctor.redaction.redactor import Redactor
@@ -101,6 +102,19 @@ def load_detector(  # noqa: PLR0913 - its parts
     # What is made at the first find is made before anyone waits for it.
     detector.scan(_FIRST, Budget(_PATIENCE, _HITS, time.monotonic))
     return detector
+
+
+def canaries_of(state: Path) -> tuple[Path, bytes] | None:
+    """The canaries of an installation, for `load_detector`; None where none can be read.
+
+    Args:
+        state: Folder of proctor's own.
+
+    Raises:
+        ConfigurationError: The keys are missing, wrong or open to others.
+    """
+    path = state / CANARIES
+    return (path, load_keys(state).digest) if os.access(path, os.R_OK) else None
 
 
 class Screens:
