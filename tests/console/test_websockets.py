@@ -14,6 +14,7 @@ from tests.support.recorded import SESSION, record
 from tests.support.talked import ALONE, MANY, alone, talked
 
 WHO = quote(ALICE.key, safe="")
+OF_FLOW = f"/sessions/one?flow={ALONE}&principal={WHO}"
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +43,19 @@ def test_a_session_shows_its_messages(there: Path) -> None:
 
 
 def test_one_of_no_session_shows_as_many_as_a_page_has_room_for(there: Path) -> None:
-    page = asked(stand(there), f"/sessions/one?flow={ALONE}&principal={WHO}")
+    page = asked(stand(there), OF_FLOW)
     assert page.status == 200
     assert words(page.text).count("message ") >= STATEMENTS
-    assert f"{MANY - STATEMENTS} more messages are on record" in words(page.text)
+    assert f"messages 1 to {STATEMENTS} of {MANY}" in words(page.text)
+    assert f"message {MANY}" not in words(page.text)
+    later = f"from=1&amp;statement={STATEMENTS + 1}&amp;flow={ALONE}"
+    assert page.text.count(later) == 2
+    rest = asked(stand(there), f"{OF_FLOW}&from=1&statement={STATEMENTS + 1}")
+    assert f"messages {STATEMENTS + 1} to {MANY} of {MANY}" in words(rest.text)
+    assert f"message {MANY}" in words(rest.text)
+    assert f"message {STATEMENTS} " not in words(rest.text)
+    assert "← earlier" in rest.text
+    assert asked(stand(there), f"{OF_FLOW}&statement=999999").status == 200
 
 
 def test_replay(there: Path) -> None:

@@ -106,7 +106,8 @@ class Conversation:
         for turn in turns:
             flow_id = turn.exchange.flow_id
             if said := self._heard.entries.get(flow_id):
-                yield self._with_messages(turn, said, most)
+                yield self._with_messages(turn, said, most, after)
+                after = 0
                 continue
             found = spoken.entries.get(flow_id)
             if not found:
@@ -123,13 +124,17 @@ class Conversation:
             )
             after = 0
 
-    def _with_messages(self, turn: Turn, said: Sequence[Spoke], most: int | None) -> Turn:
+    def _with_messages(
+        self, turn: Turn, said: Sequence[Spoke], most: int | None, after: int
+    ) -> Turn:
         held = held_of(said, turn.held)
+        shown = said[after : None if most is None else after + most]
         return replace(
             turn,
             messages=tuple(
-                Message(entry=entry, held=tuple(held.get(entry.n, ()))) for entry in said[:most]
+                Message(entry=entry, held=tuple(held.get(entry.n, ()))) for entry in shown
             ),
+            before=after,
             heard=self._heard.counts[turn.exchange.flow_id],
             held=_rest(turn.held, held),
         )

@@ -97,7 +97,7 @@ class Turn:
         response_body: The same.
         case: What rules could see besides, where bodies were asked for; see `policy.casefile`.
         statements: What was said over a connection to a database, in order.
-        before: How many of its statements come before those.
+        before: How many of its statements, or messages, come before those.
         said: How many statements it has in all.
         messages: What was said over a WebSocket, in order.
         heard: How many messages it has in all.

@@ -31,7 +31,7 @@ SHOWN = 100
 TURNS = 40
 """Turns on one page."""
 STATEMENTS = 50
-"""Statements of one connection to a database on one page."""
+"""Statements of one connection to a database, or messages of a WebSocket, on one page."""
 ALL_STATEMENTS = 200
 """Of all connections on one page."""
 _ROWS, _COLUMNS, _CELL = 50, 30, 300
@@ -204,7 +204,7 @@ def tell(
         target: The session.
         first: Number of the first turn shown, from 1.
         known: What the store knows of what was held in it.
-        after: So many statements of the first turn's are on earlier pages.
+        after: So many statements, or messages, of the first turn's are on earlier pages.
 
     Raises:
         ClientError: `session-unknown`, `turn-unknown`.
@@ -241,12 +241,13 @@ def tell(
 
 
 def _fewer(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    """The turns, with as many statements as a page has room for."""
+    """The turns, with as many statements and messages as a page has room for."""
     left = ALL_STATEMENTS
     found: list[Turn] = []
     for turn in turns:
-        found.append(replace(turn, statements=turn.statements[:left]))
-        left -= len(found[-1].statements)
+        shown, heard = turn.statements[:left], turn.messages[:left]
+        found.append(replace(turn, statements=shown, messages=heard))
+        left -= len(shown) + len(heard)
     return tuple(found)
 
 
