@@ -175,3 +175,30 @@ def test_what_is_no_sql(databases: Path) -> None:
     with pytest.raises(ClientError) as caught:
         raise run(databases, "--sql", "SELEC 1").exception or AssertionError
     assert caught.value.code == "sql-unparsable"
+
+
+@pytest.mark.parametrize(("trusted", "words"), [(True, "is trusted"), (False, "is not trusted")])
+def test_whether_what_comes_back_is_trusted(databases: Path, words: str, *, trusted: bool) -> None:
+    said = f"credential: db, trusted: {str(trusted).lower()}}}"
+    databases.write_text(databases.read_text().replace("credential: db}", said))
+    result = run(databases, "--sql", "SELECT 1", "--format", "table")
+    assert f"What comes back through orders {words}" in result.stdout
+    assert "Tainted" not in result.stdout
+    text = "action: {kind: sql.statement, listener: orders, tainted: true}\n"
+    result = run(databases, "--action", "-", "--format", "table", text=text)
+    assert "Tainted: nothing is on record of where" in result.stdout
+    (found,) = json.loads(run(databases, "--action", "-", "--format", "json", text=text).stdout)
+    assert (found["listener"], found["trusted"]) == ("orders", trusted)
+    assert (found["tainted"], found["came"]) == (True, [])
+
+
+def test_a_message_of_a_websocket(tmp_path: Path) -> None:
+    rule = "has(ws.json.op) && ws.json.op == 'publish' && ws.direction == 'client'"
+    config = house(tmp_path, f'rules: [{{id: p, on: ws.message, when: "{rule}", then: allow}}]\n')
+    upstream = "upstream: https://api.example, websocket: true"
+    text = config.read_text().replace("upstream: https://api.example", upstream)
+    config.write_text(text.replace("speaks: anthropic", "speaks: http"))
+    for op, code in (("publish", 0), ("listen", 1)):
+        said = f"action: {{kind: ws.message}}\nws: {{direction: client, json: {{op: {op}}}}}\n"
+        result = run(config, "--action", "-", "--format", "json", text=said)
+        assert result.exit_code == code, result.output

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proctor.protocols.said import MAX_JSON, joined, said
+from proctor.protocols.said import MAX_JSON, joined, json_of, said
 
 JSON = "application/json"
 
@@ -36,3 +36,11 @@ def test_bodies(body: bytes, kind: str, found: Any) -> None:
 @given(st.binary(max_size=80), st.sampled_from([JSON, "application/graphql", "text/html"]))
 def test_nothing_fails(body: bytes, kind: str) -> None:
     said(body, kind, kind)
+
+
+def test_what_rules_see() -> None:
+    assert json_of(b'{"a": [1]}', text=True) == {"a": [1]}
+    assert json_of(b"{}", text=False) is None
+    assert json_of(b"{", text=True) is None
+    assert json_of(b"[" * 100_000, text=True) is None
+    assert json_of(b'"%s"' % (b"a" * 300_000), text=True) is None

@@ -8,7 +8,7 @@ import pytest
 
 from proctor.errors import RefusedError
 from proctor.redaction.across import Across
-from proctor.redaction.message import DETECTOR, PIECES, Looked, json_of, look_at, texts_of
+from proctor.redaction.message import DETECTOR, PIECES, Looked, look_at, texts_of
 from proctor.redaction.model import Direction
 from proctor.redaction.screen import Screen
 from tests.support.parts import ALICE
@@ -106,11 +106,3 @@ def test_pieces_pass_where_keys_do(tmp_path: Path) -> None:
         across = Across(screen.parts.redactor.detector)
         across.passed(texts_of(KEY[:9].encode(), text=True))
         assert looked(screen, KEY[9:].encode(), across=across).pieces == ()
-
-
-def test_what_rules_see() -> None:
-    assert json_of(b'{"a": [1]}', text=True) == {"a": [1]}
-    assert json_of(b"{}", text=False) is None
-    assert json_of(b"{", text=True) is None
-    assert json_of(b"[" * 100_000, text=True) is None
-    assert json_of(b'"%s"' % (b"a" * 300_000), text=True) is None

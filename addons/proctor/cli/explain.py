@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from proctor.audit.origins import origins
 from proctor.cli.common import (
     CONFIG,
     ConfigOption,
@@ -18,11 +19,12 @@ from proctor.cli.common import (
     visible,
 )
 from proctor.config import load
-from proctor.model import Allow, Case, verdict_name
+from proctor.model import Action, Allow, Case, verdict_name
 from proctor.policy.describe import case_of
 from proctor.policy.engine import Policy, load_policy
 from proctor.policy.explain import Explanation
 from proctor.policy.explain import explain as ask
+from proctor.policy.vouched import vouched
 from proctor.runtime.features import features_of
 from proctor.settings import Config
 from proctor.yamlfile import MAX_BYTES, parse, read
@@ -72,11 +74,13 @@ def explain(  # noqa: PLR0913 - one for each option
     else:
         shown = _recorded(policy, settings.audit.path, flow or "")
     if output is OutputFormat.JSON:
-        typer.echo(json.dumps([_as_json(*each) for each in shown], indent=2, ensure_ascii=False))
+        told = [_as_json(*each) | _where(settings, each[0].action) for each in shown]
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         for explanation, then in shown:
             render(_rows(explanation), COLUMNS, output)
-            typer.echo(_summary(explanation, then), err=output is OutputFormat.CSV)
+            lines = [*_summary(explanation, then), *_from(settings, explanation.action)]
+            typer.echo(visible("\n".join(lines)), err=output is OutputFormat.CSV)
     passes = all(isinstance(each.decision.verdict, Allow) and not each.open for each, _ in shown)
     raise typer.Exit(0 if passes else 1)
 
@@ -173,7 +177,7 @@ def _as_json(explanation: Explanation, then: Then) -> dict[str, Any]:
     }
 
 
-def _summary(explanation: Explanation, then: Then) -> str:
+def _summary(explanation: Explanation, then: Then) -> list[str]:
     decision = explanation.decision
     verdict = decision.verdict
     passed = " (global observe lets it pass)" if decision.mode == "observe" else ""
@@ -191,4 +195,28 @@ def _summary(explanation: Explanation, then: Then) -> str:
             "the same rules" if then["policy_version"] == decision.policy_version else "other rules"
         )
         lines.append(f"Recorded: {then['verdict']} by {then['rule_id']}, under {same}.")
-    return visible("\n".join(lines))
+    return lines
+
+
+def _where(settings: Config, action: Action) -> dict[str, Any]:
+    """Whether what it brings is trusted, and what of it came from what is not."""
+    came = origins([{"origins": action.origins}])
+    return {
+        "listener": action.listener,
+        "trusted": vouched(settings, action),
+        "tainted": action.tainted,
+        "came": [each.words for each in came],
+    }
+
+
+def _from(settings: Config, action: Action) -> list[str]:
+    told = _where(settings, action)
+    lines: list[str] = []
+    if told["trusted"] is not None:
+        how = "is trusted" if told["trusted"] else "is not trusted (`trusted: false`)"
+        lines.append(f"What comes back through {action.listener} {how}.")
+    if action.tainted:
+        lines += [f"Tainted: {words}" for words in told["came"]] or [
+            "Tainted: nothing is on record of where its values came from."
+        ]
+    return lines

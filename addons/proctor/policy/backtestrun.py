@@ -57,6 +57,9 @@ class Job:
 _TOLD: Final = frozenset({ActionKind.MCP_CALL.value, ActionKind.GIT_PUSH.value})
 """Kinds of actions of which the body on record says what they were."""
 
+_JSON: Final = {ActionKind.HTTP_REQUEST: "http.json", ActionKind.WS_MESSAGE: "ws.json"}
+"""Fields that are JSON."""
+
 
 class _Part:
     """One process's share: its connection and what it remembers of cases."""
@@ -66,7 +69,9 @@ class _Part:
         self.judge = Judge(load_policy(job.rules, features=job.features))
         self.now = _rules_now(job)
         self.connection = open_record(job.recordings, memory=_MEMORY, threads=1)
-        self._json = "http.json" in self.judge.reads(ActionKind.HTTP_REQUEST)
+        self._json = {
+            kind.value for kind, field in _JSON.items() if field in self.judge.reads(kind)
+        }
 
     def run(self, stretch: Stretch) -> Tally:
         """Count what becomes of a stretch."""
@@ -79,7 +84,7 @@ class _Part:
         if line.answer:
             return False
         kinds = [each["action_kind"] for each in line.decisions]
-        return not _TOLD.isdisjoint(kinds) or (self._json and "http.request" in kinds)
+        return not _TOLD.isdisjoint(kinds) or not self._json.isdisjoint(kinds)
 
     def close(self) -> None:
         """Let go of the record."""

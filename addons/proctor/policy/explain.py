@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from proctor.model import Case, Decision
+from proctor.model import Action, Case, Decision
 from proctor.policy.calls import call_of
 from proctor.policy.engine import Outcome, Policy
 from proctor.policy.rules import Rule
@@ -33,11 +33,13 @@ class Explanation:
     """What the rules say of a case, and why.
 
     Attributes:
+        action: What was asked about.
         decision: What follows from the rules that could be asked.
         steps: Every rule, in the order of the files.
         open: Ids of rules that ask for something that is not known, and could change the decision.
     """
 
+    action: Action
     decision: Decision
     steps: tuple[Step, ...]
     open: tuple[str, ...]
@@ -59,6 +61,7 @@ def explain(policy: Policy, case: Case, hidden: Mapping[str, str] | None = None)
         for outcome, detail in (asked.get(rule.id, (Outcome.KIND, "")),)
     )
     return Explanation(
+        action=case.action,
         decision=policy.weigh(case, answers),
         steps=steps,
         open=tuple(step.rule.id for step in steps if step.outcome is Outcome.UNKNOWN),

@@ -18,7 +18,6 @@ from proctor.model import (
     ActionKind,
     Case,
     CredentialSource,
-    Finding,
     GitFields,
     HttpFields,
     LlmFields,
@@ -55,6 +54,7 @@ from proctor.policy.recordedfields import (
     hidden_of,
     who,
 )
+from proctor.policy.recordedmessage import cut_of, findings_of, message_of
 from proctor.protocols.anthropic.request import parse_request
 from proctor.protocols.anthropic.tools import tool_fields
 from proctor.protocols.mcp.actions import CALL, fields_of, target, tool_name
@@ -88,6 +88,7 @@ class Line:
         decisions: As they stand there.
         tools: Likewise.
         statement: The whole envelope, of a SQL statement.
+        message: Likewise, of a message of a WebSocket.
     """
 
     writer: str
@@ -116,6 +117,7 @@ class Line:
     decisions: Sequence[Mapping[str, Any]] = field(repr=False)
     tools: Sequence[Mapping[str, Any]] = field(repr=False)
     statement: Mapping[str, Any] | None = field(default=None, repr=False)
+    message: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,7 +126,7 @@ class Texts:
 
     Attributes:
         kept: What rules could see.
-        body: The request's.
+        body: The request's, or the message.
         inputs: Of the tool calls, in the order of `tools`.
     """
 
@@ -208,6 +210,10 @@ class _Maker:
                 action, known = self._mcp(index, messages)
             elif kind is ActionKind.GIT_PUSH:
                 action, known = self._push()
+            elif line.message is not None:
+                http, known = self._http()
+                action, more = message_of(line.message, self.texts.body, http, line.listener)
+                known = (*known, *more)
             else:
                 action, known = self._request(kind)
             found.append(self._recorded(index, said_then, action, known, approval))
@@ -222,11 +228,14 @@ class _Maker:
         approval: str | None,
     ) -> Recorded:
         kept = self.kept
+        message, origins = self.line.message, tuple(said_then.get("origins") or ())
         findings = kept.findings[index] if kept and index < len(kept.findings) else ()
+        if message is not None:
+            findings = findings_of(message)
         if kept and kept.budget:
             action = replace(action, budget=kept.budget)
-        if kept and index < len(kept.tainted) and kept.tainted[index]:
-            action = replace(action, tainted=True)
+        if origins or (kept and index < len(kept.tainted) and kept.tainted[index]):
+            action = replace(action, tainted=True, origins=origins)
         if kept and index < len(kept.new_host) and kept.new_host[index]:
             action = replace(action, novelty={**action.novelty, "host": True})
         hidden = hidden_of(action.kind, (self.known, *known))
@@ -249,7 +258,7 @@ class _Maker:
             digest=said_then.get("action_digest") or "",
             flow_id=self.line.flow_id,
             approval_id=approval,
-            cut=kept.cut if kept else False,
+            cut=kept.cut if kept else message is not None and cut_of(message),
             unlooked=unlooked,
         )
 
@@ -455,8 +464,10 @@ def _statement(line: Line, said_of: Mapping[str, Any], decision: Mapping[str, An
                 target=f"{line.listener}/{fields.database} {what}",
                 sql=fields,
                 novelty=novelty,
+                tainted=bool(decision.get("origins")),
+                origins=tuple(decision.get("origins") or ()),
             ),
-            findings=tuple(map(_finding, said_of.get("findings") or ())),
+            findings=findings_of(said_of),
             now=line.ts,
         ),
         hidden=hidden,
@@ -466,15 +477,6 @@ def _statement(line: Line, said_of: Mapping[str, Any], decision: Mapping[str, An
         digest=decision.get("action_digest") or "",
         flow_id=line.flow_id,
         approval_id=line.approval_id,
-    )
-
-
-def _finding(row: Mapping[str, Any]) -> Finding:
-    return Finding(
-        type=row["entity_type"],
-        location=row["location"],
-        direction=row["direction"],
-        score=row["score"],
     )
 
 

@@ -37,14 +37,19 @@ MAX_TEXTS: Final = 64 * 1024 * 1024
 
 _SHAPE: Final = '{"case":{"scope":"VARCHAR","size":"BIGINT","blocks":"VARCHAR"}}'
 _CASE: Final = f"""from_json(raw, '{_SHAPE}')."case\""""
+_SERVERS: Final = "kind = 'message' AND request IS NULL"
+_BODY: Final = tuple(
+    f"CASE WHEN {_SERVERS} THEN response.{name} ELSE request.{name} END"
+    for name in ('"scope"', "blocks", "size")
+)
 _COLUMNS: Final = (
     "writer", "seq", "epoch_us(ts)", "flow_id", "session_id", "epoch_us(session_started)",
     "principal", "subject", '"groups"', "client", "listener", "method", "scheme", "host", "port",
     "path", "request_bytes", "policy_version", "kind = 'flow.end' AND begin_seq IS NOT NULL",
     "turn.model", "turn.request_class", "turn.stream",
     """CASE WHEN verdict = 'hold' THEN json_extract_string(raw, '$.approval_id') END""",
-    "decisions", "tools", 'request."scope"', "request.blocks", "request.size", "is_case",
-    "CASE WHEN kind = 'statement' THEN raw END",
+    "decisions", "tools", *_BODY, "is_case",
+    "CASE WHEN kind IN ('statement', 'message') THEN raw END",
 )  # fmt: skip
 
 
@@ -198,7 +203,7 @@ def _moment(microseconds: int) -> datetime:
 
 def _line(row: Sequence[Any], bodies: Wanted) -> tuple[Line, dict[str, Any]]:
     request_size, blocks, scope = row[-3], row[-4], row[-5]
-    case, statement = row[-2], row[-1]
+    case, raw = row[-2], orjson.loads(row[-1]) if row[-1] else {}
     tools = orjson.loads(row[24]) if row[24] and row[24] != "[]" else []
     line = Line(
         writer=row[0],
@@ -226,7 +231,8 @@ def _line(row: Sequence[Any], bodies: Wanted) -> tuple[Line, dict[str, Any]]:
         approval_id=row[22],
         decisions=orjson.loads(row[23]),
         tools=tools,
-        statement=orjson.loads(statement) if statement else None,
+        statement=raw if raw.get("kind") == "statement" else None,
+        message=raw if raw.get("kind") == "message" else None,
     )
     refs: dict[str, Any] = {"sizes": []}
     if case:

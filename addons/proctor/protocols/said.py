@@ -38,3 +38,13 @@ def said(body: bytes, content_type: str, sent_type: str) -> Any:
         return loads(body.decode()) if "json" in content_type else None
     except (ValueError, RecursionError):
         return None
+
+
+def json_of(data: bytes, *, text: bool) -> Any:
+    """What a message says to rules: its JSON; None where it is none, or larger than they look."""
+    if not text or len(data) > MAX_JSON:
+        return None
+    try:
+        return loads(data.decode())
+    except (ValueError, RecursionError):
+        return None

@@ -7,12 +7,10 @@ or as UTF-8 where it is that; nobody knows how to write it anew, so nothing is t
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from proctor.errors import RefusedError
 from proctor.model import Finding, Principal, Session
-from proctor.protocols.jsonspan import loads
-from proctor.protocols.said import MAX_JSON
 from proctor.redaction.across import NAMES, Across, Said
 from proctor.redaction.model import Direction, Method, RedactionError
 from proctor.redaction.redactor import Look, Piece
@@ -35,16 +33,6 @@ WHERE: Final = "message"
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 _RULE: Final = "redaction"
-
-
-def json_of(data: bytes, *, text: bool) -> Any:
-    """What a message says to rules: its JSON; None where it is none, or larger than they look."""
-    if not text or len(data) > MAX_JSON:
-        return None
-    try:
-        return loads(data.decode())
-    except (ValueError, RecursionError):
-        return None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -28,13 +28,14 @@ from proctor.model import (
     Verdict,
     WsFields,
 )
+from proctor.protocols.said import json_of
 from proctor.protocols.websocket.messages import BROKEN, VIOLATION, Message, shortened
 from proctor.protocols.websocket.upgrade import answered
 from proctor.provenance.cards import with_origins
 from proctor.provenance.memory import Origin
 from proctor.record import Closing, Ruling, Said, Ticket
 from proctor.redaction.across import Across
-from proctor.redaction.message import Looked, json_of, look_at, texts_of
+from proctor.redaction.message import Looked, look_at, texts_of
 from proctor.redaction.model import Direction, RedactionError
 from proctor.redaction.screen import Screen
 from proctor.runtime.door import Talk
