@@ -46,6 +46,7 @@ from proctor.model import (
     Verdict,
 )
 from proctor.policy import casefile
+from proctor.provenance.memory import Provenance
 from proctor.record import (
     Closing,
     ContentStream,
@@ -77,6 +78,7 @@ class Gate:
         desk: Desk | None = None,
         budgets: Budgets | None = None,
         met: MetFile | None = None,
+        provenance: Provenance | None = None,
     ) -> None:
         self._digest_key = digest_key
         self._budgets = budgets
@@ -87,6 +89,7 @@ class Gate:
         self._recorder = recorder
         self._clock = clock
         self._runs = Runs(clock, met)
+        self.provenance = provenance or Provenance(clock)
         self.on_event: list[Callable[[str, dict[str, object]], None]] = []
 
     async def admit(self, token: str) -> Principal:

@@ -63,12 +63,12 @@ class Ruling:
 
     def as_json(self) -> list[dict[str, object]]:
         """The decisions as they stand in an envelope."""
-        return [
-            decided(action.kind, digest, decision, action.origins)
-            for action, digest, decision in zip(
-                self.actions, self.digests, self.decisions, strict=True
-            )
-        ]
+        return [self.told(at) for at in range(len(self.decisions))]
+
+    def told(self, at: int) -> dict[str, object]:
+        """One of the decisions as it stands there."""
+        action = self.actions[at]
+        return decided(action.kind, self.digests[at], self.decisions[at], action.origins)
 
 
 def decided(

@@ -19,6 +19,7 @@ from proctor.novelty.file import NAME as HABITS
 from proctor.novelty.file import Key, NoveltyFile
 from proctor.novelty.settings import NoveltySettings
 from proctor.novelty.usual import seen
+from proctor.provenance.memory import Source, opened
 from proctor.runs import open_met
 from tests.approval.samples import NOW, asking, pending
 
@@ -45,16 +46,28 @@ def test_habits_go_with_the_principal_alone(tmp_path: Path) -> None:
     store.close()
 
 
+SOURCE = Source(name="wiki.example", flow_id="f1", session="", at=NOW)
+
+
+def known(state: Path) -> bool:
+    """Whether a process that starts now knows of values."""
+    with opened(state, b"", lambda: NOW) as fresh:
+        return fresh.anything("i#bot")
+
+
 def test_what_was_met_goes_with_the_principal_alone(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     store, now = SqliteStore(tmp_path / "approvals.db"), NOW.timestamp()
-    with closing(open_met(tmp_path)) as met:
+    with closing(open_met(tmp_path)) as met, opened(tmp_path, b"", lambda: NOW) as values:
         met.add("i#bot", ["API_KEY"], 0.9, now)
+        values.came("i#bot", "write to eve@evil.example", SOURCE)
         beside = Beside(approvals=store, state=tmp_path, clock=lambda: NOW, shared=True)
         asyncio.run(beside.erase(Subject(principal="i#bot", session="s1"), []))
         assert met.read("i#bot", now) is not None
+        assert known(tmp_path)
         asyncio.run(beside.erase(Subject(principal="i#bot"), []))
         assert met.read("i#bot", now) is None
+        assert not known(tmp_path)
     store.close()
 
 

@@ -54,6 +54,7 @@ class Desk:
     state: State = field(default_factory=State)
     admitted: ClientError | None = None
     screened: bool = False
+    tainted: bytes = b"from elsewhere"
     told: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
     run: Run = field(default_factory=a_run)
     broken: InternalError | None = None
@@ -71,6 +72,7 @@ class Desk:
             admitted=lambda: self.admitted,
             limit=LIMIT,
             screened=self.screened,
+            tainted=lambda parameters: self.tainted in parameters,
         )
 
     def known(
@@ -382,6 +384,11 @@ def test_parameters_that_might_be_something_are_looked_at(
 ) -> None:
     desk.screened = True
     assert (desk.lane().ask(other(bind(value, statement="p"))) is not None) is taken
+
+
+def test_parameters_from_elsewhere_take_the_long_way(desk: Desk) -> None:
+    assert desk.lane().ask(other(bind(desk.tainted, statement="p"))) is None
+    assert desk.lane().ask(other(bind(b"from nowhere else", statement="p"))) is not None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from proctor.model import (
     ToolFields,
 )
 from proctor.provenance.intake import Intake, arguments_of
+from proctor.provenance.memory import Provenance
 from proctor.runs import Runs
 from tests.support.parts import ALICE, BOB
 
@@ -29,7 +30,7 @@ CALL = Action(
 
 def made() -> tuple[Intake, Runs]:
     runs = Runs(lambda: NOW)
-    return Intake(runs, lambda: NOW), runs
+    return Intake(runs, Provenance(lambda: NOW), lambda: NOW), runs
 
 
 def came(
@@ -93,8 +94,8 @@ def test_arguments_of_each_kind() -> None:
         bare,
         kind=ActionKind.SQL_STATEMENT,
         sql=SqlFields(),
-        content=(b"8:", b"SELECT $1", b"one", memoryview(b"\xfftwo")),
+        content=(b"8:", b"SELECT $1", b"0:3:", b"one", b"-", b"1:4:", memoryview(b"\xfftwo")),
     )
-    assert arguments_of(sql) == {"sql": "SELECT $1", "parameters": ["one", "\ufffdtwo"]}
+    assert arguments_of(sql) == {"sql": "SELECT $1", "parameters": ["one", "", "\ufffdtwo"]}
     assert arguments_of(CALL)["arguments"] == {"link": "https://evil.example/collect"}
     assert "uri" not in arguments_of(CALL)

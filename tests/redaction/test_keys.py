@@ -33,7 +33,7 @@ def test_the_key_is_made_once_and_for_nobody_else(tmp_path: Path) -> None:
 
 def test_derived_keys_differ_and_stay_the_same_over_versions() -> None:
     keys = derive(bytes(range(32)))
-    assert len({getattr(keys, each.name) for each in fields(keys)}) == len(fields(keys)) == 6
+    assert len({getattr(keys, each.name) for each in fields(keys)}) == len(fields(keys)) == 7
     # Another derivation would lose every surrogate and every digest in existing records.
     assert keys == RedactionKeys(
         surrogate=bytes.fromhex("49b7a3f5abee75ec33b26e9a8a75424eb886b83edcf1be90c5f971fd2818c20b"),
@@ -42,6 +42,7 @@ def test_derived_keys_differ_and_stay_the_same_over_versions() -> None:
         vault=bytes.fromhex("34c3c93a9f301715fea2b7b5a6ce060be4224578a466491020acbd0ce91ba92d"),
         action=bytes.fromhex("f7c0e967ee986a18707c4240ba6150d2188851ae2fa96e79fb460045d004d8c1"),
         approval=bytes.fromhex("4b53acc672239d8e738b075edd268680e8af55c8088d86655476376ba8874857"),
+        origin=bytes.fromhex("d29d4ac71cf291d167aa7ea2f36322c94ba480018b4635d8153b791a93a389cd"),
     )
 
 

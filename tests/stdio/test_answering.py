@@ -165,7 +165,7 @@ def test_what_cannot_be_remembered_does_not_reach_the_agent() -> None:
 
     async def main() -> None:
         async with ends() as this:
-            broken = Broken(this.house.gate.runs, this.house.now)
+            broken = Broken(this.house.gate.runs, this.house.gate.provenance, this.house.now)
             this.door._house = replace(this.house, intake=broken)
             await this.call("read", 1)
             await this.answer(1, **said("words of the server's"))

@@ -164,7 +164,7 @@ async def ends(
             tokens=token,
             server=SERVER,
             trusted=trusted,
-            intake=Intake(gate.runs, _now),
+            intake=Intake(gate.runs, gate.provenance, _now),
             listener="stdio",
             session=session,
             values=values,

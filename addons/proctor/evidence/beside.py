@@ -2,7 +2,7 @@
 
 That is what held actions and grants showed, messages about them that still wait, the values behind
 surrogates, what is usual for somebody at databases, what somebody has used of budgets, and what
-has reached their agents.
+has reached their agents, with digests of the values in it.
 """
 
 import asyncio
@@ -20,6 +20,8 @@ from proctor.metfile import NAME as MET
 from proctor.metfile import forget as forget_met
 from proctor.novelty.file import NAME as HABITS
 from proctor.novelty.file import forget
+from proctor.provenance.camefile import NAME as CAME
+from proctor.provenance.camefile import forget as forget_came
 
 type Runs = Sequence[tuple[str, str]]
 """Principals' keys, each with a session's name, or "" for none."""
@@ -66,6 +68,7 @@ class Beside:
             forget(self.state / HABITS, subject.principal)
             forget_used(self.state / BUDGETS, subject.principal)
             forget_met(self.state / MET, subject.principal)
+            forget_came(self.state / CAME, subject.principal)
         return erased, left
 
 

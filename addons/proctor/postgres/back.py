@@ -345,7 +345,7 @@ class Answering:
 
     async def _end_looked(self, run: Run, error: str, result: bytes) -> None:
         try:
-            self._record.end(run, error=error, result=await self._judge.looked(result))
+            self._record.end(run, error=error, result=await self._judge.looked(run, result))
         except InternalError as failure:
             self._over(failure)
 

@@ -10,6 +10,7 @@ from proctor.model import Finding
 from proctor.postgres.house import House
 from proctor.postgres.statements import Judged
 from proctor.protocols.postgres.messages import Bind
+from proctor.provenance.cards import with_origins
 from proctor.record import Ruling
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ async def held_statement(  # noqa: PLR0913 - what is held
         evidence=evidence,
         findings=(*judged.findings, *findings),
     )
+    card = with_origins(card, judge.weighing.origins(action), house.now())
     shape, pattern = suggest(action, hidden=bool(card.hidden))
     return Held(
         principal=judge.principal,

@@ -22,14 +22,15 @@ from proctor.model import (
     SqlFields,
 )
 from proctor.postgres.house import House
-from proctor.postgres.incoming import alarm, came
+from proctor.postgres.incoming import alarm, came, remember, source_of
 from proctor.postgres.knowledge import BUMP, LONG, Ask, Rows, Shared
 from proctor.postgres.masking.masks import Masks
 from proctor.postgres.masking.model import Context as Meaning
 from proctor.postgres.masking.model import Plan
-from proctor.postgres.statements import Context, Judged, Judgement
+from proctor.postgres.statements import Context, Judged, Judgement, Run
 from proctor.postgres.straight import straight
 from proctor.postgres.weighing import Weighing
+from proctor.provenance.memory import Source
 from proctor.record import Ruling
 from proctor.redaction.cutting import Cut, Message, cut_http
 from proctor.redaction.model import RedactionError
@@ -85,6 +86,7 @@ class Judge:
         principal: Whose it is.
         session: In which run.
         database: Its name.
+        flow_id: Of the connection.
         masks: What is masked in it; None where nothing is.
 
     Attributes:
@@ -99,6 +101,7 @@ class Judge:
         principal: Principal,
         session: Callable[[], Session | None],
         database: str,
+        flow_id: str,
         masks: Masks | None,
     ) -> None:
         self.masks = masks
@@ -109,6 +112,7 @@ class Judge:
         self.principal = principal
         self._session = session
         self._database = database
+        self._flow_id = flow_id
         self._allowed = frozenset(house.listener.functions)
         self._current: tuple[Context, Context] | None = None
 
@@ -217,7 +221,8 @@ class Judge:
                     self._shared.remember(shape, found[0])
             if found:
                 found = await self.weighing.expected(found, context)
-                ruling = self.weighing.ruled(found, findings)
+                alike = known is not None
+                ruling = self.weighing.ruled(found, findings, known=alike)
         except (ClientError, RedactionError, UpstreamError) as said:
             error = said
             if isinstance(said, SqlError):
@@ -241,7 +246,10 @@ class Judge:
     ) -> Ruling:
         """What the rules say of a text with these parameters."""
         ruling = judged.ruling
-        if judged.steady and not findings and ruling is not None:
+        alike = judged.steady and not findings and ruling is not None
+        if alike and self.weighing.tainted(parameters):
+            alike = False
+        if alike and ruling is not None:
             if not judged.hashers:
                 gate, principal = self._house.gate, self.principal
                 judged.hashers.extend(
@@ -267,7 +275,31 @@ class Judge:
         """Parameters as JSON, as they may be recorded, and what was found in them."""
         return await self._looked(text, "application/json")
 
-    async def looked(self, text: bytes) -> bytes:
+    def brought(self, run: Run, rows: bytes, encoding: str) -> None:
+        """Remember what rows hold that nobody vouches for, before the client gets them.
+
+        Raises:
+            InternalError: `met-unavailable`; then it must not get them.
+        """
+        source = self._source(run)
+        remember(self._house.gate, self.principal, run, rows, encoding=encoding, source=source)
+
+    def _source(self, run: Run) -> Source:
+        run.source = run.source or source_of(self._who(), run, self._house.now())
+        return run.source
+
+    def _who(self) -> dict[str, object]:
+        """What is said of the connection where something is found."""
+        session = self._session()
+        return {
+            "flow_id": self._flow_id,
+            "principal": self.principal.key,
+            "session_id": session.id if session else None,
+            "listener": self._house.listener.name,
+            "database": self._database,
+        }
+
+    async def looked(self, run: Run, text: bytes) -> bytes:
         """A result as JSON, as it may be recorded; nothing of one that cannot be looked at.
 
         Raises:
@@ -277,16 +309,9 @@ class Judge:
             kept, findings = await self._looked(text, "application/json")
         except (ClientError, RedactionError):
             return b""
-        session = self._session()
-        who = {
-            "principal": self.principal.key,
-            "session_id": session.id if session else None,
-            "listener": self._house.listener.name,
-            "database": self._database,
-        }
         brought = [replace(each, direction="response") for each in findings]
-        alarm(self._house.gate, who, brought, stopped=False)
-        await came(self._house.gate, self.principal, text, findings)
+        alarm(self._house.gate, self._who(), brought, stopped=False)
+        await came(self._house.gate, self.principal, text, findings, self._source(run))
         return kept
 
     async def _looked(self, text: bytes, kind: str) -> tuple[bytes, tuple[Finding, ...]]:

@@ -24,7 +24,7 @@ from proctor.postgres.showing import format_of, legible
 from proctor.postgres.statements import Judged, Judgement, Run
 from proctor.postgres.wires import Arrival
 from proctor.protocols.postgres.messages import BEGIN, Bind, each
-from proctor.record import Ruling, decided, finding_rows, timestamp
+from proctor.record import Ruling, finding_rows, timestamp
 
 MAX_LIST: Final = 200
 """Tables, columns or functions that one record names."""
@@ -80,6 +80,7 @@ class Keeping:
         self._asked = 0.0
         self.familiar: Familiar | None = None
         self.exceeded: Callable[[Run], None] = _nobody
+        self.brought: Callable[[Run, bytes], None] = _nobody
         principal = arrival.principal
         self._who: dict[str, object] = {
             "flow_id": arrival.flow_id,
@@ -122,7 +123,7 @@ class Keeping:
             InternalError: It cannot be written.
         """
         judgement = judged.statements[at]
-        alike = judged.steady and not findings and approval is None
+        alike = judged.steady and not findings and not approval and not ruling.actions[at].tainted
         form = self._form(judged, at, ruling) if alike else None
         new = self._novelty(form, judgement, at, ruling) if form else None
         if form is not None and new is not None:
@@ -295,6 +296,7 @@ class Keeping:
         Raises:
             ProctorError: So many may not come.
         """
+        self.brought(run, rows)
         run.rows += count
         run.size += len(rows) - BEGIN * count
         if run.rows > run.ceiling:
@@ -345,9 +347,7 @@ class Keeping:
             "record": (ruling.record if ruling else RecordMode.FULL).value,
             "policy_version": ruling.policy_version if ruling else "",
             "novelty": self._new(judgement, at, ruling),
-            "decisions": [decided(ActionKind.SQL_STATEMENT, ruling.digests[at], decision)]
-            if ruling and decision
-            else [],
+            "decisions": [ruling.told(at)] if ruling and decision else [],
         }
 
     def _new(
@@ -520,7 +520,7 @@ def _found(run: Run) -> dict[str, object]:
     return found
 
 
-def _nobody(_run: Run) -> None:
+def _nobody(*_: object) -> None:
     """Where nobody is told."""
 
 

@@ -10,7 +10,7 @@ would hold after `front`, so that everybody else can go on from there.
 """
 
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from proctor.errors import ProctorError
@@ -51,6 +51,7 @@ class Lane:
         end: Writes down how they ended.
         admitted: Why nothing more may run, or None.
         screened: Parameters in which anything may be found are looked at before.
+        tainted: Whether one of such parameters came from an answer that nobody vouches for.
         limit: Bytes of the longest message that is taken.
     """
 
@@ -63,12 +64,14 @@ class Lane:
         admitted: Callable[[], ProctorError | None],
         limit: int,
         screened: bool,
+        tainted: Callable[[Sequence[bytes]], bool],
     ) -> None:
         self._state = state
         self._record = record
         self._end = end
         self._admitted = admitted
         self._screened = screened
+        self._tainted = tainted
         self._limit = limit
         self._run: Run | None = None
         self._described = self._query = False
@@ -159,22 +162,25 @@ class Lane:
         end = 1 + int.from_bytes(data[1:BEGIN], "big")
         rest = data[end:]
         described = rest == _DESCRIBED
-        parts = bound(data[BEGIN:end]) if described or rest == _EXECUTED else None
-        prepared = state.prepared.get(parts[1]) if parts else None
-        if parts is None or prepared is None or parts[0]:
+        found = bound(data[BEGIN:end]) if described or rest == _EXECUTED else None
+        prepared = state.prepared.get(found[1]) if found else None
+        if found is None or prepared is None or found[0]:
             return None
         judged = state.known(prepared.text, prepared.types, standard=True)
         alike = self._alike(judged) if judged else None
         if alike is None or judged is None or judged.ruling is None:
             return None
-        bind = Bind(*parts)
+        bind = Bind(*found)
         digest, parameters = judged.ruling.digests[0], b""
         if bind.values:
             if self._screened and not harmless(bind):
                 return None
             if not judged.hashers:
                 return None
-            digest = completed(judged.hashers[0], parts_of(bind))
+            parts = parts_of(bind)
+            if self._tainted(parts):
+                return None
+            digest = completed(judged.hashers[0], parts)
             parameters = parameters_of(bind, state.encoding)
         run, durable = self._record.again(
             judged.statements[0], *alike, digest, parameters, bind.results

@@ -72,6 +72,7 @@ class Session:
             principal=arrival.principal,
             session=lambda: self._run,
             database=arrival.database,
+            flow_id=arrival.flow_id,
             masks=masks,
         )
         listener = house.listener
@@ -84,6 +85,10 @@ class Session:
             limit=listener.results,
             counted=house.figures.statement,
         )
+        if not listener.trusted:
+            self._record.brought = lambda run, rows: self._judge.brought(
+                run, rows, self._state.encoding
+            )
         self._taking = Taking(
             house,
             self._state,
@@ -113,6 +118,7 @@ class Session:
                 admitted=self._admitted,
                 limit=house.limit,
                 screened=house.screen is not None,
+                tainted=self._judge.weighing.tainted,
             )
         data = frozenset({Back.DATA_ROW, Back.COPY_DATA})
         self._front = Reader(
@@ -122,7 +128,7 @@ class Session:
             passing=frozenset({Front.COPY_DATA}),
         )
         # A row that is masked or looked at has to be there whole.
-        whole = masks is not None or self._contents is not None
+        whole = masks is not None or self._contents is not None or not listener.trusted
         passing = frozenset[int]() if whole else data
         self._back = Reader(Back.ALL, limit=house.limit, runs=data, passing=passing)
         self._inbox: deque[Piece] = deque()

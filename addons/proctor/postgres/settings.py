@@ -336,6 +336,7 @@ class PostgresListener(Settings):
         dry_run: How held statements are tried; None: they are not.
         masking: What of the answers is hidden.
         session_role: The role that a session gets.
+        trusted: What its rows hold is as good as the user's own words.
     """
 
     name: Name
@@ -359,6 +360,7 @@ class PostgresListener(Settings):
     dry_run: Annotated[DryRunSettings | None, BeforeValidator(_dry_run)] = DryRunSettings()
     masking: MaskingSettings | None = None
     session_role: SessionRoleSettings | None = None
+    trusted: bool = True
 
     @model_validator(mode="after")
     def _sides(self) -> Self:

@@ -9,6 +9,7 @@ from proctor.errors import ProctorError
 from proctor.model import Action, Finding, Session
 from proctor.postgres.forms import Form
 from proctor.postgres.masking.model import Plan
+from proctor.provenance.memory import Source
 from proctor.record import Ruling
 from proctor.sql.resolving import Resolved
 from proctor.sql.statement import Statement
@@ -132,6 +133,8 @@ class Run:
         unseen: Rows that could not be looked at, and passed.
         ended: Its last record is written.
         ceiling: So many rows are told once; far more than what is usual.
+        source: What values in its rows are remembered with, where nobody vouches for them.
+        read: Bytes of rows in which such values were looked for.
     """
 
     judgement: Judgement
@@ -157,6 +160,8 @@ class Run:
     unseen: int = 0
     ended: bool = False
     ceiling: float = math.inf
+    source: Source | None = None
+    read: int = 0
 
 
 @dataclass(slots=True, eq=False)

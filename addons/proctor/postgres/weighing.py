@@ -23,13 +23,17 @@ from proctor.model import (
 from proctor.novelty.baseline import Familiar
 from proctor.novelty.model import Novelty
 from proctor.postgres.house import House
+from proctor.postgres.refusals import HARMLESS
 from proctor.postgres.statements import Context, Judgement
+from proctor.provenance.intake import arguments_of, parameters_of
+from proctor.provenance.memory import Origin, with_taint
 from proctor.record import Ruling
 
 UNKNOWN: Final = "unknown-function"
 """`rule_id` of what is said of functions that nobody has looked at."""
 
 _MAX_TOLD: Final = 5
+_SHORT: Final = 9  # digits, as `sql.alike` has them
 _PLAIN: Final = re.compile(r"[\w.]+")  # as YAML takes it without quotes
 _PART: Final = re.compile(r'"(?:[^"]|"")+"|[^."]+')
 _FOLDED: Final = re.compile(r'[^\W\dA-Z][^\WA-Z]*|".*"', re.DOTALL)  # stays what it is, unquoted
@@ -70,6 +74,8 @@ class Weighing:
         found: Sequence[Judgement],
         findings: tuple[Finding, ...],
         actions: tuple[Action, ...] | None = None,
+        *,
+        known: bool = False,
     ) -> Ruling:
         """What the rules say of the statements of a text.
 
@@ -77,8 +83,11 @@ class Weighing:
             found: The statements.
             findings: What was found in them.
             actions: What they are, where that is more than without parameters.
+            known: They differ in nothing but short numbers from what was said of.
         """
         actions = self._compared(found, actions or tuple(each.action for each in found))
+        if self._traces(known=known):
+            actions = tuple(self._traced(each)[0] for each in actions)
         ruling = self._house.gate.decide(self.principal, self._session(), actions, findings)
         decisions = tuple(
             self._worded(each, self._foreseen(each, decision))
@@ -87,6 +96,40 @@ class Weighing:
         if decisions == ruling.decisions:
             return ruling
         return replace(ruling, decisions=decisions, verdict=strongest(decisions))
+
+    # What of it came from elsewhere.
+
+    def tainted(self, parameters: Sequence[bytes]) -> bool:
+        """Whether one of the parameters came from an answer that nobody vouches for.
+
+        For where no rule asks: short numbers are not looked at.
+
+        Raises:
+            InternalError: `met-unavailable`.
+        """
+        if all(map(_plain, parameters)) or not self._traces():
+            return False
+        told = {"parameters": list(parameters_of(parameters))}
+        return bool(self._house.gate.provenance.origins(self.principal.key, told))
+
+    def origins(self, action: Action) -> tuple[Origin, ...]:
+        """Where what is in a statement came from.
+
+        Raises:
+            InternalError: `met-unavailable`.
+        """
+        return self._traced(action)[1] if action.tainted else ()
+
+    def _traces(self, *, known: bool = False) -> bool:
+        """Whether there is anything to compare with, or a rule asks."""
+        gate, listener = self._house.gate, self._house.listener
+        if not listener.trusted or self.minds("action.tainted"):
+            return True
+        return not known and gate.provenance.anything(self.principal.key)
+
+    def _traced(self, action: Action) -> tuple[Action, tuple[Origin, ...]]:
+        found = self._house.gate.provenance.origins(self.principal.key, arguments_of(action))
+        return with_taint(action, found)
 
     # What is new of it.
 
@@ -172,6 +215,11 @@ class Weighing:
             )
             verdict = Hold(rule_id=UNKNOWN, reason=reason, terms=(terms,))
         return replace(decision, verdict=verdict)
+
+
+def _plain(part: bytes) -> bool:
+    """Whether a parameter is so short, or a number so short, that it says little."""
+    return len(part) <= HARMLESS or (len(part) <= _SHORT and part.isdigit())
 
 
 def _unknown(judgement: Judgement) -> list[str]:

@@ -36,16 +36,14 @@ class Intake:
 
     Args:
         runs: What is known of runs.
-        clock: The time, UTC.
-
-    Attributes:
         provenance: Which values came from where.
+        clock: The time, UTC.
     """
 
-    def __init__(self, runs: Runs, clock: Callable[[], datetime]) -> None:
+    def __init__(self, runs: Runs, provenance: Provenance, clock: Callable[[], datetime]) -> None:
         self._runs = runs
         self._clock = clock
-        self.provenance = Provenance(clock)
+        self.provenance = provenance
 
     def now(self) -> datetime:
         """The time, UTC."""
@@ -89,8 +87,7 @@ class Intake:
             self._runs.meet(principal, exposed, score)
         if score >= DISTRUSTED or not trusted:
             source = self.source(name, flow_id, session, placed)
-            for each in found:
-                self.provenance.came(principal.key, each.text, source)
+            self.provenance.all_came(principal.key, (each.text for each in found), source)
         return tuple(findings(score, named, Direction.RESPONSE, "body"))
 
     def origins(self, principal: Principal, action: Action) -> tuple[Origin, ...]:
@@ -138,12 +135,23 @@ def arguments_of(action: Action) -> Mapping[str, Any]:
         found |= {"refs": git.refs, "paths": git.paths, "authors": git.authors}
     if action.sql:
         found["sql"] = _plain(action.content[1:2])
-        found["parameters"] = [_plain([each]) for each in action.content[2:]]
+        found["parameters"] = list(parameters_of(action.content[2:]))
     if action.ws:
         found["message"] = action.ws.json
         if action.ws.json is None and action.ws.type == "text":
             found["message"] = _plain(action.content[1:])
     return found
+
+
+def parameters_of(parts: Iterable[bytes | memoryview]) -> Iterable[str]:
+    """Parameters of SQL as texts.
+
+    Args:
+        parts: Of an action's content: each behind its format and size, but for null, `-`.
+    """
+    rest = iter(parts)
+    for head in rest:
+        yield "" if head == b"-" else _plain([next(rest, b"")])
 
 
 def _plain(parts: Iterable[bytes | memoryview]) -> str:

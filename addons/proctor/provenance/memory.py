@@ -1,19 +1,25 @@
 """Remembers which values came from where, without holding any of them.
 
-Per principal, since a run's name is the client's own word. Values are kept as keyed digests; the
-key is made anew with every process, and nothing is written down.
+Per principal, since a run's name is the client's own word. Values are kept as keyed digests, which
+are shared with the other processes of the machine (camefile.py). So is what the user said; what an
+agent named itself is known to the process it came by.
 """
 
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Self
+
+import orjson
 
 from proctor.model import Action
+from proctor.provenance.camefile import MAX_PRINCIPALS, MAX_ROWS, MAX_VALUES, NAME, SIZE, CameFile
 from proctor.provenance.values import Value, argument, values
 from proctor.scrub import scrub
 
@@ -23,15 +29,12 @@ IDLE: Final = timedelta(minutes=30)
 LONGEST: Final = timedelta(hours=24)
 """After this long a value is forgotten in any case."""
 
-MAX_PRINCIPALS: Final = 2000
-MAX_VALUES: Final = 20_000
-"""Values remembered of one principal."""
+TOLD: Final = timedelta(minutes=1)
+"""How often other processes are told that something is still heard of a principal."""
 
-MAX_SOURCES: Final = 500
 _MAX_LEAVES: Final = 2000
 _MAX_ORIGINS: Final = 20
 _KEY: Final = re.compile(r"[A-Za-z_-]{1,32}(?:\[\d{1,6}\])*")
-_SIZE: Final = 12  # bytes; of 20 000 values two agree by chance less often than once in 10^20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,29 @@ class Source:
     score: float = 0.0
     signs: tuple[str, ...] = ()
 
+    @property
+    def short(self) -> str:
+        """Its name without a path, which may hold a value."""
+        return scrub(self.name.partition("/")[0])
+
+    def dumped(self) -> bytes:
+        """As it is shared."""
+        said = [_text(self.short), self.flow_id, _text(self.session), self.at, self.score]
+        return orjson.dumps([*said, self.signs])
+
+    @classmethod
+    def loaded(cls, data: bytes) -> Self:
+        """From what was shared."""
+        name, flow_id, session, at, score, signs = orjson.loads(data)
+        return cls(
+            name=name,
+            flow_id=flow_id,
+            session=session,
+            at=datetime.fromisoformat(at),
+            score=score,
+            signs=tuple(signs),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
@@ -62,7 +88,7 @@ class Origin:
     Attributes:
         argument: Where it stands in the action, such as `input.bcc`.
         kind: What it is: `mail`, `host`, `command` and so on.
-        source: Where it came from first.
+        source: Where it came from: of several answers the one with the most signs, or the first.
     """
 
     argument: str
@@ -75,7 +101,7 @@ class Origin:
         return {
             "argument": ".".join(parts),
             "kind": self.kind,
-            "source": scrub(self.source.name.partition("/")[0]),
+            "source": self.source.short,
             "flow_id": self.source.flow_id,
             "at": self.source.at.isoformat(timespec="seconds"),
             "score": round(self.source.score, 3),
@@ -90,43 +116,83 @@ class _Memory:
     read: OrderedDict[bytes, None] = field(default_factory=OrderedDict[bytes, None])
     sources: dict[int, Source] = field(default_factory=dict[int, Source])
     count: int = 0
+    version: int | None = None
+    seen: int = 0
+    told: datetime | None = None
+
+    def came_from(self, names: Iterable[bytes], source: Source) -> list[bytes]:
+        """Remember where these came from; which of them that is new of."""
+        new: list[bytes] = []
+        for name in names:
+            if name in self.own:
+                continue
+            known = self.sources.get(self.came.get(name, -1))
+            if known is None or known.score < source.score:
+                new.append(name)
+        if new:
+            self.count += 1
+            self.sources[self.count] = source
+            self.came |= dict.fromkeys(new, self.count)
+        while len(self.came) > MAX_VALUES:
+            self.came.popitem(last=False)
+        while len(self.sources) > MAX_ROWS:
+            del self.sources[next(iter(self.sources))]
+        return new
+
+    def said(self, names: Iterable[bytes]) -> list[bytes]:
+        """Remember that these came from nowhere else; which of them were not known so."""
+        new = [name for name in names if name not in self.own]
+        self.own |= dict.fromkeys(new)
+        while len(self.own) > MAX_VALUES:
+            self.own.popitem(last=False)
+        return new
 
 
 class Provenance:
-    """What one process remembers.
+    """What one process remembers, and what it shares.
 
     Args:
         clock: The time, UTC.
+        shared: What all processes know; None where there is one only.
+        key: Of digests, the same in all of them; b"" for one that nobody else has.
     """
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, clock: Callable[[], datetime], shared: CameFile | None = None, key: bytes = b""
+    ) -> None:
         self._clock = clock
-        self._key = os.urandom(32)
+        self._shared = shared
+        self._key = key or os.urandom(32)
         self._of: OrderedDict[str, _Memory] = OrderedDict()
 
     def came(self, principal: str, text: str, source: Source) -> None:
-        """Remember what an untrusted text holds, but for what was known before.
+        """Remember what an untrusted text holds: see `all_came`."""
+        self.all_came(principal, (text,), source)
+
+    def all_came(self, principal: str, texts: Iterable[str], source: Source) -> None:
+        """Remember what the texts of an untrusted answer hold, but for what was known before.
 
         Args:
             principal: Whose run it came into.
-            text: It.
-            source: Where it came from.
+            texts: They.
+            source: Where they came from.
+
+        Raises:
+            InternalError: `met-unavailable`; then it may not reach the agent.
         """
         memory = self._memory(principal)
-        number = -1
-        for value in values(text):
-            name = self._name(value)
-            if name in memory.own or name in memory.came:
-                continue
-            if number < 0:
-                number = memory.count = memory.count + 1
-                memory.sources[number] = source
-            memory.came[name] = number
-        while len(memory.came) > MAX_VALUES:
-            memory.came.popitem(last=False)
-        while len(memory.sources) > MAX_SOURCES:
-            gone = next(iter(memory.sources))
-            del memory.sources[gone]
+        names = dict.fromkeys(self._name(value) for text in texts for value in values(text))
+        new = memory.came_from(names, source)
+        if new and self._shared:
+            self._shared.add(principal, new, source.dumped(), self._clock().timestamp())
+
+    def anything(self, principal: str) -> bool:
+        """Whether anything is remembered that could turn up in somebody's action.
+
+        Raises:
+            InternalError: `met-unavailable`.
+        """
+        return bool(self._memory(principal).came)
 
     def unread(self, principal: str, name: bytes) -> bool:
         """Whether a text that comes with every turn was not read yet."""
@@ -139,15 +205,18 @@ class Provenance:
             principal: Who.
             text: What was said.
             name: Digest by which a text that comes with every turn is known again.
+
+        Raises:
+            InternalError: `met-unavailable`.
         """
         memory = self._memory(principal)
-        for value in values(text):
-            memory.own[self._name(value)] = None
+        new = memory.said(self._name(value) for value in values(text))
         if name:
             memory.read[name] = None
-        for kept in (memory.own, memory.read):
-            while len(kept) > MAX_VALUES:
-                kept.popitem(last=False)
+            while len(memory.read) > MAX_VALUES:
+                memory.read.popitem(last=False)
+        if new and self._shared:
+            self._shared.add(principal, new, b"", self._clock().timestamp())
 
     def origins(self, principal: str, arguments: Mapping[str, Any]) -> tuple[Origin, ...]:
         """Which arguments hold what came from somewhere. What did not is the run's own from now on.
@@ -155,19 +224,16 @@ class Provenance:
         Args:
             principal: Who acts.
             arguments: Texts, and lists and mappings of them, by name.
+
+        Raises:
+            InternalError: `met-unavailable`; then it may not happen.
         """
         memory = self._memory(principal)
         texts = list(leaves(arguments))
-        hit = False
         # All at once first: most actions hold nothing from elsewhere.
-        for value in argument("\n".join(text for _, text in texts)):
-            name = self._name(value)
-            if name in memory.came:
-                hit = True
-            else:
-                memory.own.setdefault(name, None)
-        while len(memory.own) > MAX_VALUES:
-            memory.own.popitem(last=False)
+        names = [self._name(value) for value in argument("\n".join(text for _, text in texts))]
+        memory.said(name for name in names if name not in memory.came)
+        hit = any(name in memory.came for name in names)
         return self._told(memory, texts) if hit else ()
 
     def _told(self, memory: _Memory, texts: Iterable[tuple[str, str]]) -> tuple[Origin, ...]:
@@ -186,14 +252,49 @@ class Provenance:
         if memory is None or now - memory.last > IDLE:
             memory = _Memory(last=now)
         memory.last = now
+        if self._shared:
+            self._join(self._shared, principal, memory, now)
         self._of[principal] = memory
         if len(self._of) > MAX_PRINCIPALS:
             self._of.popitem(last=False)
         return memory
 
+    def _join(self, shared: CameFile, principal: str, memory: _Memory, now: datetime) -> None:
+        """Take over what other processes know, and have them know that this one goes on."""
+        version = shared.version()
+        if memory.version != version:
+            for row in shared.read(principal, memory.seen, now.timestamp()):
+                if row.source:
+                    memory.came_from(row.names, Source.loaded(row.source))
+                else:
+                    memory.said(row.names)
+                memory.seen = row.id
+            memory.version = version
+        known = memory.came or memory.own
+        if known and (memory.told is None or now - memory.told > TOLD):
+            memory.told = now
+            shared.heard(principal, now.timestamp())
+
     def _name(self, value: Value) -> bytes:
         data = value.text.encode("utf-8", "surrogatepass")
-        return blake2b(data, digest_size=_SIZE, key=self._key, person=value.kind.encode()).digest()
+        return blake2b(data, digest_size=SIZE, key=self._key, person=value.kind.encode()).digest()
+
+
+@contextmanager
+def opened(state: Path, key: bytes, clock: Callable[[], datetime]) -> Iterator[Provenance]:
+    """What the processes of a machine know together.
+
+    Args:
+        state: Proctor's own folder.
+        key: Of digests.
+        clock: The time, UTC.
+
+    Raises:
+        ConfigurationError: `met-unusable`, or `open-to-others`.
+    """
+    idle, longest = IDLE.total_seconds(), LONGEST.total_seconds()
+    with closing(CameFile(state / NAME, idle=idle, longest=longest)) as shared:
+        yield Provenance(clock, shared, key)
 
 
 def with_taint(action: Action, origins: tuple[Origin, ...]) -> tuple[Action, tuple[Origin, ...]]:
@@ -229,6 +330,10 @@ def in_words(origin: Origin, now: datetime) -> str:
         f"{origin.argument}: its {WORDS.get(origin.kind, 'value')} came from {source.name},"
         f" {ago(now - source.at)} before"
     )
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 WORDS: Final = {

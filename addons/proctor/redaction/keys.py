@@ -35,6 +35,7 @@ class RedactionKeys:
         vault: Seals what stands in the vault.
         action: For digests of actions.
         approval: Seals what is hidden on a reviewer's card.
+        origin: For digests of values that untrusted answers held.
     """
 
     surrogate: bytes = field(repr=False)
@@ -43,6 +44,7 @@ class RedactionKeys:
     vault: bytes = field(repr=False)
     action: bytes = field(repr=False)
     approval: bytes = field(repr=False)
+    origin: bytes = field(repr=False)
 
 
 def derive(master: bytes) -> RedactionKeys:
@@ -51,7 +53,7 @@ def derive(master: bytes) -> RedactionKeys:
     Args:
         master: 32 random bytes.
     """
-    labels = ("surrogate", "digest", "index", "vault", "action", "approval")
+    labels = ("surrogate", "digest", "index", "vault", "action", "approval", "origin")
     return RedactionKeys(*(_expand(master, label) for label in labels))
 
 

@@ -9,6 +9,7 @@ import gc
 import logging
 import time
 from collections.abc import Coroutine
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,10 +44,10 @@ from proctor.identity.authenticator import Authenticator
 from proctor.identity.fetch import HttpFetch
 from proctor.identity.local import FILE, LOCAL
 from proctor.mcp.pins import Pins
-from proctor.metfile import MetFile
 from proctor.policy.engine import Policy
 from proctor.policy.watch import PolicyWatch
 from proctor.postgres.listening import Workers
+from proctor.provenance import memory
 from proctor.redaction.assembly import Screens, open_screens
 from proctor.redaction.exceptions import FILE as EXCEPTIONS
 from proctor.redaction.exceptionswatch import Change as ExceptionsChange
@@ -73,8 +74,6 @@ logger = logging.getLogger(__name__)
 
 LOOK = 0.05
 """Seconds between two looks at whether the last exchange has ended."""
-
-HOUR = 3600.0
 
 FIGURES = 5.0
 """Seconds between two looks at what /metrics shows of the record and the issuers."""
@@ -132,7 +131,7 @@ class Gateway:
         self._disk: DiskWatch | None = None
         self._exports: Exports | None = None
         self._budgets: Budgets | None = None
-        self._met: MetFile | None = None
+        self._shared = ExitStack()
         self._search: Background | None = None
         self._anchored: Wired | None = None
         self._tasks: list[asyncio.Task[Any]] = []
@@ -212,7 +211,7 @@ class Gateway:
         )
         passes = Passes(self._authenticator)
         self._budgets = open_budgets(self.config, clock=_now, report=self._note)
-        self._met = open_met(self.config.state)
+        known = self._shared.enter_context(memory.opened(self.config.state, keys.origin, _now))
         gate = Gate(
             authenticator=passes,
             policies=self._policies,
@@ -220,7 +219,8 @@ class Gateway:
             digest_key=keys.action,
             desk=desk,
             budgets=self._budgets,
-            met=self._met,
+            met=self._shared.enter_context(closing(open_met(self.config.state))),
+            provenance=known,
         )
         await self._open_ways_out(keys, watch)
         self._suite = Suite(
@@ -419,7 +419,7 @@ class Gateway:
         if self._anchored:  # the last checkpoint goes, too
             await self._anchored.anchors.finish(ANCHORED)
             await self._anchored.close()
-        for each in (self._screens, self._resolver, self._met):
+        for each in (self._screens, self._resolver, self._shared):
             if each:
                 each.close()
         if self._pins:
@@ -500,7 +500,7 @@ class Gateway:
 
     async def _expire(self) -> None:
         while self._screens:
-            await asyncio.sleep(HOUR)
+            await asyncio.sleep(3600)
             await asyncio.to_thread(self._screens.expire)
 
     async def _open_ways_out(self, keys: RedactionKeys, watch: ExceptionsWatch) -> None:

@@ -39,6 +39,7 @@ from proctor.identity.local import FILE
 from proctor.policy.engine import Policy
 from proctor.policy.features import Features
 from proctor.policy.watch import PolicyWatch
+from proctor.provenance import memory
 from proctor.redaction.assembly import Screens, open_screens
 from proctor.redaction.exceptions import FILE as EXCEPTIONS
 from proctor.redaction.exceptionswatch import ExceptionsWatch
@@ -171,6 +172,7 @@ class Rooms:
             self.closing.push_async_callback(budgets.close)
         met = open_met(state)
         self.closing.callback(met.close)
+        provenance = self.closing.enter_context(memory.opened(state, keys.origin, now))
         self._gate = gate = Gate(
             authenticator=authenticator,
             policies=policies,
@@ -179,6 +181,7 @@ class Rooms:
             desk=desk,
             budgets=budgets,
             met=met,
+            provenance=provenance,
         )
         alarms = Alarms(config.notifications, state=state, address=_console(config), clock=now)
         self.closing.push_async_callback(alarms.close)

@@ -44,7 +44,7 @@ class Arrivals(Intake):
     """
 
     def __init__(self, gate: "Gate", clock: Any = None) -> None:
-        super().__init__(gate.runs, clock or (lambda: datetime.now(UTC)))
+        super().__init__(gate.runs, gate.provenance, clock or (lambda: datetime.now(UTC)))
 
     def watch(self, exchange: Exchange, response: http.Response) -> Watch | None:
         """What reads an answer; None where it is none that anyone looks at."""
@@ -128,8 +128,7 @@ class Arrivals(Intake):
             told += findings(score, named, Direction.REQUEST, each.place)
             if each.outside or score >= DISTRUSTED:
                 source = self.source(each.source, flow_id, exchange.session, placed)
-                for text in each.texts:
-                    self.provenance.came(principal.key, text, source)
+                self.provenance.all_came(principal.key, each.texts, source)
         if told:
             exchange.traced = (*exchange.traced, *told)
             exchange.findings = (*exchange.findings, *told)

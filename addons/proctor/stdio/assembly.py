@@ -116,7 +116,7 @@ class Rooms:
             tokens=wanted.tokens,
             server=wanted.server,
             trusted=any(i.trusted for i in wanted.config.stdio if i.name == wanted.server),
-            intake=Intake(opened.gate.runs, rooms.now),
+            intake=Intake(opened.gate.runs, opened.gate.provenance, rooms.now),
             listener=wanted.listener,
             session=wanted.session,
             values=self._values,
