@@ -24,6 +24,10 @@ listeners:
     routes:
       - {path: /wiki, upstream: "https://wiki.internal", trusted: false}
       - {path: /shop, upstream: "https://shop.internal"}
+      - {path: /own, upstream: "https://both.internal/own"}
+      - {path: /others, upstream: "https://both.internal/own/others", trusted: false}
+      - {path: /a, upstream: "https://same.internal"}
+      - {path: /b, upstream: "https://same.internal", trusted: false}
   - name: out
     kind: forward
     listen: 127.0.0.1:1
@@ -54,9 +58,13 @@ def http(listener: str, host: str, path: str = "/x", port: int = 443) -> Action:
 @pytest.mark.parametrize(
     ("action", "said"),
     [
-        (http("api", "wiki.internal", "/wiki/page"), False),
-        (http("api", "shop.internal", "/shop"), True),
-        (http("api", "shop.internal", "/none"), None),
+        (http("api", "wiki.internal", "/page"), False),
+        (http("api", "shop.internal", "/"), True),
+        (http("api", "shop.internal", port=80), None),
+        (http("api", "both.internal", "/own/x"), True),
+        (http("api", "both.internal", "/own/others/x"), False),
+        (http("api", "both.internal", "/ownership"), None),
+        (http("api", "same.internal"), None),
         (http("out", "tickets.internal"), True),
         (http("out", "web.internal"), False),
         (http("out", "elsewhere.internal"), None),

@@ -23,8 +23,8 @@ MORE = """\
     kind: reverse
     listen: 127.0.0.1:0
     routes:
-      - {{path: /wiki, upstream: "{url}", speaks: http, trusted: false}}
-      - {{path: /shop, upstream: "{url}", speaks: http}}
+      - {{path: /wiki, upstream: "{url}/wiki", speaks: http, trusted: false}}
+      - {{path: /shop, upstream: "{url}/shop", speaks: http}}
   - {{name: tickets, kind: postgres, listen: "127.0.0.1:0", upstream: "127.0.0.1:{port}",
      upstream_plaintext: true, credential: orders, trusted: false}}
 """

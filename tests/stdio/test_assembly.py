@@ -90,6 +90,8 @@ def test_another_users_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_what_came_by_one_door_is_known_at_the_next(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     this = wanted(tmp_path)
+    rule = "{id: all, on: mcp.call, then: allow}"
+    (tmp_path / "rules/all.yaml").write_text(f"rules: [{rule}]\n")
     check_ours(this)
 
     async def main() -> None:

@@ -1,9 +1,9 @@
 """Whether somebody vouches for what an action brings, as proctor.yaml says: `trusted`."""
 
 from proctor.egress.paths import choose
-from proctor.egress.targets import Target, targets_of
-from proctor.model import Action, ActionKind
-from proctor.settings import Config
+from proctor.egress.targets import targets_of
+from proctor.model import Action, ActionKind, HttpFields
+from proctor.settings import Config, Listener
 
 
 def vouched(config: Config, action: Action) -> bool | None:
@@ -21,17 +21,24 @@ def vouched(config: Config, action: Action) -> bool | None:
     for item in config.stdio:
         if action.mcp and not action.http and item.name == action.mcp.server:
             return item.trusted
-    found = _target(config, action)
-    return found.trusted if found else None
-
-
-def _target(config: Config, action: Action) -> Target | None:
-    """Where it goes: the closest of those at the host and port that its path fits."""
-    http = action.http
     listener = next((each for each in config.listeners if each.name == action.listener), None)
-    if listener is None or http is None:
+    if listener is None or action.http is None:
         return None
-    targets = targets_of(listener)
-    if listener.kind == "reverse":
-        return targets.on_path(http.path)
-    return choose(http.path, targets.at(http.host, http.port), lambda item: item.path)
+    return _of(listener, action.http)
+
+
+def _of(listener: Listener, http: HttpFields) -> bool | None:
+    """As the closest of the targets says that are at this host, port and path."""
+    targets = targets_of(listener).at(http.host, http.port)
+    if listener.kind == "forward":
+        found = choose(http.path, targets, lambda item: item.path)
+        return found.trusted if found else None
+    # Rules see the upstream's path; several routes may lead there.
+    fits = [each for each in targets if _below(http.path, each.base or "")]
+    longest = max((len(each.base or "") for each in fits), default=0)
+    told = {each.trusted for each in fits if len(each.base or "") == longest}
+    return told.pop() if len(told) == 1 else None
+
+
+def _below(path: str, base: str) -> bool:
+    return path == base or path.startswith(f"{base.rstrip('/')}/")
