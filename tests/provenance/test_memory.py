@@ -198,7 +198,7 @@ def test_no_value_is_held() -> None:
 def test_a_text_of_every_turn_is_read_once() -> None:
     found = Provenance(Clock())
     assert found.unread("alice", b"name")
-    found.own("alice", "text", b"name")
+    found.all_own("alice", [("text", b"name")])
     assert not found.unread("alice", b"name")
 
 

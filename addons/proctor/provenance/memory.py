@@ -196,25 +196,31 @@ class Provenance:
 
     def unread(self, principal: str, name: bytes) -> bool:
         """Whether a text that comes with every turn was not read yet."""
-        return name not in self._memory(principal).read
+        return name not in self._alone(principal).read
 
-    def own(self, principal: str, text: str, name: bytes = b"") -> None:
+    def own(self, principal: str, text: str) -> None:
+        """Remember what the user said: see `all_own`."""
+        self.all_own(principal, ((text, b""),))
+
+    def all_own(self, principal: str, said: Iterable[tuple[str, bytes]]) -> None:
         """Remember what the user, or the system, said: it came from nowhere else.
 
         Args:
             principal: Who.
-            text: What was said.
-            name: Digest by which a text that comes with every turn is known again.
+            said: Texts, each with a digest by which it is known again where it comes with every
+                turn, or b"".
 
         Raises:
             InternalError: `met-unavailable`.
         """
         memory = self._memory(principal)
-        new = memory.said(self._name(value) for value in values(text))
-        if name:
-            memory.read[name] = None
-            while len(memory.read) > MAX_VALUES:
-                memory.read.popitem(last=False)
+        new: list[bytes] = []
+        for text, name in said:
+            new += memory.said(self._name(value) for value in values(text))
+            if name:
+                memory.read[name] = None
+        while len(memory.read) > MAX_VALUES:
+            memory.read.popitem(last=False)
         if new and self._shared:
             self._shared.add(principal, new, b"", self._clock().timestamp())
 
@@ -247,13 +253,18 @@ class Provenance:
         return tuple(found.values())
 
     def _memory(self, principal: str) -> _Memory:
+        memory = self._alone(principal)
+        if self._shared:
+            self._join(self._shared, principal, memory, memory.last)
+        return memory
+
+    def _alone(self, principal: str) -> _Memory:
+        """What this process remembers."""
         now = self._clock()
         memory = self._of.pop(principal, None)
         if memory is None or now - memory.last > IDLE:
             memory = _Memory(last=now)
         memory.last = now
-        if self._shared:
-            self._join(self._shared, principal, memory, now)
         self._of[principal] = memory
         if len(self._of) > MAX_PRINCIPALS:
             self._of.popitem(last=False)

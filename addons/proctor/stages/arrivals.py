@@ -99,11 +99,14 @@ class Arrivals(Intake):
         if message is None or principal is None:
             return ()
         body = flow.request.data.content or b""
-        for stretch in message.stretches:
-            if stretch.location.startswith(("system[", "messages[")):
-                name = stretch.digest[:12]
-                if self.provenance.unread(principal.key, name):
-                    self.provenance.own(principal.key, said(body, stretch), name)
+        new = [
+            (said(body, stretch), stretch.digest[:12])
+            for stretch in message.stretches
+            if stretch.location.startswith(("system[", "messages["))
+            and self.provenance.unread(principal.key, stretch.digest[:12])
+        ]
+        if new:
+            self.provenance.all_own(principal.key, new)
         return results(body, message.stretches)
 
     async def given(self, flow_id: str, exchange: Exchange, found: Sequence[Given]) -> None:
