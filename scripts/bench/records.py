@@ -46,6 +46,9 @@ class _Listener:
             blocks="0",
         )
 
+    def refer(self, scope: Any, data: bytes) -> bytes:
+        raise NotImplementedError
+
     def stream(self, scope: Any) -> Any:
         raise NotImplementedError
 
