@@ -91,6 +91,7 @@ def test_no_more_is_kept_than_there_is_room_for(
     monkeypatch.setattr(camefile, "MAX_ROWS", 3)
     monkeypatch.setattr(camefile, "MAX_VALUES", 5)
     monkeypatch.setattr(camefile, "MAX_PRINCIPALS", 1)
+    monkeypatch.setattr(camefile, "_OVER", 1)
     assert (MAX_ROWS, MAX_VALUES) == (500, 20_000)
     many = [bytes([n]) * SIZE for n in range(9)]
     for n in range(5):
@@ -103,6 +104,20 @@ def test_no_more_is_kept_than_there_is_room_for(
         file.add(who, [TWO], b"page", NOW + at)
     assert not file.read(ALICE, 0, NOW + 122)
     assert file.read(BOB, 0, NOW + 122)
+
+
+def test_a_few_too_many_go_later(file: CameFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camefile, "MAX_ROWS", 2)
+    monkeypatch.setattr(camefile, "_OVER", 4)
+    for n in range(3):
+        file.add(ALICE, [bytes([n]) * SIZE], b"page", NOW)
+    assert len(file.read(ALICE, 0, NOW)) == 3
+    file.add(ALICE, [ONE], b"page", NOW)  # the fourth
+    assert len(file.read(ALICE, 0, NOW)) == 2
+    file.add(ALICE, [ONE], b"page", NOW)
+    assert len(file.read(ALICE, 0, NOW)) == 3
+    file.add(BOB, [ONE], b"page", NOW + 61)  # or a minute later
+    assert len(file.read(ALICE, 0, NOW + 61)) == 2
 
 
 def test_another_file_is_not_taken(file: CameFile, path: Path) -> None:

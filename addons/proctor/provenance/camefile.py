@@ -7,6 +7,7 @@ as keyed digests, beside what gave them; each process adds what is new there to 
 import contextlib
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -29,6 +30,7 @@ MAX_ROWS: Final = 500
 MAX_VALUES: Final = 20_000
 MAX_PRINCIPALS: Final = 2000
 _CLEANED: Final = 60.0  # seconds
+_OVER: Final = 16  # rows that may be too many for a while, since a look for them takes long
 
 # A row is what one answer held, or with no source what the user said. `heard` is for idling.
 _SCHEMA = """
@@ -92,6 +94,7 @@ class CameFile:
         self._idle = idle
         self._longest = longest
         self._cleaned = 0.0
+        self._added = Counter[tuple[bytes, bool]]()  # since a look for too many
 
     def version(self) -> int:
         """A number that differs once others have written.
@@ -134,7 +137,9 @@ class CameFile:
                 "INSERT INTO came (principal, at, source, own, names) VALUES (?, ?, ?, ?, ?)",
                 (who, now, source, own, data),
             )
-            self._database.execute(_SURPLUS, (who, own, MAX_VALUES * SIZE, MAX_ROWS))
+            self._added[who, own] += 1
+            if self._added[who, own] >= _OVER:
+                self._trim(who, own=own)
 
     def heard(self, principal: str, now: float) -> None:
         """Say that the principal is still there.
@@ -188,6 +193,12 @@ class CameFile:
             "DELETE FROM came WHERE at < ? OR principal NOT IN (SELECT principal FROM heard)",
             (now - self._longest,),
         )
+        for who, own in tuple(self._added):
+            self._trim(who, own=own)
+
+    def _trim(self, who: bytes, *, own: bool) -> None:
+        self._database.execute(_SURPLUS, (who, own, MAX_VALUES * SIZE, MAX_ROWS))
+        del self._added[who, own]
 
 
 def forget(path: Path, principal: str) -> None:
