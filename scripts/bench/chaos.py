@@ -30,7 +30,9 @@ from lab import Lab
 
 from proctor.approval.model import Approval, State
 from proctor.approval.sqlite import SqliteStore
+from proctor.arriving.patterns import warm
 from proctor.identity import local
+from proctor.redaction.compiled import COMPILED, usable
 from proctor.testing import gateway
 from proctor.testing.gateway import Gateway
 from proctor.testing.ports import free_ports
@@ -142,6 +144,8 @@ class Chaos:
         self._config("proctor")
         self._rules(RULES[0])
         self._issuer = local.make(self.folder / ".proctor" / local.FILE)
+        # Else each gateway compiles for a quarter of a minute, and is killed before it is done.
+        warm(usable(self.folder / ".proctor" / COMPILED))
 
     def _config(self, name: str) -> Path:
         """Of one gateway: two listeners cannot both take a port that is free."""

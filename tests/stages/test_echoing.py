@@ -107,6 +107,17 @@ def test_a_coding_that_nobody_reads_is_refused() -> None:
     assert REAL_KEY not in answer
 
 
+def test_a_coded_answer_to_what_had_no_credential_goes_on_as_it_came() -> None:
+    packed = gzip.compress(b"x" * 4096)
+    with Origin(answered(packed, more="content-encoding: gzip\r\n")) as origin:
+        this = house(listener(origin.port, speaks="http").model_copy(update={"credential": None}))
+        this.keys.values = (Values({KEY: "real"}),)  # another listener's
+        with running(this) as proxy:
+            answer = ask(proxy)
+    assert b"content-encoding: gzip" in answer.lower()
+    assert body_of(answer) == packed
+
+
 def test_trailers_are_given_without_it() -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n"
     tail = b"2\r\nok\r\n0\r\nx-seen: " + REAL_KEY + b"\r\n\r\n"

@@ -123,7 +123,7 @@ class Redaction:
             # What it says is read by git's own rules: see `stages.git` and `stages.gitfetch`.
             self._fetched(flow, exchange, response)
             return
-        coded = exchange.echo is not None and _coded(response)
+        coded = _coded(exchange, response)
         if not self._judged(flow, exchange, response) and screen is None and not coded:
             return
         if exchange.refused:
@@ -163,7 +163,7 @@ class Redaction:
             self._suite.refuse(flow, error)
             return
         if answer is None:
-            if exchange.echo and _coded(response):
+            if _coded(exchange, response):
                 self._suite.refuse(flow, undecodable(response.headers["content-encoding"]))
             return
         exchange.answering = answer
@@ -458,9 +458,11 @@ def _unchanged(exchange: Exchange, response: http.Response) -> bool:
     return exchange.ticket is None or exchange.done or bool(opened)
 
 
-def _coded(response: http.Response) -> bool:
-    """Whether a body is in a coding, out of which nothing can be taken."""
-    return response.headers.get("content-encoding", "").strip().lower() not in _NO_CODING
+def _coded(exchange: Exchange, response: http.Response) -> bool:
+    """Whether a coding hides what came back to a request into which a credential was put."""
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    put = exchange.target is not None and exchange.target.credential is not None
+    return exchange.echo is not None and put and coding not in _NO_CODING
 
 
 def _is(name: bytes, names: Collection[str]) -> bool:
