@@ -61,7 +61,7 @@ def test_a_conversation_goes_through_and_no_dump_holds_a_secret(
     installed: Installation, tmp_path: Path
 ) -> None:
     flows, stream, har = (tmp_path / name for name in ("flows", "stream", "all.har"))
-    options = ["-w", str(flows), "--set", f"hardump={har}", "--flow-detail", "4"]
+    options = ["-n", "-w", str(flows), "--set", f"hardump={har}", "--flow-detail", "4"]
     token = installed.token()
     with stopped_at_end(start(installed, *options, home=tmp_path / "home")) as stock:
         stock.wait_for(TAKES)
@@ -150,13 +150,16 @@ def test_what_is_wrong_from_the_start_ends_and_never_proxies(
     suite: Path | None = script(tmp_path / "addons")
     config: Path | None = None
     env = {}
+    options = []
     match wrong:
         case "script":
             assert suite
             suite.write_text("this is no Python")
+            options = ["-n"]  # nothing of ours is there to guard mitmproxy's own proxy
         case "suite-less":
             assert suite
             suite.unlink()
+            options = ["-n"]
         case "no-option":
             config = Path()
         case "no-file":
@@ -172,7 +175,8 @@ def test_what_is_wrong_from_the_start_ends_and_never_proxies(
             late = '{command: ["/bin/sh", "-c", "sleep 0.5; exit 1"]}'
             installed.config.write_text(text.replace("{env: ANTHROPIC_API_KEY}", late))
     with Origin() as origin:
-        stock = start(installed, suite=suite, config=config, home=tmp_path / "home", env=env)
+        home = tmp_path / "home"
+        stock = start(installed, *options, suite=suite, config=config, home=home, env=env)
         with stopped_at_end(stock):
             tried = hammer(stock, origin)
         assert stock.process.returncode != 0, stock.said
