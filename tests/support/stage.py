@@ -87,7 +87,7 @@ class Stage:
     def flow(self, path: str) -> dict[str, Any]:
         """What the record says of the one flow with this path, once it is there."""
         pause = threading.Event()
-        for _ in range(50):
+        for _ in range(300):
             rows = self.installed.query(
                 "select error, coverage, response_bytes from flows "
                 "where path = $session and ended_at is not null",
