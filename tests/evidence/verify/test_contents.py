@@ -102,6 +102,28 @@ def test_what_may_be_gone() -> None:
     assert check([], REFERENCES, Excuses(gone=other))[1].codes() == {"content-missing"}
 
 
+def test_a_changed_block_of_a_journal_is_named_by_file_and_byte() -> None:
+    findings = Findings()
+    lines = [*LINES[:2], LINES[2] | {"text": "twx"}, LINES[3]]
+    part = ContentCheck(
+        Path("record"),
+        "w0",
+        files=[],
+        hot=Hot(
+            blocks={line["n"]: line for line in lines},
+            content_where={2: ("writers/w0/3.jsonl", 99)},
+        ),
+        excuses=Excuses(gone=lambda _: False),
+        findings=findings,
+    )
+    part.check(REFERENCES, lambda _: None)
+    (found,) = [each for each in findings.listed if each.code == "content-changed"]
+    assert (found.file, found.at) == (
+        "writers/w0/3.jsonl",
+        f"byte 99, content 2, block 1 of {SCOPE}",
+    )
+
+
 def test_numbers_of_blocks() -> None:
     assert contents._numbers("0-2,60") == [0, 1, 2, 60]
     for text in ("a", "1-", "-1", "2-1", "1,,2", "\u0661", "0-" + "9" * 30):

@@ -44,6 +44,7 @@ def test_what_is_whole() -> None:
     assert hot.leaves == {n: leaf_hash(line[:-1]) for n, line in enumerate(LINES)}
     assert hot.where[2] == ("writers/w0/0.jsonl", DATA.index(LINES[2]))
     assert hot.blocks[0]["text"] == "\u2028y"
+    assert hot.content_where[0] == ("writers/w0/0.jsonl", DATA.index(BLOCK))
 
 
 def test_cut_at_every_byte() -> None:

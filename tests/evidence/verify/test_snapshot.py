@@ -31,6 +31,14 @@ def test_no_record(tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError) as caught:
             take(path, Findings())
         assert caught.value.code == "store-missing"
+        assert not caught.value.hint
+
+
+def test_a_bundle_in_one_file_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "case.tar.zst").touch()
+    with pytest.raises(ConfigurationError) as caught:
+        take(tmp_path / "case.tar.zst", Findings())
+    assert caught.value.hint == "Unpack it first: tar --zstd -xf case.tar.zst"
 
 
 def test_every_byte_of_the_note(copy: Path) -> None:

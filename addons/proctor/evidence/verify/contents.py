@@ -236,7 +236,7 @@ class ContentCheck:
                 "copies-differ",
                 "Content is in two places, and they do not agree",
                 file=file,
-                at=f"line n {row[0]}",
+                at=f"content {row[0]}",
             )
 
     def _block(self, scope: _Scope, row: tuple[Any, ...]) -> None:
@@ -255,11 +255,12 @@ class ContentCheck:
         if right and data is not None and no not in scope.blocks:
             scope.blocks[no] = data
         elif scope.salt is not None or not self._may_miss(name):
+            file, byte = self._place(number)
             self._problem(
                 "content-changed",
                 "A block of content is not what its name says, or its scope has no beginning",
-                at=f"line n {number}, block {no} of {name}",
-                file=self._place(number),
+                at=f"{byte}content {number}, block {no} of {name}",
+                file=file,
             )
 
     def _refer(self, name: str, scope: _Scope, references: list[tuple[bytes, int]]) -> None:
@@ -323,12 +324,13 @@ class ContentCheck:
     def _may_miss(self, name: str) -> bool:
         return self._excuses.any or self._excuses.gone(name)
 
-    def _place(self, number: int) -> str:
-        if number in self._hot.blocks:
-            return f"writers/{self._writer}"
-        return next(
-            (file.name for file in self._files if file.first <= number <= file.last), "content"
-        )
+    def _place(self, number: int) -> tuple[str, str]:
+        """The file that holds this content, and the byte, where it is a journal."""
+        if number in self._hot.content_where:
+            file, offset = self._hot.content_where[number]
+            return file, f"byte {offset}, "
+        named = (file.name for file in self._files if file.first <= number <= file.last)
+        return next(named, "content"), ""
 
     def _problem(self, code: str, what: str, **where: str | int | None) -> None:
         self._findings.problem(code, what, **{"writer": self._writer, **where})

@@ -34,6 +34,7 @@ class Hot:
         leaves: Their hashes, likewise.
         where: File and byte of each, likewise.
         blocks: Content lines, by their number.
+        content_where: File and byte of each, likewise.
         references: To content, as they stand in records, and the first record of each.
         events: Records of events that explain what else would look wrong.
     """
@@ -42,6 +43,7 @@ class Hot:
     leaves: dict[int, bytes] = field(default_factory=dict)
     where: dict[int, tuple[str, int]] = field(default_factory=dict)
     blocks: dict[int, dict[str, Any]] = field(default_factory=dict)
+    content_where: dict[int, tuple[str, int]] = field(default_factory=dict)
     references: dict[bytes, int] = field(default_factory=dict)
     events: list[bytes] = field(default_factory=list)
 
@@ -152,6 +154,7 @@ class _Journal:
             )
         self._n = max(self._n, number)
         self._hot.blocks.setdefault(number, block)
+        self._hot.content_where.setdefault(number, (self._file, offset))
 
     def _problem(self, code: str, what: str, offset: int, **more: int) -> None:
         self._findings.problem(

@@ -119,10 +119,12 @@ def _note(path: Path, findings: Findings) -> dict[str, Any]:
     try:
         data = (path / "store.json").read_bytes()
     except (FileNotFoundError, NotADirectoryError):
+        packed = path.name.endswith(".tar.zst")
         raise ConfigurationError(
             "store-missing",
             "There is no record here",
             expected="a folder with store.json, as `proctor run` writes it",
+            hint=f"Unpack it first: tar --zstd -xf {path.name}" if packed else "",
             where=str(path),
         ) from None
     said = _object(data)
