@@ -183,7 +183,7 @@ def _words(node: ast.expr | None) -> str:
         case ast.FormattedValue():
             return "…"
         case ast.IfExp():
-            return f"{_words(node.body)}, or: {_words(node.orelse)}"
+            return ", or: ".join(filter(None, (_words(node.body), _words(node.orelse))))
         case _:
             return ""
 

@@ -5,16 +5,21 @@ is new is written before it is passed on, and each question sees what was writte
 """
 
 import contextlib
-import logging
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from proctor.errors import ConfigurationError, InternalError
 from proctor.runtime.permissions import make_folder
-from proctor.runtime.sqlitemaker import SqliteFile, reason_of, transaction
+from proctor.runtime.sqlitemaker import (
+    SqliteFile,
+    failed_as,
+    name_bytes,
+    reason_of,
+    transaction,
+    unusable_as,
+)
 
 NAME: Final = "met.db"
 """In the state folder."""
@@ -40,8 +45,6 @@ CREATE TABLE heard (
     last REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +93,7 @@ class MetFile:
         try:  # asked with every request: no context manager of our own
             version: int = self._database.execute("PRAGMA data_version").fetchone()[0]
         except sqlite3.Error as error:
-            raise _failed(error) from None
+            raise _FILE.failed(reason_of(error)) from None
         before, self._version = self._version, version
         return before != version
 
@@ -100,8 +103,8 @@ class MetFile:
         Raises:
             InternalError: `met-unavailable`.
         """
-        who = _bytes(principal)
-        with _reported():
+        who = name_bytes(principal)
+        with _FILE.reported():
             row = self._database.execute(
                 "SELECT last FROM heard WHERE principal = ? AND last >= ?", (who, now - self._idle)
             ).fetchone()
@@ -121,8 +124,8 @@ class MetFile:
         Raises:
             InternalError: `met-unavailable`; then nothing was written.
         """
-        who = _bytes(principal)
-        with _reported(), transaction(self._database):
+        who = name_bytes(principal)
+        with _FILE.reported(), transaction(self._database):
             self._forget(now)
             self._heard(who, now)
             self._database.executemany(
@@ -142,8 +145,8 @@ class MetFile:
         Raises:
             InternalError: `met-unavailable`.
         """
-        with _reported(), transaction(self._database):
-            self._heard(_bytes(principal), now)
+        with _FILE.reported(), transaction(self._database):
+            self._heard(name_bytes(principal), now)
 
     def forget(self, principal: str) -> None:
         """Forget somebody, by a principal's key.
@@ -151,11 +154,11 @@ class MetFile:
         Raises:
             InternalError: `met-unavailable`.
         """
-        with _reported(), transaction(self._database):
+        with _FILE.reported(), transaction(self._database):
             for table in ("met", "heard"):
                 self._database.execute(
                     f"DELETE FROM {table} WHERE principal = ?",  # noqa: S608 - ours
-                    (_bytes(principal),),
+                    (name_bytes(principal),),
                 )
 
     def close(self) -> None:
@@ -189,45 +192,20 @@ def forget(path: Path, principal: str) -> None:
             file.forget(principal)
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _unusable(path: Path, got: str) -> ConfigurationError:
-    return ConfigurationError(
-        "met-unusable",
-        "What has reached agents cannot be read",
-        where=str(path),
-        got=got,
-        expected="a file that this version of proctor made",
-        hint="Move it away, and it begins anew; a newer proctor's file needs that proctor.",
-    )
-
-
 _FILE: Final = SqliteFile(
     what="what has reached agents",
     schema=_SCHEMA,
     version=VERSION,
     pragmas=("synchronous = NORMAL", "secure_delete = ON"),
-    unusable=_unusable,
-)
-
-
-@contextlib.contextmanager
-def _reported() -> Iterator[None]:
-    """Turns what SQLite raises into an InternalError."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _failed(error) from None
-
-
-def _failed(error: sqlite3.Error) -> InternalError:
-    got = reason_of(error)
-    log.error("What has reached agents is not known", extra={"event": "met.failed", "got": got})
-    return InternalError(
+    unusable=unusable_as(
+        "met-unusable",
+        "What has reached agents cannot be read",
+        "Move it away, and it begins anew; a newer proctor's file needs that proctor.",
+    ),
+    failed=failed_as(
         "met-unavailable",
         "What has reached agents cannot be read or written",
-        got=got,
-        hint=f"Nothing was let through; see {NAME} in the state folder, and its disk.",
-    )
+        f"Nothing was let through; see {NAME} in the state folder, and its disk.",
+        event="met.failed",
+    ),
+)

@@ -12,7 +12,7 @@ import pytest
 
 from proctor.errors import ConfigurationError
 from proctor.redaction.model import RedactionError
-from proctor.redaction.vaultfile import MADE, reported, transaction
+from proctor.redaction.vaultfile import MADE, transaction
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_locked_file_is_an_error(file: Path) -> None:
 
 
 def test_what_sqlite_says_stays_out_of_errors_and_logs(caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(RedactionError) as caught, reported():
+    with pytest.raises(RedactionError) as caught, MADE.reported():
         raise sqlite3.IntegrityError("here stands a value")
     error = caught.value
     assert error.__cause__ is None

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from proctor.errors import ConfigurationError
-from proctor.runtime.sqlitemaker import SqliteFile, make_database, open_database, transaction
+from proctor.errors import ConfigurationError, InternalError
+from proctor.runtime.sqlitemaker import (
+    SqliteFile,
+    failed_as,
+    make_database,
+    name_bytes,
+    open_database,
+    transaction,
+    unusable_as,
+)
 
 SCHEMA = "CREATE TABLE a (b TEXT);INSERT INTO a VALUES ('first');"
 
@@ -76,16 +84,13 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
         assert database.execute("SELECT n FROM t").fetchall() == [(1,)]
 
 
-def _unusable(path: Path, got: str) -> ConfigurationError:
-    return ConfigurationError("toys-unusable", "The toys cannot be used", where=str(path), got=got)
-
-
 TOYS = SqliteFile(
     what="the toys",
     schema=SCHEMA,
     version=7,
     pragmas=("synchronous = FULL",),
-    unusable=_unusable,
+    unusable=unusable_as("toys-unusable", "The toys cannot be used", "Move it away."),
+    failed=failed_as("toys-broken", "The toys broke", "See toys.db.", event="toys.failed"),
 )
 
 
@@ -124,3 +129,25 @@ def test_what_is_no_such_file(tmp_path: Path, there: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         _opened(path)
     assert caught.value.code == ("open-to-others" if "open" in there else "toys-unusable")
+    if "open" not in there:
+        assert (caught.value.where, caught.value.hint) == (str(path), "Move it away.")
+
+
+def test_a_failure_is_said_and_logged_without_what_sqlite_quotes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tmp_path.chmod(0o700)
+    TOYS.create(tmp_path / "toys.db")
+    with closing(TOYS.connect(tmp_path / "toys.db", 0.1)) as database:
+        with pytest.raises(InternalError) as caught, TOYS.reported():
+            database.execute("SELECT * FROM bear")
+    said = caught.value
+    assert (said.code, said.got, said.hint) == ("toys-broken", "SQLITE_ERROR", "See toys.db.")
+    assert [(each.message, each.__dict__["event"]) for each in caplog.records] == [
+        ("The toys broke", "toys.failed")
+    ]
+    assert "bear" not in f"{said}{caplog.text}"
+
+
+def test_a_name_that_is_no_text_is_kept() -> None:
+    assert name_bytes("\ud800\0é") == b"\xed\xa0\x80\x00\xc3\xa9"

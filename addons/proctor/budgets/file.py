@@ -4,16 +4,19 @@ What a crash takes is at most what was counted in its last second.
 """
 
 import contextlib
-import logging
-import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 from proctor.budgets.model import Pot
-from proctor.errors import ConfigurationError, InternalError
 from proctor.runtime.permissions import make_folder
-from proctor.runtime.sqlitemaker import SqliteFile, reason_of, transaction
+from proctor.runtime.sqlitemaker import (
+    SqliteFile,
+    failed_as,
+    name_bytes,
+    transaction,
+    unusable_as,
+)
 
 NAME: Final = "budgets.db"
 """In the state folder."""
@@ -47,8 +50,6 @@ CREATE TABLE people (
 """
 _PLACE = "budget = ? AND who = ? AND since = ?"
 
-log = logging.getLogger(__name__)
-
 type People = frozenset[tuple[str, str]]
 """Entity types, each with a digest."""
 
@@ -74,7 +75,7 @@ class BudgetFile:
         Raises:
             InternalError: `budgets-unavailable`.
         """
-        with _reported():
+        with _FILE.reported():
             return self._used(pot)
 
     def add(
@@ -93,7 +94,7 @@ class BudgetFile:
         Raises:
             InternalError: `budgets-unavailable`; then nothing was added.
         """
-        with _reported(), transaction(self._database):
+        with _FILE.reported(), transaction(self._database):
             for pot, found in people.items():
                 self._database.executemany(
                     "INSERT OR IGNORE INTO people VALUES (?, ?, ?, ?, ?)",
@@ -105,7 +106,7 @@ class BudgetFile:
                     "INSERT INTO used VALUES (?, ?, ?, ?, ?, ?)"
                     " ON CONFLICT DO UPDATE"
                     " SET amount = amount + excluded.amount, last = excluded.last",
-                    (*_place(pot), _bytes(pot.principal), amount, int(now)),
+                    (*_place(pot), name_bytes(pot.principal), amount, int(now)),
                 )
             for pot in people:
                 (most,) = self._database.execute(
@@ -126,7 +127,7 @@ class BudgetFile:
         Raises:
             InternalError: `budgets-unavailable`.
         """
-        with _reported():
+        with _FILE.reported():
             rows = self._database.execute(
                 "SELECT budget, who, since, principal, amount FROM used ORDER BY budget, who, since"
             ).fetchall()
@@ -141,9 +142,9 @@ class BudgetFile:
         Raises:
             InternalError: `budgets-unavailable`.
         """
-        with _reported(), transaction(self._database):
+        with _FILE.reported(), transaction(self._database):
             for budget, who, since in self._database.execute(
-                "SELECT budget, who, since FROM used WHERE principal = ?", (_bytes(principal),)
+                "SELECT budget, who, since FROM used WHERE principal = ?", (name_bytes(principal),)
             ).fetchall():
                 self._drop((budget, who, since))
 
@@ -153,7 +154,7 @@ class BudgetFile:
         Raises:
             InternalError: `budgets-unavailable`.
         """
-        with _reported(), transaction(self._database):
+        with _FILE.reported(), transaction(self._database):
             found = [
                 place
                 for place in self._database.execute(
@@ -200,26 +201,11 @@ def forget(path: Path, principal: str) -> None:
 
 
 def _place(pot: Pot) -> tuple[str, bytes, int]:
-    return pot.budget, _bytes(pot.who), pot.since
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+    return pot.budget, name_bytes(pot.who), pot.since
 
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
-
-
-def _unusable(path: Path, got: str) -> ConfigurationError:
-    return ConfigurationError(
-        "budgets-unusable",
-        "What is used of budgets cannot be read",
-        where=str(path),
-        got=got,
-        expected="a file that this version of proctor made",
-        hint="Move it away, and budgets begin anew; a newer proctor's file needs that proctor.",
-    )
 
 
 _FILE: Final = SqliteFile(
@@ -227,21 +213,15 @@ _FILE: Final = SqliteFile(
     schema=_SCHEMA,
     version=VERSION,
     pragmas=("synchronous = NORMAL", "secure_delete = ON"),
-    unusable=_unusable,
+    unusable=unusable_as(
+        "budgets-unusable",
+        "What is used of budgets cannot be read",
+        "Move it away, and budgets begin anew; a newer proctor's file needs that proctor.",
+    ),
+    failed=failed_as(
+        "budgets-unavailable",
+        "What is used of budgets cannot be read or written",
+        f"Nothing was let through; see {NAME} in the state folder, and its disk.",
+        event="budgets.failed",
+    ),
 )
-
-
-@contextlib.contextmanager
-def _reported() -> Iterator[None]:
-    """Turns what SQLite raises into an InternalError."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        got = reason_of(error)
-        log.error("%s", "Budgets cannot be used", extra={"event": "budgets.failed", "got": got})  # noqa: TRY400 - SQLite quotes values
-        raise InternalError(
-            "budgets-unavailable",
-            "What is used of budgets cannot be read or written",
-            got=got,
-            hint=f"Nothing was let through; see {NAME} in the state folder, and its disk.",
-        ) from None

@@ -4,21 +4,19 @@ A row is written anew at each change, and its number never comes twice (AUTOINCR
 above the last number read is what changed since.
 """
 
-import contextlib
 import json
 import logging
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from proctor.errors import ConfigurationError, InternalError
+from proctor.errors import InternalError
 from proctor.mcp.model import Pin, Sighting, sighted
 from proctor.protocols.mcp.suspicion import Sign
 from proctor.runtime.permissions import make_folder
-from proctor.runtime.sqlitemaker import SqliteFile, reason_of, transaction
+from proctor.runtime.sqlitemaker import SqliteFile, transaction, unusable_as
 
 NAME: Final = "tools.db"
 """In the state folder."""
@@ -102,7 +100,7 @@ class PinFile:
         Raises:
             InternalError: `pins-unavailable`.
         """
-        with _reported():
+        with _FILE.reported():
             (version,) = self._reader.execute("PRAGMA data_version").fetchone()
             if version == self._version:
                 return None
@@ -124,7 +122,7 @@ class PinFile:
         Raises:
             InternalError: `pins-unavailable`.
         """
-        with _reported(), transaction(self._writer, "BEGIN IMMEDIATE"):
+        with _FILE.reported(), transaction(self._writer, "BEGIN IMMEDIATE"):
             for each in sightings:
                 before = self._find(each.server, each.tool)
                 after = sighted(before, each)
@@ -147,7 +145,7 @@ class PinFile:
         Raises:
             InternalError: `pins-unavailable`; and what `decide` raises.
         """
-        with _reported(), transaction(self._writer, "BEGIN IMMEDIATE"):
+        with _FILE.reported(), transaction(self._writer, "BEGIN IMMEDIATE"):
             before = self._find(server, tool)
             after = decide(before)
             if after is None:
@@ -164,7 +162,7 @@ class PinFile:
         Raises:
             InternalError: `pins-unavailable`.
         """
-        with _reported(), transaction(self._writer, "BEGIN IMMEDIATE"):
+        with _FILE.reported(), transaction(self._writer, "BEGIN IMMEDIATE"):
             gone = self._writer.execute(
                 "DELETE FROM pins WHERE server = ? RETURNING tool", (server.encode(),)
             ).fetchall()
@@ -208,29 +206,15 @@ def _names(server: str, tool: str) -> tuple[bytes, bytes]:
     return server.encode("utf-8", "surrogatepass"), tool.encode("utf-8", "surrogatepass")
 
 
-@contextlib.contextmanager
-def _reported() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:  # whose text may quote a value
-        raise unavailable("The pins of tools cannot be used", reason_of(error)) from None
-
-
-def _unusable(path: Path, got: str) -> ConfigurationError:
-    return ConfigurationError(
-        code="pins-unusable",
-        message="The pins of tools cannot be used",
-        got=got,
-        expected="a regular file of ours, mode 0600, made by this version of proctor",
-        hint="Move it away for a new one; then every tool counts as seen for the first time.",
-        where=str(path),
-    )
-
-
 _FILE: Final = SqliteFile(
     what="the pins of tools",
     schema=_SCHEMA,
     version=VERSION,
     pragmas=("synchronous = FULL",),
-    unusable=_unusable,
+    unusable=unusable_as(
+        "pins-unusable",
+        "The pins of tools cannot be used",
+        "Move it away for a new one; then every tool counts as seen for the first time.",
+    ),
+    failed=lambda got: unavailable("The pins of tools cannot be used", got),
 )

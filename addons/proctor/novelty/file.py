@@ -6,18 +6,17 @@ Nothing in it was ever there alone: it is made from the record, so the disk may 
 import contextlib
 import json
 import logging
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from proctor.errors import ConfigurationError, InternalError
+from proctor.errors import InternalError
 from proctor.novelty.settings import NoveltySettings
 from proctor.novelty.usual import MOST, Counts, Form, Kind, Seen, Usual, count, no_counts, oldest
 from proctor.runtime.permissions import make_folder
-from proctor.runtime.sqlitemaker import SqliteFile, reason_of, transaction
+from proctor.runtime.sqlitemaker import SqliteFile, name_bytes, transaction, unusable_as
 
 NAME: Final = "novelty.db"
 """In the state folder."""
@@ -107,11 +106,11 @@ class NoveltyFile:
             InternalError: `novelty-unavailable`.
         """
         found = no_counts()
-        with _reported():
+        with _FILE.reported():
             rows = self._database.execute(
                 "SELECT kind, name, count, most, last, sizes FROM usual"
                 " WHERE person = ? AND place = ? AND last >= ?",
-                (_bytes(person), _bytes(place), oldest(now.timestamp(), self._settings)),
+                (name_bytes(person), name_bytes(place), oldest(now.timestamp(), self._settings)),
             ).fetchall()
         for kind, name, *rest in rows:
             found[Kind(kind)][_text(name)] = _usual(rest)
@@ -137,7 +136,7 @@ class NoveltyFile:
             counts = added.setdefault(key, no_counts())
             for kind, name in each.names():
                 count(counts, kind, name).merge(usual)
-        with _reported(), transaction(self._database):
+        with _FILE.reported(), transaction(self._database):
             for key, counts in added.items():
                 self._merge(key, counts)
                 self._prune(key, oldest(now.timestamp(), self._settings))
@@ -151,8 +150,8 @@ class NoveltyFile:
         where, values = "", tuple[bytes, ...]()
         if person is not None:
             where = f" WHERE person IN ({_MEANT})"
-            values = (_bytes(person), _bytes(person))
-        with _reported():
+            values = (name_bytes(person), name_bytes(person))
+        with _FILE.reported():
             rows = self._database.execute(
                 "SELECT person, place, kind, name, count, most, last, sizes FROM usual"  # noqa: S608
                 f"{where} ORDER BY person, place, kind, count DESC, name",
@@ -175,12 +174,14 @@ class NoveltyFile:
         Raises:
             InternalError: `novelty-unavailable`.
         """
-        with _reported(), transaction(self._database):
+        with _FILE.reported(), transaction(self._database):
             if person is None:
                 gone = self._database.execute("DELETE FROM usual").rowcount
                 self._database.execute("DELETE FROM people")
                 return gone
-            who = self._database.execute(_MEANT, (_bytes(person), _bytes(person))).fetchall()
+            who = self._database.execute(
+                _MEANT, (name_bytes(person), name_bytes(person))
+            ).fetchall()
             gone = 0
             for (each,) in who:
                 gone += self._database.execute(
@@ -196,11 +197,11 @@ class NoveltyFile:
     def _merge(self, key: Key, counts: Counts) -> None:
         whose = _whose(key)
         self._database.execute(
-            "INSERT OR IGNORE INTO people VALUES (?, ?)", (whose[0], _bytes(key.principal))
+            "INSERT OR IGNORE INTO people VALUES (?, ?)", (whose[0], name_bytes(key.principal))
         )
         for kind, named in counts.items():
             for name, usual in named.items():
-                place = (*whose, kind.value, _bytes(name))
+                place = (*whose, kind.value, name_bytes(name))
                 row = self._database.execute(
                     "SELECT count, most, last, sizes FROM usual"
                     " WHERE person = ? AND place = ? AND kind = ? AND name = ?",
@@ -245,7 +246,7 @@ _MEANT: Final = "SELECT ? UNION SELECT person FROM people WHERE principal = ?"
 
 
 def _whose(key: Key) -> tuple[bytes, bytes]:
-    return _bytes(key.person), _bytes(key.place)
+    return name_bytes(key.person), name_bytes(key.place)
 
 
 def _usual(row: Sequence[Any]) -> Usual:
@@ -261,31 +262,8 @@ def _usual(row: Sequence[Any]) -> Usual:
     return found
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
-
-
-@contextlib.contextmanager
-def _reported() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:  # whose text may quote a value
-        raise unavailable("What is usual cannot be used", reason_of(error)) from None
-
-
-def _unusable(path: Path, got: str) -> ConfigurationError:
-    return ConfigurationError(
-        code="novelty-unusable",
-        message="What is usual cannot be used",
-        got=got,
-        expected="a regular file of ours, mode 0600, made by this version of proctor",
-        hint="Move it away, and have it made from the record: proctor novelty rebuild.",
-        where=str(path),
-    )
 
 
 _FILE: Final = SqliteFile(
@@ -293,5 +271,10 @@ _FILE: Final = SqliteFile(
     schema=_SCHEMA,
     version=VERSION,
     pragmas=("synchronous = NORMAL", "secure_delete = ON"),
-    unusable=_unusable,
+    unusable=unusable_as(
+        "novelty-unusable",
+        "What is usual cannot be used",
+        "Move it away, and have it made from the record: proctor novelty rebuild.",
+    ),
+    failed=lambda got: unavailable("What is usual cannot be used", got),
 )

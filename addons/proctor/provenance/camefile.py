@@ -5,16 +5,19 @@ as keyed digests, beside what gave them; each process adds what is new there to 
 """
 
 import contextlib
-import logging
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from proctor.errors import ConfigurationError, InternalError
 from proctor.runtime.permissions import make_folder
-from proctor.runtime.sqlitemaker import SqliteFile, reason_of, transaction
+from proctor.runtime.sqlitemaker import (
+    SqliteFile,
+    failed_as,
+    name_bytes,
+    transaction,
+    unusable_as,
+)
 
 NAME: Final = "came.db"
 """In the state folder."""
@@ -58,8 +61,6 @@ DELETE FROM came WHERE id IN (
 )
 """
 
-log = logging.getLogger(__name__)
-
 
 class Row(NamedTuple):
     """What one answer held.
@@ -102,7 +103,7 @@ class CameFile:
         Raises:
             InternalError: `met-unavailable`.
         """
-        with _reported():
+        with _FILE.reported():
             found: int = self._database.execute("PRAGMA data_version").fetchone()[0]
         return found
 
@@ -112,8 +113,8 @@ class CameFile:
         Raises:
             InternalError: `met-unavailable`.
         """
-        who = _bytes(principal)
-        with _reported():
+        who = name_bytes(principal)
+        with _FILE.reported():
             rows = self._database.execute(
                 "SELECT id, source, names FROM came WHERE principal = ?1 AND id > ?2"
                 " AND at >= ?3 AND EXISTS (SELECT 1 FROM heard WHERE principal = ?1 AND last >= ?4)"
@@ -128,9 +129,9 @@ class CameFile:
         Raises:
             InternalError: `met-unavailable`; then nothing was written.
         """
-        who, own = _bytes(principal), not source
+        who, own = name_bytes(principal), not source
         data = b"".join(names[-MAX_VALUES:])
-        with _reported(), transaction(self._database):
+        with _FILE.reported(), transaction(self._database):
             self._clean(now)
             self._heard(who, now)
             self._database.execute(
@@ -147,8 +148,8 @@ class CameFile:
         Raises:
             InternalError: `met-unavailable`.
         """
-        with _reported(), transaction(self._database):
-            self._heard(_bytes(principal), now)
+        with _FILE.reported(), transaction(self._database):
+            self._heard(name_bytes(principal), now)
 
     def forget(self, principal: str) -> None:
         """Forget somebody, by a principal's key.
@@ -156,11 +157,11 @@ class CameFile:
         Raises:
             InternalError: `met-unavailable`.
         """
-        with _reported(), transaction(self._database):
+        with _FILE.reported(), transaction(self._database):
             for table in ("came", "heard"):
                 self._database.execute(
                     f"DELETE FROM {table} WHERE principal = ?",  # noqa: S608 - ours
-                    (_bytes(principal),),
+                    (name_bytes(principal),),
                 )
 
     def close(self) -> None:
@@ -217,42 +218,20 @@ def _cut(names: bytes) -> tuple[bytes, ...]:
     return tuple(names[at : at + SIZE] for at in range(0, len(names), SIZE))
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _unusable(path: Path, got: str) -> ConfigurationError:
-    return ConfigurationError(
-        "met-unusable",
-        "What untrusted answers held cannot be read",
-        where=str(path),
-        got=got,
-        expected="a file that this version of proctor made",
-        hint="Move it away, and it begins anew; a newer proctor's file needs that proctor.",
-    )
-
-
 _FILE: Final = SqliteFile(
     what="what untrusted answers held",
     schema=_SCHEMA,
     version=VERSION,
     pragmas=("synchronous = NORMAL", "secure_delete = ON"),
-    unusable=_unusable,
+    unusable=unusable_as(
+        "met-unusable",
+        "What untrusted answers held cannot be read",
+        "Move it away, and it begins anew; a newer proctor's file needs that proctor.",
+    ),
+    failed=failed_as(
+        "met-unavailable",
+        "What untrusted answers held cannot be read or written",
+        f"Nothing was let through; see {NAME} in the state folder, and its disk.",
+        event="came.failed",
+    ),
 )
-
-
-@contextlib.contextmanager
-def _reported() -> Iterator[None]:
-    """Turns what SQLite raises into an InternalError."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        got = reason_of(error)
-        told = {"event": "came.failed", "got": got}
-        log.error("What untrusted answers held is not known", extra=told)  # noqa: TRY400 - SQLite quotes values
-        raise InternalError(
-            "met-unavailable",
-            "What untrusted answers held cannot be read or written",
-            got=got,
-            hint=f"Nothing was let through; see {NAME} in the state folder, and its disk.",
-        ) from None

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from proctor.redaction.keys import RedactionKeys
 from proctor.redaction.remembered import Entry, Item, Remembered
 from proctor.redaction.surrogates import SIZE, mac
-from proctor.redaction.vaultfile import MADE, failure, reported, transaction
+from proctor.redaction.vaultfile import MADE, failure, transaction
 
 __all__ = ["FILE", "MAX_VALUE", "Entry", "Item", "Vault"]
 
@@ -179,7 +179,7 @@ class Vault:
 
     def close(self) -> None:
         """Close the file."""
-        with self._writing, self._reading, reported():
+        with self._writing, self._reading, MADE.reported():
             self._reader.close()
             self._writer.close()
 
@@ -209,19 +209,19 @@ class Vault:
         while taken:  # in pieces, so that no request waits long for the file
             with self._writing, transaction(self._writer):
                 taken = self._writer.execute(take, (value,)).rowcount
-        with self._writing, reported():
+        with self._writing, MADE.reported():
             # Else the sealed text would lie in the write-ahead log for a while.
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._reconcile()
 
     def _reconcile(self) -> None:
-        with self._reading, reported():
+        with self._reading, MADE.reported():
             (forgotten,) = self._reader.execute("SELECT forgotten FROM totals").fetchone()
         self._remembered.reconcile(forgotten)
 
     def _read(self, principal: str, letters: str) -> Entry | None:
         name = self._name(principal, letters)
-        with self._reading, reported():
+        with self._reading, MADE.reported():
             row = self._reader.execute(
                 "SELECT sealed, (SELECT max(until) FROM uses WHERE uses.name = entries.name)"
                 " FROM entries WHERE name = ?",

@@ -9,13 +9,11 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
-from proctor.errors import ConfigurationError
 from proctor.redaction.model import RedactionError
 from proctor.runtime import sqlitemaker
-from proctor.runtime.sqlitemaker import SqliteFile, reason_of
+from proctor.runtime.sqlitemaker import SqliteFile, unusable_as
 
 VERSION = 1
 
@@ -64,35 +62,14 @@ def failure(message: str, got: str = "") -> RedactionError:
 
 
 @contextlib.contextmanager
-def reported() -> Iterator[None]:
-    """Turns what SQLite raises into a RedactionError."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        got = reason_of(error)
-        raise failure("The vault of surrogates cannot be used", got) from None
-
-
-@contextlib.contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
     """All of it or nothing, and one process at a time from the first read on.
 
     Raises:
         RedactionError: `redaction-vault`.
     """
-    with reported(), sqlitemaker.transaction(database):
+    with MADE.reported(), sqlitemaker.transaction(database):
         yield
-
-
-def _unusable(path: Path, got: str) -> ConfigurationError:
-    return ConfigurationError(
-        code="vault-unusable",
-        message="The vault of surrogates cannot be used",
-        got=got,
-        expected="a regular file of ours, mode 0600, made by this version of proctor",
-        hint="Move it away for a new one; surrogates that stand in old answers then stay there.",
-        where=str(path),
-    )
 
 
 MADE: Final = SqliteFile(
@@ -100,5 +77,10 @@ MADE: Final = SqliteFile(
     schema=_SCHEMA,
     version=VERSION,
     pragmas=("synchronous = NORMAL", "secure_delete = ON"),  # the key lies beside it
-    unusable=_unusable,
+    unusable=unusable_as(
+        "vault-unusable",
+        "The vault of surrogates cannot be used",
+        "Move it away for a new one; surrogates that stand in old answers then stay there.",
+    ),
+    failed=lambda got: failure("The vault of surrogates cannot be used", got),
 )

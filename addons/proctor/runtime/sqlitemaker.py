@@ -1,6 +1,7 @@
 """SQLite files of proctor's own: there whole, 0600 and in WAL mode, or not at all."""
 
 import contextlib
+import logging
 import os
 import sqlite3
 import stat
@@ -9,8 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from proctor.errors import ConfigurationError
+from proctor.errors import ConfigurationError, InternalError, ProctorError
 from proctor.runtime.permissions import check_private
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,8 @@ class SqliteFile:
         schema: Statements that make it, as for `make_database`.
         version: Its `user_version`.
         pragmas: Set for each connection.
-        unusable: What is raised of a path, and in a word what was found there.
+        unusable: What is raised of a path, and in a word what was found there: see `unusable_as`.
+        failed: What is raised where SQLite fails, of its word for why: see `failed_as`.
     """
 
     what: str
@@ -30,6 +34,7 @@ class SqliteFile:
     version: int
     pragmas: tuple[str, ...]
     unusable: Callable[[Path, str], ConfigurationError]
+    failed: Callable[[str], ProctorError]
 
     def create(self, path: Path) -> None:
         """Make it where it is missing.
@@ -69,6 +74,45 @@ class SqliteFile:
             database.close()
             raise self.unusable(path, f"version {version}, journal {journal}")
         return database
+
+    @contextlib.contextmanager
+    def reported(self) -> Iterator[None]:
+        """Turns what SQLite raises into what `failed` makes of it."""
+        try:
+            yield
+        except sqlite3.Error as error:  # whose text may quote a value
+            raise self.failed(reason_of(error)) from None
+
+
+def unusable_as(code: str, message: str, hint: str) -> Callable[[Path, str], ConfigurationError]:
+    """How to say that a file is not what it should be."""
+
+    def unusable(path: Path, got: str) -> ConfigurationError:
+        return ConfigurationError(
+            code,
+            message,
+            got=got,
+            expected="a regular file of ours, mode 0600, made by this version of proctor",
+            hint=hint,
+            where=str(path),
+        )
+
+    return unusable
+
+
+def failed_as(code: str, message: str, hint: str, *, event: str) -> Callable[[str], InternalError]:
+    """How to say that SQLite failed, in the log as well."""
+
+    def failed(got: str) -> InternalError:
+        log.error("%s", message, extra={"event": event, "got": got})
+        return InternalError(code, message, got=got, hint=hint)
+
+    return failed
+
+
+def name_bytes(text: str) -> bytes:
+    """A name as it is kept: it comes from a client, and may be no text that SQLite takes."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def reason_of(error: Exception) -> str:
