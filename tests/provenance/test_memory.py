@@ -1,9 +1,11 @@
 """Which values came from where."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from proctor.errors import InternalError
 from proctor.model import Action, ActionKind
-from proctor.provenance.camefile import MAX_VALUES, NAME
+from proctor.provenance.camefile import MAX_VALUES, NAME, CameFile
 from proctor.provenance.memory import (
     IDLE,
     LONGEST,
@@ -122,6 +124,48 @@ def test_what_the_user_said_to_one_process_the_other_knows(
     for process in (other, one):
         assert process.origins("alice", {"to": "eve@evil.example"}) == ()
         assert process.origins("alice", {"iban": "DE89 3704 0044 0532 0130 00"})
+
+
+def test_others_are_told_a_moment_later_what_the_user_said(
+    both: tuple[Provenance, Provenance, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, _ = both
+    told: list[str] = []
+    add = CameFile.add
+
+    async def say() -> None:
+        enough = asyncio.Event()
+
+        def noted(file: CameFile, principal: str, *rest: Any) -> None:
+            add(file, principal, *rest)
+            told.append(principal)
+            if len(told) == 2:
+                enough.set()
+
+        monkeypatch.setattr(CameFile, "add", noted)
+        one.own("alice", "please write to eve@evil.example")
+        one.own("alice", "and to bob@good.example")
+        one.own("bob", "carol@good.example")
+        assert not told
+        await asyncio.wait_for(enough.wait(), 60)
+
+    asyncio.run(say())
+    assert told == ["alice", "bob"]
+    other.came("alice", PAGE, source())
+    assert other.origins("alice", {"to": "eve@evil.example"}) == ()
+
+
+def test_what_the_user_said_is_told_in_the_end(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+
+    async def said(one: Provenance) -> None:
+        one.own("alice", "please write to eve@evil.example")
+
+    with opened(tmp_path, KEY, Clock()) as one:
+        asyncio.run(said(one))
+    with opened(tmp_path, KEY, Clock()) as other:
+        other.came("alice", PAGE, source())
+        assert other.origins("alice", {"to": "eve@evil.example"}) == ()
 
 
 def test_one_that_goes_on_keeps_it_for_the_other(

@@ -5,11 +5,12 @@ are shared with the other processes of the machine (camefile.py). So is what the
 agent named itself is known to the process it came by.
 """
 
+import asyncio
 import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -18,6 +19,7 @@ from typing import Any, Final, Self
 
 import orjson
 
+from proctor.errors import InternalError
 from proctor.model import Action
 from proctor.provenance.camefile import MAX_PRINCIPALS, MAX_ROWS, MAX_VALUES, NAME, SIZE, CameFile
 from proctor.provenance.values import Value, argument, values
@@ -32,6 +34,7 @@ LONGEST: Final = timedelta(hours=24)
 TOLD: Final = timedelta(minutes=1)
 """How often other processes are told that something is still heard of a principal."""
 
+_LATER: Final = 0.1  # seconds until others are told what the user said
 _MAX_LEAVES: Final = 2000
 _MAX_ORIGINS: Final = 20
 _KEY: Final = re.compile(r"[A-Za-z_-]{1,32}(?:\[\d{1,6}\])*")
@@ -164,6 +167,8 @@ class Provenance:
         self._shared = shared
         self._key = key or os.urandom(32)
         self._of: OrderedDict[str, _Memory] = OrderedDict()
+        self._untold: dict[str, list[bytes]] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def came(self, principal: str, text: str, source: Source) -> None:
         """Remember what an untrusted text holds: see `all_came`."""
@@ -205,6 +210,9 @@ class Provenance:
     def all_own(self, principal: str, said: Iterable[tuple[str, bytes]]) -> None:
         """Remember what the user, or the system, said: it came from nowhere else.
 
+        Other processes are told a moment later, so that nobody waits for the disk: until then, the
+        same value from somewhere else may count there as coming from there.
+
         Args:
             principal: Who.
             said: Texts, each with a digest by which it is known again where it comes with every
@@ -222,7 +230,24 @@ class Provenance:
         while len(memory.read) > MAX_VALUES:
             memory.read.popitem(last=False)
         if new and self._shared:
-            self._shared.add(principal, new, b"", self._clock().timestamp())
+            self._untold.setdefault(principal, []).extend(new)
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                self.tell()
+            else:
+                self._timer = self._timer or loop.call_later(_LATER, self.tell)
+
+    def tell(self) -> None:
+        """Tell other processes at once what the user said."""
+        if self._timer:
+            self._timer.cancel()
+        untold, self._untold, self._timer = self._untold, {}, None
+        for principal, names in untold.items():
+            # What they are not told they hold to come from elsewhere; the file says what is wrong.
+            with suppress(InternalError):
+                if self._shared:
+                    self._shared.add(principal, names, b"", self._clock().timestamp())
 
     def origins(self, principal: str, arguments: Mapping[str, Any]) -> tuple[Origin, ...]:
         """Which arguments hold what came from somewhere. What did not is the run's own from now on.
@@ -305,7 +330,11 @@ def opened(state: Path, key: bytes, clock: Callable[[], datetime]) -> Iterator[P
     """
     idle, longest = IDLE.total_seconds(), LONGEST.total_seconds()
     with closing(CameFile(state / NAME, idle=idle, longest=longest)) as shared:
-        yield Provenance(clock, shared, key)
+        found = Provenance(clock, shared, key)
+        try:
+            yield found
+        finally:
+            found.tell()
 
 
 def with_taint(action: Action, origins: tuple[Origin, ...]) -> tuple[Action, tuple[Origin, ...]]:

@@ -22,5 +22,7 @@ def exempt_in(event: Mapping[str, Any]) -> dict[Path, str]:
     found = exempt(event)
     for name in _INSIDE:
         inner = event.get(name)
+        if inner is None:
+            continue
         found |= {(name, *path): why for path, why in exempt(inner).items()}
     return found

@@ -67,31 +67,34 @@ def exempt(element: Any) -> dict[Path, str]:
     Returns:
         Reasons by path from the element: `signed`, `encrypted`, `image`, `document`, `protocol`.
     """
-    return dict(_of(element, (), 0))
+    found: dict[Path, str] = {}
+    _gather(element, (), 0, found)
+    return found
 
 
-def _of(value: Any, path: Path, depth: int) -> Iterator[tuple[Path, str]]:
+def _gather(value: Any, path: Path, depth: int, found: dict[Path, str]) -> None:
     if depth > _MAX_DEPTH:
         return
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _of(item, (*path, index), depth + 1)
+            _gather(item, (*path, index), depth + 1, found)
     elif isinstance(value, dict):
         for name, reason in (*_words(value), *_signed(value), *_media(value)):
-            yield (*path, name), reason
+            found[(*path, name)] = reason
         for name in _PARTS:
             if name in value:
-                yield from _of(value[name], (*path, name), depth + 1)
+                _gather(value[name], (*path, name), depth + 1, found)
 
 
 def _words(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, shape in _WORDS.items():
-        value = block.get(name)
+    for name, value in block.items():
+        if not isinstance(value, str):
+            continue
+        shape = _WORDS.get(name)
         # An id is random; any other word that looks like a value is looked at.
-        if _is(value, shape) and (shape is _ID or not like_value(str(value))):
+        if shape and shape.fullmatch(value) and (shape is _ID or not like_value(value)):
             yield name, PROTOCOL
-    for name in _ENCRYPTED:
-        if _is(block.get(name), _OPAQUE):
+        elif name in _ENCRYPTED and _OPAQUE.fullmatch(value):
             yield name, ENCRYPTED
 
 

@@ -121,7 +121,7 @@ class JsonRewriter:
             start, end = document.spans[name]
             if name == _STOP and value == CALLED:
                 self._stop = (start, end)
-            exempt = exempt_in({name: value})
+            exempt = exempt_in({name: value}) if isinstance(value, str | list | dict) else {}
             if isinstance(value, dict):
                 exempt |= {(name, *path): why for path, why in exempt_in(value).items()}
             out = Rewritten(self._body[start:end], self._body[start:end])
