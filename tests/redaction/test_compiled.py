@@ -1,8 +1,13 @@
 """What was compiled is kept whole, or made anew."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from proctor.redaction.compiled import keep, kept, usable
+import pytest
+
+from proctor.redaction import compiled
+from proctor.redaction.compiled import keep, kept, one_at_a_time, usable
 
 
 def test_what_is_kept_is_there(tmp_path: Path) -> None:
@@ -43,3 +48,34 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"")
     assert usable(file) is None
+
+
+def test_what_one_makes_others_wait_for(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    made: list[int] = []
+    together = threading.Barrier(8)
+
+    def get(number: int) -> bytes | None:
+        together.wait()
+        with one_at_a_time(tmp_path):  # a descriptor each, as processes have
+            if kept(path) is None:
+                made.append(number)
+                keep(path, b"abc")
+            return kept(path)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(get, range(8))) == [b"abc"] * 8
+    assert len(made) == 1
+
+
+def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_PATIENCE", 0.0)
+    reached = False
+    with one_at_a_time(tmp_path), one_at_a_time(tmp_path):
+        reached = True
+    assert reached
+
+
+def test_where_nothing_can_be_kept_nobody_waits(tmp_path: Path) -> None:
+    with one_at_a_time(tmp_path / "missing"):
+        assert not (tmp_path / "missing").exists()

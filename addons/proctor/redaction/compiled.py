@@ -1,7 +1,12 @@
 """What takes seconds to compile, kept in files; whatever is not whole is made anew."""
 
+import contextlib
+import fcntl
 import hashlib
 import os
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +18,8 @@ COMPILED: Final = "compiled"
 """The folder in `state`, unless `redaction.cache` names another."""
 
 _DIGEST: Final = 32  # bytes
+_PATIENCE: Final = 60.0  # seconds for which one process waits for what another makes
+_LOOK: Final = 0.05
 
 
 def folder_of(settings: RedactionSettings, state: Path) -> Path:
@@ -49,6 +56,34 @@ def keep(path: Path, content: bytes) -> None:
         part.replace(path)
     except OSError:
         part.unlink(missing_ok=True)  # it is made anew the next time
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """While one process makes something others wait, since a gateway's processes start together.
+
+    They do not wait for ever, nor where nothing can be kept: then each makes its own.
+
+    Args:
+        folder: Where it will be kept.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, lock)  # which lets go of it
+            _wait_for(lock)
+        yield
+
+
+def _wait_for(lock: int) -> None:
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            threading.Event().wait(_LOOK)
+        else:
+            return
 
 
 def usable(folder: Path) -> Path | None:

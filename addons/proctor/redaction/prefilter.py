@@ -20,7 +20,7 @@ from typing import Final
 
 import hyperscan
 
-from proctor.redaction.compiled import keep, kept
+from proctor.redaction.compiled import keep, kept, one_at_a_time
 from proctor.redaction.model import RedactionError
 
 type Window = tuple[int, int]
@@ -178,14 +178,22 @@ def _compiled(triggers: tuple[Trigger, ...], cache: Path | None = None) -> hyper
         return _made(triggers)
     what = repr((version("hyperscan"), [(each.expression, each.flags) for each in triggers]))
     path = cache / f"prefilter-{blake2b(what.encode(), digest_size=12).hexdigest()}"
+    if found := _loaded(path):
+        return found
+    with one_at_a_time(cache):
+        found = _loaded(path)
+        if found is None:
+            found = _made(triggers)
+            keep(path, hyperscan.dumpb(found))
+    return found
+
+
+def _loaded(path: Path) -> hyperscan.Database | None:
     dump = kept(path)
     # One for a processor of another kind is none for this (Hyperscan, HS_DB_PLATFORM_ERROR).
     with contextlib.suppress(hyperscan.HyperscanError):
-        if dump:
-            return hyperscan.loadb(dump, mode=hyperscan.HS_MODE_BLOCK)
-    database = _made(triggers)
-    keep(path, hyperscan.dumpb(database))
-    return database
+        return hyperscan.loadb(dump, mode=hyperscan.HS_MODE_BLOCK) if dump else None
+    return None
 
 
 def _made(triggers: tuple[Trigger, ...]) -> hyperscan.Database:
