@@ -6,6 +6,7 @@ Every failure is a RedactionError: what could not be looked at whole may not pas
 import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final, override
 
 from presidio_analyzer import EntityRecognizer, RecognizerResult
@@ -74,9 +75,12 @@ class PresidioAnalyzer:
     Args:
         recognizers: In the order in which they run.
         version: Digest of all that the answers depend on.
+        cache: Where what was compiled is kept; nobody else may be able to write there.
     """
 
-    def __init__(self, recognizers: Sequence[EntityRecognizer], version: str) -> None:
+    def __init__(
+        self, recognizers: Sequence[EntityRecognizer], version: str, cache: Path | None = None
+    ) -> None:
         self._recognizers = tuple(recognizers)
         names = (
             one.detector if isinstance(one, Gated) else _name(one) for one in self._recognizers
@@ -86,7 +90,9 @@ class PresidioAnalyzer:
         self._reloading = [
             one for one in recognizers if isinstance(one, (KnownValuesRecognizer, CanaryRecognizer))
         ]
-        self._engine = Engine(self._recognizers, [_Guarded(one) for one in self._recognizers])
+        self._engine = Engine(
+            self._recognizers, [_Guarded(one) for one in self._recognizers], cache
+        )
         always = [one for one in self._recognizers if not (isinstance(one, Gated) and one.triggers)]
         self._untriggered = Engine(always, [_Guarded(one) for one in always]) if always else None
 
@@ -143,6 +149,7 @@ def build_analyzer(
     extra: Sequence[EntityRecognizer] = (),
     users: UsersRecognizers | None = None,
     entities: frozenset[str] | None = None,
+    cache: Path | None = None,
 ) -> PresidioAnalyzer:
     """The analyzer with the default set, or with what is named.
 
@@ -151,6 +158,7 @@ def build_analyzer(
             `recognition_metadata`. Those that are `Gated` run on their windows only.
         users: The operator's own.
         entities: Types of personal data to look for; by default `DEFAULT_ENTITIES`.
+        cache: Where what was compiled is kept; nobody else may be able to write there.
 
     Raises:
         ConfigurationError: No recognizer finds one of the entities.
@@ -173,4 +181,4 @@ def build_analyzer(
     parts.append(users.digest if users else "")
     for part in parts:
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
-    return PresidioAnalyzer(recognizers, digest.hexdigest())
+    return PresidioAnalyzer(recognizers, digest.hexdigest(), cache)

@@ -91,6 +91,7 @@ def load_detector(  # noqa: PLR0913 - its parts
         ],
         users=users,
         entities=(treated & stock_entities()) - SECRETS,
+        cache=cache,
     )
     if worker:
         worker.ready(place)

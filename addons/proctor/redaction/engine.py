@@ -8,6 +8,7 @@ its names anew in every call.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, Final, override
 
 from presidio_analyzer import (
@@ -39,11 +40,12 @@ class PrefilterEngine(NlpEngine):
 
     Args:
         recognizers: All that will run.
+        cache: Where what was compiled is kept; nobody else may be able to write there.
     """
 
-    def __init__(self, recognizers: Iterable[EntityRecognizer]) -> None:
+    def __init__(self, recognizers: Iterable[EntityRecognizer], cache: Path | None = None) -> None:
         self._prefilter = Prefilter(
-            {one.name: one.triggers for one in recognizers if isinstance(one, Gated)}
+            {one.name: one.triggers for one in recognizers if isinstance(one, Gated)}, cache
         )
 
     def scan(self, text: str, budget: Budget | None = None) -> Scanned:
@@ -161,12 +163,16 @@ class Engine(AnalyzerEngine):
     Args:
         recognizers: All that will run.
         runs: What stands for them in the registry, in the order in which they run.
+        cache: Where what was compiled is kept; nobody else may be able to write there.
     """
 
     def __init__(
-        self, recognizers: Sequence[EntityRecognizer], runs: Sequence[EntityRecognizer]
+        self,
+        recognizers: Sequence[EntityRecognizer],
+        runs: Sequence[EntityRecognizer],
+        cache: Path | None = None,
     ) -> None:
-        self.prefilter = PrefilterEngine(recognizers)
+        self.prefilter = PrefilterEngine(recognizers, cache)
         super().__init__(
             registry=Registry(recognizers=list(runs), supported_languages=[LANGUAGE]),
             nlp_engine=self.prefilter,

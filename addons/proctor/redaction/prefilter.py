@@ -7,20 +7,17 @@ windows and nowhere else. Hyperscan counts in bytes, all others in characters: o
 translated here.
 """
 
-import contextlib
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import hyperscan
 
-from proctor.redaction.compiled import keep, kept, one_at_a_time
+from proctor.redaction.database import block_database
 from proctor.redaction.model import RedactionError
 
 type Window = tuple[int, int]
@@ -174,37 +171,7 @@ def means_the_same(expression: str) -> bool:
 
 @lru_cache(maxsize=32)
 def _compiled(triggers: tuple[Trigger, ...], cache: Path | None = None) -> hyperscan.Database:
-    if cache is None:
-        return _made(triggers)
-    what = repr((version("hyperscan"), [(each.expression, each.flags) for each in triggers]))
-    path = cache / f"prefilter-{blake2b(what.encode(), digest_size=12).hexdigest()}"
-    if found := _loaded(path):
-        return found
-    with one_at_a_time(cache):
-        found = _loaded(path)
-        if found is None:
-            found = _made(triggers)
-            keep(path, hyperscan.dumpb(found))
-    return found
-
-
-def _loaded(path: Path) -> hyperscan.Database | None:
-    dump = kept(path)
-    # One for a processor of another kind is none for this (Hyperscan, HS_DB_PLATFORM_ERROR).
-    with contextlib.suppress(hyperscan.HyperscanError):
-        return hyperscan.loadb(dump, mode=hyperscan.HS_MODE_BLOCK) if dump else None
-    return None
-
-
-def _made(triggers: tuple[Trigger, ...]) -> hyperscan.Database:
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[trigger.expression.encode() for trigger in triggers],
-        ids=list(range(len(triggers))),
-        elements=len(triggers),
-        flags=[trigger.flags for trigger in triggers],
-    )
-    return database
+    return block_database([(each.expression, each.flags) for each in triggers], cache)
 
 
 def _to_characters(data: bytes, hits: dict[int, list[int]]) -> None:

@@ -47,14 +47,14 @@ def secret_recognizers(
     Args:
         known: Files of values that must never pass.
         cache_dir: Where compiled rules are kept; where None, Kingfisher's in its own default, and
-            Betterleaks' nowhere.
+            others nowhere.
         canaries: Their file, and the key of their digests.
 
     Raises:
         ConfigurationError: A file of known values cannot be used.
     """
     recognizers: list[EntityRecognizer] = [
-        ShapesRecognizer(SHAPES),
+        ShapesRecognizer(SHAPES, cache_dir),
         KingfisherRecognizer(cache_dir),
         BetterleaksRecognizer(cache_dir),
     ]

@@ -9,11 +9,13 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, NamedTuple, override
 
 import hyperscan
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 
+from proctor.redaction.database import block_database
 from proctor.redaction.model import SECRETS
 from proctor.redaction.recognizers.plausible import is_stand_in
 from proctor.redaction.recognizers.results import budget_of, results, too_many
@@ -80,22 +82,20 @@ class ShapesRecognizer(EntityRecognizer):
 
     Args:
         shapes: Those to look for.
+        cache: Where what was compiled is kept; nobody else may be able to write there.
     """
 
-    def __init__(self, shapes: Sequence[Shape]) -> None:
+    def __init__(self, shapes: Sequence[Shape], cache: Path | None = None) -> None:
         self._shapes = tuple(shapes)
         self._at_end = tuple(shape.at_end for shape in self._shapes)
         self._local = threading.local()
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         start = hyperscan.HS_FLAG_SOM_LEFTMOST
-        self._database.compile(
-            expressions=[shape.trigger.encode() for shape in self._shapes],
-            ids=list(range(len(self._shapes))),
-            elements=len(self._shapes),
-            flags=[
-                hyperscan.HS_FLAG_MULTILINE | (0 if shape.at_end else start)
+        self._database = block_database(
+            [
+                (shape.trigger, hyperscan.HS_FLAG_MULTILINE | (0 if shape.at_end else start))
                 for shape in self._shapes
             ],
+            cache,
         )
         super().__init__(sorted(SECRETS), name=_NAME)
 
