@@ -22,6 +22,7 @@ _STRETCHES: Final = 250_000  # of one principal, all variants
 _HITS: Final = 4096  # in one piece of a text; more say nothing more
 _TABLE: Final = 20  # bits
 _BITS: Final = 40
+_LOW: Final = np.uint64((1 << _TABLE) - 1)
 _THIRD: Final = 3
 _HALF: Final = 2
 _OF_WORDS: Final = 14  # characters, words among them
@@ -150,7 +151,8 @@ class Known:
             yield from self._in(piece, start)
 
     def _in(self, piece: Text, offset: int) -> Iterator[Match]:
-        likely = self._table.take(_rows(piece.digests)).nonzero()[0][:_HITS]
+        likely = self._table.take(_rows(piece.digests)).nonzero()[0]
+        likely = likely[self._table.take(_others(piece.digests[likely]))][:_HITS]
         runs: dict[tuple[int, int], list[int]] = {}
         spellings: dict[int, _Spelling] = {}
         for at, digest in zip(likely.tolist(), piece.digests[likely].tolist(), strict=True):
@@ -169,7 +171,7 @@ class Known:
                     yield match._replace(start=offset + low, end=offset + high)
 
     def _enter(self, spelling: _Spelling, digests: Digests) -> None:
-        self._table[_rows(digests)] = True
+        self._table[_rows(digests)] = self._table[_others(digests)] = True
         for place, digest in enumerate(digests.tolist()):
             self._places.setdefault(digest, []).append((spelling, place))
         self._size += len(digests)
@@ -197,6 +199,11 @@ class Known:
 def _rows(digests: Digests) -> NDArray[np.int64]:
     """Where the table says of a digest that it may be known."""
     return (digests >> np.uint64(_BITS - _TABLE)).view(np.int64)
+
+
+def _others(digests: Digests) -> NDArray[np.int64]:
+    """Where it says so once more: few that are not known have both."""
+    return (digests & _LOW).view(np.int64)
 
 
 def _stretches(hits: list[int]) -> Iterator[tuple[int, int]]:

@@ -29,6 +29,7 @@ _INDEX: Final = re.compile(
     re.IGNORECASE,
 )
 _NUMBER: Final = re.compile(r"0*(\d{1,4})(?:(?:/|-|_| ?of ?)\d{1,4})?")
+_OWN: Final = re.compile(r"(\d{1,4})\D{0,3}$")
 _FIRST: Final = re.compile(r"[.\[→]")
 _TOKEN: Final = re.compile(r"[!-~]{1,96}")
 
@@ -191,7 +192,7 @@ def _number(values: Sequence[Value]) -> Callable[[int], int]:
             break
 
     def number(index: int) -> int:
-        own = re.search(r"(\d{1,4})\D{0,3}$", values[index].key)
-        return int(own[1]) if own and beside < 0 else beside
+        own = _OWN.search(values[index].key) if beside < 0 else None
+        return int(own[1]) if own else beside
 
     return number

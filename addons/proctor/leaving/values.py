@@ -31,16 +31,17 @@ def values_of(places: Sequence[Place]) -> Iterator[tuple[Value, int]]:
         places: Of a request.
     """
     count = 0
-    for index, place in enumerate(places):
-        text, location = place.text, place.location
-        if len(text) > _LONGEST or location.endswith("#name") or location.startswith(_NO_VALUES):
+    for index, (_, _, text, location, key) in enumerate(places):
+        header = location.startswith("header")
+        none = location.endswith("#name") or (header and location.startswith(_NO_VALUES))
+        if none or len(text) > _LONGEST:
             continue
         parts: Sequence[str] = (text,)
         if location == "host":
             parts = text.split(".")[: -site_of(text).count(".") - 1]
         elif location == "header.cookie":
             parts = _COOKIE.findall(text)
-        elif location == "path" or location.startswith("header"):
+        elif header or location == "path":
             parts = [part for part in _SPLIT.split(text) if part]
         elif len(text) > LONGEST or _SPACE.search(text):
             continue
@@ -50,7 +51,7 @@ def values_of(places: Sequence[Place]) -> Iterator[tuple[Value, int]]:
                 continue
             name = name or _INDEXES.sub("", location)
             at = f"{name}[{number}]" if len(parts) > 1 else name
-            yield Value(at, place.key, part), index
+            yield Value(at, key, part), index
             count += 1
             if count == MOST:
                 return

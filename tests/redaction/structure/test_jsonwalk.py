@@ -1,11 +1,12 @@
 """JSON, walked once."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proctor.protocols.jsonspan import MAX_DEPTH
@@ -49,6 +50,31 @@ def test_names_strings_and_numbers_are_leaves_in_order() -> None:
     assert list(layout.paths) == [
         (), ("a", 0), ("a", 1), (), (), ("b", "c"), (), ("é",)
     ]  # fmt: skip
+
+
+_NAMES = st.sampled_from(["name", "key", "value", "a", "4556737586899855", "", "#"])
+_TEXTS = st.sampled_from(["b", "", "DB_PASSWORD", "[1]", '{"a": "b"}', " x", "x" * 80])
+_MEMBERS = st.recursive(
+    _TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(value=_MEMBERS, strict=st.booleans())
+@example(value={"name": "DB_PASSWORD", "value": "b", "a": '{"a": "b"}'}, strict=False)
+def test_a_plain_member_is_what_an_escaped_one_is(value: Any, *, strict: bool) -> None:
+    plain = json.dumps(value)
+    # In strings alone a sign may be escaped.
+    escaped = "".join(
+        "".join(f"\\u{ord(sign):04x}" for sign in json.loads(part)).join('""')
+        if part.startswith('"')
+        else part
+        for part in re.split(r'("(?:[^"\\]|\\.)*")', plain)
+    )
+    one, other = walked(plain, strict=strict), walked(escaped, strict=strict)
+    assert one.leaves == other.leaves
+    assert list(one.paths) == list(other.paths)
 
 
 def test_the_nearest_name_is_the_key() -> None:

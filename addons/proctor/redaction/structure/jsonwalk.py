@@ -22,6 +22,9 @@ _separators = re.compile(r"[ \t\n\r\x1e]*").match  # RFC 7464 section 2.2
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _number = _NUMBER.match
 _plain_name = re.compile(r'"([^"\\\x00-\x1f]*+)"[ \t\n\r]*+:[ \t\n\r]*+').match
+_plain_member = re.compile(
+    r'"([^"\\\x00-\x1f]*+)"[ \t\n\r]*+:[ \t\n\r]*+"([^"\\\x00-\x1f]*+)"'
+).match
 _whole_number = _NUMBER.fullmatch
 _embedded = re.compile(r"[ \t\n\r]*[\[{]").match
 _escape = re.compile(
@@ -221,12 +224,48 @@ class _Walk:
                     self._index += 1
                     self._step = self._index
                     self._location = f"{self._where}[{self._index}]"
+                elif self._member(self._names):
+                    opened = False
+                    continue
                 else:
                     self._name(self._names)
                 return True
             else:
                 raise self.unexpected()
         return False
+
+    def _member(self, names: dict[str, int]) -> bool:
+        """Pass over a member that is a plain string, as most are; False where it is none."""
+        match = _plain_member(self.text, self.at)
+        if match is None or self._halves:
+            return False
+        name, value = match.groups()
+        if value[:1] in _OPENING or (self._strict and name in names):
+            return False
+        if self._exempt and (*self._parent, name) in self._exempt:
+            return False
+        display = self._shown.get(name)
+        if display is None:
+            display = self._shown[name] = shown(name)
+        label = self._label
+        if name in _LABELS and len(value) <= _MAX_LABEL:
+            self._label = value
+        key = label if label and name in _LABELLED else name
+        layout = self._layout
+        names[name] = len(layout.leaves)
+        layout.member(
+            name,
+            value,
+            self._where + display,
+            key,
+            self._holder,
+            match.start(1),
+            match.start(2),
+            json_string,
+            self._parent,
+        )
+        self.at = match.end()
+        return True
 
     def _open(self, bracket: str) -> None:
         if len(self._outer) >= MAX_DEPTH:

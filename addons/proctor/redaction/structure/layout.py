@@ -116,14 +116,48 @@ class Layout:
             RedactionError: `redaction-size`.
         """
         if len(self._slots) >= MAX_LEAVES:
-            raise RedactionError(
-                "redaction-size",
-                "A body holds too many values to be looked at",
-                expected=f"at most {MAX_LEAVES} texts, names and numbers",
-                hint="Send less at once.",
-            )
+            raise _too_many()
         self._slots.append((holder, start, end, codec, parent, step))
-        self.leaves.append(Leaf(text, location, key))
+        self.leaves.append(_leaf(Leaf, (text, location, key)))
+
+    def member(  # noqa: PLR0913, PLR0917  # as add
+        self,
+        name: str,
+        text: str,
+        location: str,
+        key: str,
+        holder: int,
+        before: int,
+        start: int,
+        codec: Codec,
+        parent: Path,
+    ) -> None:
+        """Add a name and its value, both written as they read.
+
+        Args:
+            name: It.
+            text: The value.
+            location: Where the value stands, for people.
+            key: The nearest name before the value.
+            holder: What they are written in.
+            before: The name's first character there.
+            start: The value's.
+            codec: How they are written.
+            parent: The path of the object.
+
+        Raises:
+            RedactionError: `redaction-size`.
+        """
+        if len(self._slots) + 1 >= MAX_LEAVES:
+            raise _too_many()
+        self._slots += (
+            (holder, before, before + len(name), codec, parent, Place.NAME),
+            (holder, start, start + len(text), codec, parent, name),
+        )
+        self.leaves += (
+            _leaf(Leaf, (name, location + "#name", "")),
+            _leaf(Leaf, (text, location, key)),
+        )
 
     def hold(self, text: str, inside: int, start: int, end: int, codec: Codec) -> int | None:
         """Make a holder of a text that stands in another; None where that would be too deep."""
@@ -213,6 +247,18 @@ class Layout:
                     end = Change(len(name), len(name), unique[len(new) :])
                     result[index] = [*changes[index], end]
         return result
+
+
+_leaf: Final = tuple.__new__  # Leaf's own takes twice the time
+
+
+def _too_many() -> RedactionError:
+    return RedactionError(
+        "redaction-size",
+        "A body holds too many values to be looked at",
+        expected=f"at most {MAX_LEAVES} texts, names and numbers",
+        hint="Send less at once.",
+    )
 
 
 def distinct(names: Iterable[str], taken: set[str]) -> Iterator[str]:
