@@ -1,4 +1,4 @@
-"""Builds the loops over rows, where there is a compiler; without one, they run in Python."""
+"""Builds what runs for each row and statement; without a compiler it runs in Python."""
 
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -6,7 +6,12 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = "addons"
-MODULES = ("proctor.postgres.masking._run", "proctor.protocols.postgres._scan")
+MODULES = (
+    "proctor.audit._lines",
+    "proctor.postgres._lane",
+    "proctor.postgres.masking._run",
+    "proctor.protocols.postgres._scan",
+)
 
 
 def path_of(module: str) -> str:
@@ -28,7 +33,7 @@ class CompiledLoops(BuildHookInterface[Any]):
                 self._compile(folder)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever is missing here
             self.app.display_warning(
-                f"Rows are read in Python, at a tenth of the speed: {type(error).__name__}"
+                f"Rows and statements are read in Python, more slowly: {type(error).__name__}"
             )
             return
         build_data["artifacts"].extend(f"{path_of(module)}.*.so" for module in MODULES)

@@ -3,6 +3,7 @@
 from asyncio import AbstractEventLoop, new_event_loop
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any, cast
 
 import pytest
@@ -28,6 +29,17 @@ LIMIT = 500
 ALLOWED = Decision(verdict=Allow(rule_id="all", reason=""), policy_version="1")
 
 
+def ways() -> list[type[Lane]]:
+    try:
+        return [Lane, import_module("proctor.postgres._lane").Lane]
+    except ImportError:
+        return [Lane]
+
+
+WAYS = ways()
+EACH = pytest.mark.parametrize("lane", WAYS, ids=["python", "compiled"][: len(WAYS)])
+
+
 class Digest:
     """Shows what is added to it."""
 
@@ -51,6 +63,7 @@ class Desk:
     loop: AbstractEventLoop
     judged: Judged | None
     form: Form | None
+    way: type[Lane] = Lane
     state: State = field(default_factory=State)
     admitted: ClientError | None = None
     screened: bool = False
@@ -65,7 +78,7 @@ class Desk:
         self.durable = self.loop.create_future()
 
     def lane(self) -> Lane:
-        return Lane(
+        return self.way(
             self.state,
             cast("Any", self),
             end=self.end,
@@ -135,9 +148,9 @@ def a_loop() -> Iterator[AbstractEventLoop]:
     loop.close()
 
 
-@pytest.fixture
-def desk(loop: AbstractEventLoop) -> Desk:
-    return Desk(loop, a_judged(), a_form())
+@pytest.fixture(params=WAYS, ids=["python", "compiled"][: len(WAYS)])
+def desk(loop: AbstractEventLoop, request: pytest.FixtureRequest) -> Desk:
+    return Desk(loop, a_judged(), a_form(), request.param)
 
 
 BOUND = bind(b"7", statement="p")
@@ -194,6 +207,23 @@ def test_formats_of_columns_are_remembered(desk: Desk) -> None:
     data = messages.write_bind(Bind(b"", b"p", (1,), (b"\0", None), (1, 0)))
     assert desk.lane().ask(data + execute() + SYNC)
     assert desk.said("again") == [("of b'it 1:1:\\x00-'", b'["\\\\x00",null]', (1, 0))]
+
+
+@given(
+    values=st.lists(st.none() | st.binary(max_size=9), min_size=1, max_size=4),
+    formats=st.lists(st.integers(0, 1), max_size=4),
+    screened=st.booleans(),
+)
+def test_both_ways_say_the_same_of_parameters(
+    values: list[bytes | None], formats: list[int], *, screened: bool
+) -> None:
+    data = messages.write_bind(Bind(b"", b"p", tuple(formats), tuple(values), ()))
+    told: list[list[tuple[Any, ...]]] = []
+    for way in WAYS:
+        desk = Desk(cast("Any", Loop()), a_judged(), a_form(), way, screened=screened)
+        desk.lane().ask(data + execute() + SYNC)
+        told.append(desk.said("again"))
+    assert told[1:] == told[:-1]
 
 
 def test_without_parameters_the_digest_is_the_rulings(desk: Desk) -> None:
@@ -275,9 +305,10 @@ def test_nothing_else_is_taken(desk: Desk, data: bytes) -> None:
     assert not lane.answer(ANSWER)
 
 
+@EACH
 @given(data=st.binary(max_size=60), head=st.sampled_from(["B", "Q", ""]))
-def test_whatever_comes(data: bytes, head: str) -> None:
-    desk = Desk(cast("Any", Loop()), None, None)
+def test_whatever_comes(lane: type[Lane], data: bytes, head: str) -> None:
+    desk = Desk(cast("Any", Loop()), None, None, lane)
     desk.state.known = State().known
     for each in (head.encode() + data, message(ord(head or "B"), data) + execute() + SYNC):
         assert each == b"" or desk.lane().ask(each) is None

@@ -54,14 +54,12 @@ class Scope:
         seen: How many block names it remembers.
     """
 
-    __slots__ = ("__weakref__", "_blocks", "_next", "_salt", "_sink", "id")
+    __slots__ = ("__weakref__", "_blocks", "_next", "_part", "_salt", "_sink", "_whole", "id")
 
     def __init__(self, name: str, salt: bytes, sink: Sink) -> None:
-        self.id = name
-        self._salt = salt
         self._sink = sink
         self._blocks: dict[bytes, int] = {}
-        self._next = 0
+        self.renew(name, salt)
 
     @property
     def seen(self) -> int:
@@ -74,12 +72,15 @@ class Scope:
         Whoever holds it goes on with it. A body that is half stored ends with what it has.
         """
         self.id, self._salt = name, salt
+        # Copied each time: to begin one with a key takes longer than a short text.
+        self._part = blake2b(key=salt, digest_size=16)
+        self._whole = blake2b(key=salt, digest_size=32)
         self._blocks.clear()
         self._next = 0
 
     def hasher(self) -> blake2b:
         """A keyed hash for a whole body."""
-        return blake2b(key=self._salt, digest_size=32)
+        return self._whole.copy()
 
     def block(self, data: bytes | memoryview) -> tuple[int, bool]:
         """Stores one block unless it is there.
@@ -87,7 +88,9 @@ class Scope:
         Returns:
             Its number, and whether it is text (else base64).
         """
-        digest = blake2b(data, key=self._salt, digest_size=16).digest()
+        state = self._part.copy()
+        state.update(data)
+        digest = state.digest()
         known = self._blocks.get(digest)
         if known is not None:
             return known >> 1, not known & 1
@@ -111,10 +114,11 @@ class Scope:
         if not 0 < len(data) <= MAX_BLOCK:
             return orjson.dumps(self.put(data).as_json())
         number, text = self.block(data)
-        digest = blake2b(data, key=self._salt, digest_size=32).hexdigest()
+        state = self._whole.copy()
+        state.update(data)
         encoding = "utf8" if text else "base64"
         return (
-            f'{{"scope":"{self.id}","hash":"{digest}","size":{len(data)},'
+            f'{{"scope":"{self.id}","hash":"{state.hexdigest()}","size":{len(data)},'
             f'"enc":"{encoding}","blocks":"{number}"}}'
         ).encode()
 
@@ -122,8 +126,9 @@ class Scope:
         """Stores `data`, cut at the offsets `cuts` (ascending) and into blocks up to 64 KiB."""
         if not cuts and 0 < len(data) <= MAX_BLOCK:
             number, whole = self.block(data)
-            digest = blake2b(data, key=self._salt, digest_size=32).hexdigest()
-            return self.ref(digest, len(data), (number,), text=whole)
+            state = self.hasher()
+            state.update(data)
+            return self.ref(state.hexdigest(), len(data), (number,), text=whole)
         numbers: list[int] = []
         whole = True
         view = memoryview(data)

@@ -8,14 +8,20 @@ So the bytes themselves are what is proved, never a second serialisation of them
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
+from proctor.audit.lines import timestamp
 from proctor.errors import InternalError
+
+try:
+    from proctor.audit._lines import linked
+except ImportError:  # it was installed without a compiler
+    from proctor.audit.lines import linked
+
+__all__ = ("BEGIN_HEAD", "GENESIS", "HEAD", "MAX_LINE", "Chain", "leaf", "timestamp")
 
 GENESIS = "0" * 64
 HEAD = b'{"v":1,"kind":"'
@@ -23,7 +29,6 @@ BEGIN_HEAD = b'{"v":1,"kind":"flow.begin"'
 # DuckDB reads JSON objects of up to 16 MiB; beyond, a line would be in the journal but in no view.
 MAX_LINE = 8 * 1024 * 1024
 
-_EMPTY = b"{}"
 _RESERVED = frozenset({"v", "kind", "writer", "seq", "prev", "ts"})
 # No look-out for circles: they end in a RecursionError, and it is a sixth of the time.
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
@@ -44,17 +49,6 @@ def _quick(fields: Mapping[str, Any]) -> bytes:
 def leaf(raw: bytes) -> str:
     """Leaf hash of an envelope's bytes, hex (RFC 6962 2.1)."""
     return sha256(b"\x00" + raw).hexdigest()
-
-
-def timestamp(seconds: float) -> str:
-    """`seconds` since the epoch as RFC 3339 in UTC with microseconds, such as 2026-01-02T…Z."""
-    whole, micros = divmod(round(seconds * 1_000_000), 1_000_000)
-    return f"{_second(whole)}.{micros:06d}Z"
-
-
-@lru_cache(maxsize=8)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 class Chain:
@@ -113,16 +107,7 @@ class Chain:
         Raises:
             InternalError: The line is too long.
         """
-        comma = b"," if len(body) > len(_EMPTY) else b""
-        line = b'{"v":1,"kind":"%b%b%d,"prev":"%b","ts":"%b"%b%b\n' % (
-            kind.encode(),
-            self._middle,
-            self.seq,
-            self.prev.encode(),
-            timestamp(seconds).encode(),
-            comma,
-            body[1:],
-        )
+        line, found, named = linked(kind, self._middle, self.seq, self.prev, seconds, body)
         if len(line) > MAX_LINE:
             raise InternalError(
                 "record-too-large",
@@ -130,8 +115,7 @@ class Chain:
                 got=f"{len(line)} bytes",
                 expected=f"at most {MAX_LINE}",
             )
-        self.leaf = sha256(b"\x00" + line[:-1]).digest()
-        self.prev = self.leaf.hex()
+        self.leaf, self.prev = found, named
         self.seq += 1
         return line
 

@@ -291,22 +291,19 @@ class Recorder:
         """
         if self._closed:
             raise InternalError("recorder-closed", "The record is closed")
-        number = self._chain.seq
-        flow = NO_FLOW
+        chain, flow = self._chain, NO_FLOW
+        number = chain.seq
         if isinstance(fields, bytes):
-            line = self._chain.link(kind, self._clock(), fields)
-            return number, self._posted(line, number, flow, soon=soon)
-        line = self._chain.seal(kind, self._clock(), fields)
-        if kind == "flow.begin":
-            flow = IS_BEGIN
-        elif kind == "flow.end" and (begin := fields.get("begin_seq")) is not None:
-            flow = begin
-        return number, self._posted(line, number, flow, soon=soon)
-
-    def _posted(self, line: bytes, number: int, flow: int, *, soon: bool) -> asyncio.Future[None]:
+            line = chain.link(kind, self._clock(), fields)
+        else:
+            line = chain.seal(kind, self._clock(), fields)
+            if kind == "flow.begin":
+                flow = IS_BEGIN
+            elif kind == "flow.end" and (begin := fields.get("begin_seq")) is not None:
+                flow = begin
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._enqueue(Item(line, number, flow, waiter, self._chain.leaf), soon=soon)
-        return waiter
+        self._enqueue(Item(line, number, flow, waiter, chain.leaf), soon=soon)
+        return number, waiter
 
     async def event(self, kind: str, detail: Mapping[str, Any]) -> int:
         """Records what is not an exchange: a start, a reload, an error.

@@ -27,7 +27,6 @@ from proctor.postgres.house import House
 from proctor.postgres.judge import Judge
 from proctor.postgres.keeping import Keeping
 from proctor.postgres.knowledge import Shared
-from proctor.postgres.lane import Lane
 from proctor.postgres.leaving import Leaving
 from proctor.postgres.masking.content import ContentRows
 from proctor.postgres.state import State
@@ -39,6 +38,11 @@ from proctor.protocols.postgres.pipeline import IDLE
 from proctor.record import Closing, Opening, Ruling, Ticket
 from proctor.redaction.operators import Operators
 from proctor.runtime.tasks import spawn
+
+try:
+    from proctor.postgres._lane import Lane
+except ImportError:  # it was installed without a compiler
+    from proctor.postgres.lane import Lane
 
 logger = logging.getLogger(__name__)
 

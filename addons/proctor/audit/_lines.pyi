@@ -1,0 +1,3 @@
+def linked(
+    kind: str, middle: bytes, seq: int, prev: str, seconds: float, body: bytes
+) -> tuple[bytes, bytes, str]: ...

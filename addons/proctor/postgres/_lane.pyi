@@ -1,0 +1,1 @@
+from proctor.postgres.lane import Lane as Lane
