@@ -158,6 +158,16 @@ def test_where_no_rule_asks_it_is_on_record(unruled: World) -> None:
     assert unruled.shown("bert").count("parameters[0]: its e-mail address came from") == 1
 
 
+def test_a_text_like_one_before_is_compared_for_itself(unruled: World) -> None:
+    said = "UPDATE payees SET mail = '{}@{}.example'"
+    with unruled.connect("cora") as wire:
+        for name in ("fred", "gina"):
+            assert kinds(wire.query(said.format(name, "good")))[-2:] == "CZ"
+        assert unruled.ask("wiki", "cora").content == PAGE
+        assert kinds(wire.query(said.format("eve", "evil")))[-2:] == "CZ"
+    assert unruled.shown("cora").count("sql: its e-mail address came from") == 1
+
+
 @pytest.mark.parametrize(
     "sql", ["SELECT body FROM tickets", "COPY tickets TO STDOUT"], ids=["rows", "copy"]
 )

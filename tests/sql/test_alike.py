@@ -24,6 +24,15 @@ ALIKE = [
     "SELECT 1 FROM t WHERE 1 = {0}",
     "SELECT a FROM t WHERE b = {0} ORDER BY 1",
 ]
+QUOTED = [
+    "SELECT a FROM t WHERE b = '{0}'",
+    "select * from s.t where a='{0}' and b <> '{1}' and c = 17 or (d >= '{2}')",
+    "UPDATE t SET a = '{0}', b ='{1}' WHERE c = '{2}';",
+    "DELETE FROM t WHERE a IN (1, 2) AND b = '{0}' ",
+    "SELECT f(a > '{0}') FROM (SELECT a FROM t WHERE b = '{1}') x ORDER BY a > '{2}' LIMIT 1;",
+    "SELECT 1 FROM t WHERE a <'{0}'\nand c = '{1}'\n",
+    "SELECT a -> '{0}' FROM t WHERE b ->> '{1}' = '{2}'",
+]
 OTHER = [
     "SELECT 1", "SELECT a FROM t LIMIT 1", "SELECT a FROM t ORDER BY 2", "SELECT a FROM t",
     "SELECT a FROM t WHERE b = 'x = 1'", "SELECT a FROM t -- = 1", "SELECT a /* = 1 */ FROM t",
@@ -33,18 +42,29 @@ OTHER = [
     "SET work_mem = 1", "EXPLAIN SELECT a = 1", "SELECT a = 1; SELECT b = 2", "SELECT a = 1_000",
     "PREPARE p AS SELECT a = 1", "DECLARE c CURSOR FOR SELECT a = 1", " SELECT a = 1",
     "COPY (SELECT a = 1) TO STDOUT", "CREATE TABLE t (a int) WITH (fillfactor = 10)",
+    "SELECT a = 'x''y'", "SELECT a = 'x' 'y'", "SELECT a = 'x'\n'y'", "SELECT a = E'x'",
+    "SELECT a =  'x'", "SELECT a = 'x'::regclass", "SELECT a = date 'x'", "SELECT a = 'x\\'",
+    "SELECT a = U&'x'", "SELECT 'x'", "SELECT f('x')", "SELECT f(a => 'x')", "SELECT a = 'x;y'",
+    "SELECT set_config('role', 'x', a = 'y')", "SELECT a = 'x\ny'", "SELECT a = 'ä'",
+    "SELECT a = b'1'", "SELECT a = 'x'b", "SELECT a = '$'", "SELECT a = 'x--y'",
+    "SELECT cast('t' AS regclass) = 'x'", "SELECT a = 'x = 1'", "SELECT a = $$x$$",
+    "SELECT f('a =' , ' b')", "SELECT a = 'x' /* = 'y' */",
     "SELECT a\\ = 1", "SELECT a = 1;;", "SELECT ä = 1", "WITH x AS (SELECT a = 1) TABLE x", "",
 ]  # fmt: skip
 NUMBERS = st.integers(0, 999_999_999).map(str) | st.sampled_from(["0", "007", "000000000"])
 PLACES = st.lists(NUMBERS, min_size=3, max_size=3)
+STRINGS = st.text("abyzABYZ0159_ .,:/@+", max_size=30) | st.sampled_from(
+    ["pg_class", "public.t", "now", "2031-01-02 03:04:05", "eve@evil.example", ""]
+)
+TEXTS = st.lists(STRINGS, min_size=3, max_size=3)
 
 
 def bare(tree: Any) -> Any:
-    """A tree without places in the text and values of integers."""
+    """A tree without places in the text and values of constants."""
     match tree:
         case dict():
             return {
-                name: {} if name == "ival" else bare(value)
+                name: {} if name in {"ival", "sval"} else bare(value)
                 for name, value in tree.items()
                 if name
                 not in {
@@ -83,6 +103,16 @@ def test_texts_of_one_shape_do_the_same(text: str, first: list[str], second: lis
     same(one, other)
 
 
+@pytest.mark.parametrize("text", QUOTED)
+@given(first=TEXTS, second=TEXTS)
+def test_so_do_those_with_other_strings(text: str, first: list[str], second: list[str]) -> None:
+    one, other = text.format(*first), text.format(*second)
+    shape = shape_of(one.encode())
+    assert shape is not None
+    assert shape == shape_of(other.encode())
+    same(one, other)
+
+
 @pytest.mark.parametrize("text", OTHER)
 def test_others_have_no_shape(text: str) -> None:
     assert shape_of(text.encode()) is None
@@ -100,8 +130,9 @@ def test_what_else_differs_is_another_shape() -> None:
 
 
 WORDS = st.sampled_from(
-    ["a", "b", "t", "select", "from", "where", "=", "<", ">", "=>", ">=", "(", ")", ",", "*", "1",
-     "2", "17", "order by", "group by", "limit", "-", "+", "and", "in", "is null", ";", "set", ".",
+    ["a", "b", "t", "'x'", "= 'y'", "'", "select", "from", "where", "=", "<", ">", "=>", ">=", "(",
+     ")", ",", "*", "1", "2", "17",
+     "order by", "group by", "limit", "-", "+", "and", "in", "is null", ";", "set", ".",
      "between", "not", "like", "over", "values", "returning", "as", "interval", "char", "case when",
      "then", "end", "\n", "union", "all", "array", "row", "offset", "for update", "with", "--"]
 )  # fmt: skip
@@ -112,15 +143,16 @@ WORDS = st.sampled_from(
     verb=st.sampled_from(["select", "update t set", "delete from", "insert into t"]),
     glue=st.sampled_from([" ", ""]),
     number=NUMBERS,
+    string=STRINGS,
 )
 def test_whatever_has_a_shape_does_the_same(
-    words: list[str], verb: str, glue: str, number: str
+    words: list[str], verb: str, glue: str, number: str, string: str
 ) -> None:
     one = f"{verb} {glue.join(words)} = 1"
     shape = shape_of(one.encode())
     assume(shape is not None)
     assert shape is not None
-    other = shape.decode().replace("?", number)
+    other = shape.decode().replace("?", number).replace("$", f"'{string}'")
     assert shape_of(other.encode()) == shape
     try:
         found = read(one)
