@@ -18,7 +18,7 @@ from proctor.postgres.masking.errors import strip, unmasked
 from proctor.postgres.masking.rows import Rows as Masker
 from proctor.postgres.masking.rows import read_row_description, verify
 from proctor.postgres.refusals import placed, unanswered, written
-from proctor.postgres.state import MOVING, State, changes_of
+from proctor.postgres.state import MOVING, State
 from proctor.postgres.statements import Batch, Denied, Portal, Prepared, Run
 from proctor.protocols.postgres import fields
 from proctor.protocols.postgres.fields import Fields, read_fields
@@ -147,6 +147,8 @@ class Answering:
                 self._described(work, piece.body)
             case Back.COMMAND_COMPLETE:
                 self._complete(work, piece.body)
+            case Back.PORTAL_SUSPENDED if run := _run(work):
+                self._settle(run)  # so far
             case Back.EMPTY_QUERY:
                 self._complete(work, b"")
             case Back.PARSE_COMPLETE:
@@ -291,7 +293,7 @@ class Answering:
     def _settle(self, run: Run) -> None:
         """What a statement that has run means for those to come."""
         state = self._state
-        changes = changes_of(run.judgement)
+        changes = run.judgement.changes
         if not changes.isdisjoint(MOVING):
             state.context = None
             state.moved = True
@@ -420,7 +422,7 @@ class Answering:
         for run in runs:
             if run is None:
                 continue
-            if not changes_of(run.judgement).isdisjoint(MOVING):
+            if not run.judgement.changes.isdisjoint(MOVING):
                 self._state.context = None
             self._state.over(run)
             self.end(run, error)

@@ -28,7 +28,7 @@ from proctor.postgres.masking.masks import Masks
 from proctor.postgres.masking.model import Context as Meaning
 from proctor.postgres.masking.model import Plan
 from proctor.postgres.statements import Context, Judged, Judgement, Run
-from proctor.postgres.straight import straight
+from proctor.postgres.straight import names_something, several, straight
 from proctor.postgres.weighing import Weighing
 from proctor.provenance.memory import Source
 from proctor.record import Ruling
@@ -37,7 +37,7 @@ from proctor.redaction.model import RedactionError
 from proctor.sql.alike import like
 from proctor.sql.names import Names, wanted
 from proctor.sql.resolving import Resolved, resolve
-from proctor.sql.statement import Script, SqlError, Statement
+from proctor.sql.statement import Change, Script, SqlError, Statement
 
 MAX_STATEMENTS: Final = 1000
 """Statements in one text."""
@@ -347,12 +347,16 @@ class Judge:
         names = await self._shared.names(where, context, wanted(script), ask)
         own = _Own(named)
         found: list[Judgement] = []
+        strange = False
         for statement in script.statements:
+            if strange and names_something(statement) and self._minds_names():
+                raise several()
             judgement = await self._one(
                 statement, script.fingerprint, types, names, context, own, ask
             )
             own.note(judgement)
             found.append(judgement)
+            strange = strange or Change.UNKNOWN in judgement.changes
         return found
 
     def _minds_names(self) -> bool:

@@ -494,7 +494,7 @@ def _rows_only(judgement: Judgement) -> bool:
     """Whether nothing follows from it for its session, and its rows are passed on as they come."""
     statement = judgement.statement
     return (
-        not statement.changes
+        not judgement.changes
         and (judgement.inner, judgement.plan, statement.copies) == (None, None, None)
         and (statement.prepares, statement.deallocates) == (None, None)
         and (statement.declares, statement.closes) == (None, None)

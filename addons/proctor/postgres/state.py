@@ -79,8 +79,10 @@ class State:
                 turn.set_result(None)
 
     def sent(self, run: Run) -> None:
-        """A statement goes to the server."""
-        changes = changes_of(run.judgement)
+        """A statement goes to the server, or for more of its rows."""
+        if run.unsettles:
+            return
+        changes = run.judgement.changes
         ends = self.moved and Change.TRANSACTION in changes
         run.unsettles = ends or not changes.isdisjoint(MOVING | NAMING | {Change.ENCODING})
         self.unsettled += run.unsettles
@@ -89,9 +91,3 @@ class State:
         """A statement that went to the server has ended, well or not. Again is harmless."""
         self.unsettled -= run.unsettles
         run.unsettles = False
-
-
-def changes_of(judgement: Judgement) -> frozenset[Change]:
-    """What a statement may do to its session."""
-    own = judgement.statement.changes
-    return own | changes_of(judgement.inner) if judgement.inner else own

@@ -12,7 +12,7 @@ from proctor.postgres.masking.model import Plan
 from proctor.provenance.memory import Source
 from proctor.record import Ruling
 from proctor.sql.resolving import Resolved
-from proctor.sql.statement import Statement
+from proctor.sql.statement import Change, Statement
 
 MAX_NAMED: Final = 10_000
 """Prepared statements, and portals, that one connection may have."""
@@ -68,6 +68,14 @@ class Judgement:
         """Tables that it writes."""
         own = self.resolved.written
         return own | self.inner.written if self.inner else own
+
+    @property
+    def changes(self) -> frozenset[Change]:
+        """What it may do to its session; a function nobody has looked at, whatever it likes."""
+        own = self.statement.changes
+        if self.resolved.unknown_functions:
+            own |= {Change.UNKNOWN}
+        return own | self.inner.changes if self.inner else own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,11 +35,11 @@ def straight(statements: Sequence[Statement], *, moved: bool) -> None:
     lost = False
     for statement in statements:
         runs = statement.executes is not None  # what was prepared is looked up anew
-        if lost and (statement.references or statement.calls or runs):
-            raise _several()
+        if lost and names_something(statement):
+            raise several()
         named = {each.name for each in statement.references if not (each.created or each.schema)}
         if gone and (runs or named & gone):
-            raise _several()
+            raise several()
         gone -= {each.name for each in statement.references if each.created}
         kind, content = unwrap(statement.tree)
         if kind == "DropStmt":
@@ -51,7 +51,13 @@ def straight(statements: Sequence[Statement], *, moved: bool) -> None:
         lost = lost or ends or kind in _UNCOVERING or not _MOVES.isdisjoint(statement.changes)
 
 
-def _several() -> RefusedError:
+def names_something(statement: Statement) -> bool:
+    """Whether what it does depends on what names mean."""
+    return bool(statement.references or statement.calls or statement.executes is not None)
+
+
+def several() -> RefusedError:
+    """The error of a text whose names may not mean what they meant before it."""
     return RefusedError(
         "sql-several",
         "A statement here changes what the names in the next one mean",

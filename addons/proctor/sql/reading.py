@@ -27,6 +27,8 @@ from proctor.sql.verbs import KINDS
 
 _LEAVES: Final = frozenset({"A_Const", "String", "Integer", "Float", "Boolean", "BitString"})
 
+_SETTINGS: Final = "pg_settings"  # whose rules make set_config of an UPDATE (PostgreSQL 54.24)
+
 # Functions with an argument of type regclass, or text that is read as a relation's name, and which
 # one it is, counted from the first, or back from the last where a role's name may come before.
 _NAMES_RELATION: Final[Mapping[str, int]] = {
@@ -303,6 +305,8 @@ class _Reader(UtilityReader):
         self._query("InsertStmt", content, "relation")
 
     def _update(self, content: Tree) -> None:
+        if content["relation"].get("relname") == _SETTINGS:
+            self.configure(())
         self._changing("UpdateStmt", content, "U")
 
     def _delete(self, content: Tree) -> None:
