@@ -74,6 +74,11 @@ def committed() -> Iterator[Path]:
             yield path
 
 
+def test_no_package_of_others_lies_here() -> None:
+    installed = [path for path in committed() if {"node_modules", "site-packages"} & {*path.parts}]
+    assert not installed
+
+
 def test_no_registry_and_no_machine_is_named() -> None:
     for path in committed():
         text = path.read_text(errors="replace")

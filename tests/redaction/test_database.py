@@ -34,13 +34,13 @@ def test_it_is_compiled_once_by_all_who_begin_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
-    compiled = database._compiled
+    compiled = database.compiled
 
     def counted(expressions: list[Expression]) -> hyperscan.Database:
         made.append(expressions)
         return compiled(expressions)
 
-    monkeypatch.setattr(database, "_compiled", counted)
+    monkeypatch.setattr(database, "compiled", counted)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: block_database(WORDS, tmp_path), range(8)))
     assert [hits(each, b"limes") for each in found] == [[(1, 5)]] * 8

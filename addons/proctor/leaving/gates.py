@@ -6,6 +6,8 @@ from typing import Final
 
 import hyperscan
 
+from proctor.redaction.database import compiled
+
 BASE32: Final = 0
 BASE32HEX: Final = 1
 BASE58: Final = 2
@@ -34,17 +36,10 @@ _PATTERNS: Final[Mapping[str, int]] = {
 }
 
 
-def _compile() -> "hyperscan.Database":
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[pattern.encode() for pattern in _PATTERNS],
-        ids=list(_PATTERNS.values()),
-        flags=[hyperscan.HS_FLAG_SINGLEMATCH] * len(_PATTERNS),
-    )
-    return database
-
-
-_DATABASE: Final = _compile()
+_DATABASE: Final = compiled(
+    [(pattern, hyperscan.HS_FLAG_SINGLEMATCH) for pattern in _PATTERNS],
+    list(_PATTERNS.values()),
+)
 
 
 class _Scratch(threading.local):

@@ -16,7 +16,7 @@ from proctor.errors import InternalError
 from proctor.mcp.model import Pin, Sighting, sighted
 from proctor.protocols.mcp.suspicion import Sign
 from proctor.runtime.permissions import make_folder
-from proctor.runtime.sqlitemaker import SqliteFile, transaction, unusable_as
+from proctor.runtime.sqlitemaker import SqliteFile, name_bytes, transaction, unusable_as
 
 NAME: Final = "tools.db"
 """In the state folder."""
@@ -203,7 +203,7 @@ def _pin(server: bytes, tool: bytes, raw: str) -> Pin:
 
 def _names(server: str, tool: str) -> tuple[bytes, bytes]:
     # A lone surrogate is in no name that is kept, so what is asked with one finds none.
-    return server.encode("utf-8", "surrogatepass"), tool.encode("utf-8", "surrogatepass")
+    return name_bytes(server), name_bytes(tool)
 
 
 _FILE: Final = SqliteFile(

@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +56,23 @@ def keep(path: Path, content: bytes) -> None:
         part.replace(path)
     except OSError:
         part.unlink(missing_ok=True)  # it is made anew the next time
+
+
+def once[T](folder: Path, load: Callable[[], T | None], make: Callable[[], T]) -> T:
+    """What is kept, or else what one process makes of it while others wait.
+
+    Args:
+        folder: Where it is kept.
+        load: Gets it; None where it is not there.
+        make: Makes it, and keeps it.
+    """
+    found = load()
+    if found is None:
+        with one_at_a_time(folder):
+            found = load()
+            if found is None:
+                found = make()
+    return found
 
 
 @contextlib.contextmanager

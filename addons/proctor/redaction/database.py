@@ -2,13 +2,14 @@
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 
 import hyperscan
 
-from proctor.redaction.compiled import keep, kept, one_at_a_time
+from proctor.redaction.compiled import keep, kept, once
 
 type Expression = tuple[str, int]
 """What Hyperscan looks for, and its flags."""
@@ -28,17 +29,10 @@ def block_database(
         hyperscan.HyperscanError: It refuses one of them.
     """
     if cache is None:
-        return _compiled(expressions)
+        return compiled(expressions)
     what = repr((version("hyperscan"), list(expressions)))
     path = cache / f"hyperscan-{blake2b(what.encode(), digest_size=12).hexdigest()}"
-    if found := _loaded(path):
-        return found
-    with one_at_a_time(cache):
-        found = _loaded(path)
-        if found is None:
-            found = _compiled(expressions)
-            keep(path, hyperscan.dumpb(found))
-    return found
+    return once(cache, partial(_loaded, path), partial(_made, path, expressions))
 
 
 def _loaded(path: Path) -> hyperscan.Database | None:
@@ -49,11 +43,28 @@ def _loaded(path: Path) -> hyperscan.Database | None:
     return None
 
 
-def _compiled(expressions: Sequence[Expression]) -> hyperscan.Database:
+def _made(path: Path, expressions: Sequence[Expression]) -> hyperscan.Database:
+    database = compiled(expressions)
+    keep(path, hyperscan.dumpb(database))
+    return database
+
+
+def compiled(
+    expressions: Sequence[Expression], ids: Sequence[int] | None = None
+) -> hyperscan.Database:
+    """A database that is kept nowhere.
+
+    Args:
+        expressions: At least one.
+        ids: What hits are called; by default by the expression's place.
+
+    Raises:
+        hyperscan.HyperscanError: It refuses one of them.
+    """
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[expression.encode() for expression, _ in expressions],
-        ids=list(range(len(expressions))),
+        ids=list(range(len(expressions)) if ids is None else ids),
         elements=len(expressions),
         flags=[flags for _, flags in expressions],
     )

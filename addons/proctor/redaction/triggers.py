@@ -12,6 +12,8 @@ from typing import Final
 
 import hyperscan
 
+from proctor.redaction.database import compiled
+
 # RFC 4648 sections 4 and 5, both alphabets at once.
 _ANY: Final = "[A-Za-z0-9+/_-]"
 _QUAD: Final = f"[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589]{_ANY}"
@@ -48,14 +50,8 @@ _PATTERNS: Final = (
 
 
 def _compile(kinds: frozenset[Kind], flags: int) -> "hyperscan.Database":
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     chosen = [(pattern, kind) for pattern, kind in _PATTERNS if kind in kinds]
-    database.compile(
-        expressions=[pattern.encode() for pattern, _ in chosen],
-        ids=[int(kind) for _, kind in chosen],
-        flags=[flags] * len(chosen),
-    )
-    return database
+    return compiled([(pattern, flags) for pattern, _ in chosen], [int(kind) for _, kind in chosen])
 
 
 _PRESENT: Final = _compile(frozenset(Kind), hyperscan.HS_FLAG_SINGLEMATCH)

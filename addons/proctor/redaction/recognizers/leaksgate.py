@@ -13,6 +13,7 @@ import subprocess
 import threading
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,7 +21,8 @@ from typing import Any, Final, NamedTuple
 import betterleaks
 import hyperscan
 
-from proctor.redaction.compiled import keep, kept
+from proctor.redaction.compiled import keep, kept, once
+from proctor.redaction.database import compiled
 from proctor.redaction.prefilter import Window
 
 _NAME: Final = "betterleaks-gate"
@@ -136,17 +138,13 @@ def load(cache_dir: Path | None) -> Gate | None:
     Returns:
         None where the rules cannot be had; then everything has to be looked at.
     """
-    path = cache_dir / f"{_NAME}-{_version()}" if cache_dir else None
-    made = _read(path) if path else None
+    if cache_dir is None:
+        made = _made()
+    else:
+        path = cache_dir / f"{_NAME}-{_version()}"
+        made = once(cache_dir, partial(_read, path), partial(_made, path))
     if made is None:
-        rules = _rules()
-        if rules is None:
-            return None
-        made = _made(rules)
-        if made is None:
-            return None
-        if path:
-            _write(path, made)
+        return None
     reaches, dump = made
     return Gate(hyperscan.loadb(dump, mode=hyperscan.HS_MODE_BLOCK), reaches)
 
@@ -178,23 +176,25 @@ def _rules() -> list[dict[str, Any]] | None:
     return rules
 
 
-def _made(rules: Iterable[Mapping[str, Any]]) -> _Kept | None:
-    expressions: list[bytes] = []
+def _made(path: Path | None = None) -> _Kept | None:
+    rules = _rules()
+    made = None if rules is None else _gate_of(rules)
+    if made and path:
+        _write(path, made)
+    return made
+
+
+def _gate_of(rules: Iterable[Mapping[str, Any]]) -> _Kept | None:
+    expressions: list[str] = []
     reaches: list[Reach] = []
     for rule in rules:
         # Rules with a path look at files only; those not reported come with another.
         if rule.get("skipReport") or "path" in rule:
             continue
-        expressions.append(relaxed(rule["id"], rule["regex"]).encode())
+        expressions.append(relaxed(rule["id"], rule["regex"]))
         reaches.append(_reach(rule))
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     try:
-        database.compile(
-            expressions=expressions,
-            ids=list(range(len(expressions))),
-            elements=len(expressions),
-            flags=[hyperscan.HS_FLAG_PREFILTER] * len(expressions),
-        )
+        database = compiled([(each, hyperscan.HS_FLAG_PREFILTER) for each in expressions])
         return reaches, hyperscan.dumpb(database)
     except hyperscan.HyperscanError:
         return None
