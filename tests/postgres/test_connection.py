@@ -3,6 +3,7 @@
 import asyncio
 import os
 import struct
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -80,6 +81,44 @@ def test_a_cancel_reaches_the_server(run: Run, every_postgres: Server, version: 
                 assert isinstance(found, psycopg.errors.QueryCanceled)
                 await one.execute("SELECT 1")
             assert listener.sessions[0].cancels == 1
+
+    run(go())
+
+
+def test_what_comes_after_a_cancel_is_not_cancelled_by_it(run: Run, postgres: Server) -> None:
+    async def go() -> None:
+        came, goes = asyncio.Event(), asyncio.Event()
+
+        async def cancels(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            """Take one cancel, and hand it on when the test says so."""
+            packet = await reader.readexactly(16)
+            came.set()
+            await goes.wait()
+            there, on = await asyncio.open_connection(postgres.host, postgres.port)
+            on.write(packet)
+            await there.read()
+            on.close()
+            writer.close()
+
+        async with listening(postgres) as listener:
+            wire = await Wire.open(listener)
+            key = await wire.sign_in()
+            slow = await asyncio.start_server(cancels, "127.0.0.1", 0)
+            where = Where(host="127.0.0.1", port=slow.sockets[0].getsockname()[1])
+            listener.connections[0]._house = replace(
+                listener.house, target=replace(listener.house.target, server=where)
+            )
+            other = await Wire.open(listener)
+            other.say(write_cancel(int.from_bytes(key[:4], "big"), key[4:]))
+            await came.wait()
+            wire.say(query("SELECT pg_sleep(0.5)"))
+            one, session = listener.connections[0], listener.sessions[0]
+            await until(lambda: one._ahead or session.running)
+            assert not session.running
+            goes.set()
+            kinds = [(await wire.hear())[0] for _ in range(4)]
+            assert kinds == [b"T", b"D", b"C", b"Z"]  # and no error
+            slow.close()
 
     run(go())
 

@@ -36,6 +36,7 @@ class Connection(Arriving):
     __slots__ = (
         "_active",
         "_cancelling",
+        "_cancels",
         "_draining",
         "_gone",
         "_idle",
@@ -61,6 +62,7 @@ class Connection(Arriving):
         self._pid = 0
         self._secret = b""  # the server's
         self._cancelling = asyncio.Lock()
+        self._cancels = 0  # on their way to the server
         self._idle: asyncio.TimerHandle | None = None
         self._why: ProctorError | None = None
         self._active = False
@@ -162,7 +164,7 @@ class Connection(Arriving):
         if self._stopping or session is None:
             return
         self._active = True
-        if self._paused or self._ahead:
+        if self._paused or self._cancels or self._ahead:
             self._read_ahead(data)
         else:
             self._enclosed(session.client_data, data)
@@ -201,7 +203,8 @@ class Connection(Arriving):
 
     def _take_ahead(self) -> None:
         session = self._session
-        if self._ahead and not self._paused and session is not None and not self._stopping:
+        waits = self._paused or self._cancels
+        if self._ahead and not waits and session is not None and not self._stopping:
             data = bytes(self._ahead)
             self._ahead.clear()
             self._enclosed(session.client_data, data)
@@ -374,15 +377,26 @@ class Connection(Arriving):
             self._server.abort()
 
     async def cancel(self) -> None:
-        """The client wants what runs cancelled; returns once the server knows."""
+        """The client wants what runs cancelled; returns once the server knows.
+
+        PostgreSQL may signal twice for one cancel (its process, then the group): until it has,
+        nothing that the client says later goes on, or that would be cancelled in its place.
+        """
         session = self._session
         if session is None or self._stopping:
             return
         passed: list[bool] = []
         self._enclosed(lambda found: found.append(session.cancel()), passed)
-        async with self._cancelling:  # one dials at a time
-            if any(passed) and not self._stopping:
-                await cancel(self._house.target, self._pid, self._secret)
+        if not any(passed):
+            return
+        self._cancels += 1
+        try:
+            async with self._cancelling:  # one dials at a time
+                if not self._stopping:
+                    await cancel(self._house.target, self._pid, self._secret)
+        finally:
+            self._cancels -= 1
+            self._take_ahead()
 
     async def drain(self) -> None:
         """End: at once where nothing runs, else once that and its transaction have ended."""
