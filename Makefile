@@ -7,7 +7,7 @@ CLIENT ?= sdk
 TESTS ?=
 PY := .venv/bin/python
 # Files side by side, one a core; the tests of one file in their order.
-PYTEST := $(PY) -m pytest -n auto --dist loadfile
+PYTEST := $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # What is compiled is kept, whatever the caller says: the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -18,6 +18,13 @@ settings.load_profile("house")
 _CALLERS = ("ANTHROPIC_", "CLAUDE_", "PROCTOR_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with what is slow come first, so that at the end no worker waits long for another."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    e2e = {item.path for item in items if item.get_closest_marker("e2e")}
+    items.sort(key=lambda item: (item.path not in slow, item.path not in e2e))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

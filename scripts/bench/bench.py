@@ -95,7 +95,10 @@ def main(arguments: list[str]) -> int:
     figures: dict[str, list[Figure]] = {}
     started = time.monotonic()
     console = Console(stderr=True)
-    with tempfile.TemporaryDirectory(prefix="proctor-bench-") as folder, lab(Path(folder)) as made:
+    with (
+        tempfile.TemporaryDirectory(prefix="proctor-bench-") as folder,
+        lab(Path(folder), given.cache) as made,
+    ):
         for name in given.only or MEASURES:
             if time.monotonic() - started > LIMIT:
                 figures[name] = [_failed(name, "not begun: the time is up")]
@@ -128,6 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual counts")
     parser.add_argument(
         "--quick", dest="scale", action="store_const", const=QUICK, help=f"--scale {QUICK}"
+    )
+    parser.add_argument(
+        "--cache", type=Path, help="keep compiled rules in this folder, for the next run"
     )
     parser.add_argument(
         "--json", type=Path, default=ROOT / "bench-results" / "latest.json", help="where to write"

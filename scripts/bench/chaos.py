@@ -32,7 +32,7 @@ from proctor.approval.model import Approval, State
 from proctor.approval.sqlite import SqliteStore
 from proctor.arriving.patterns import warm
 from proctor.identity import local
-from proctor.redaction.compiled import COMPILED, usable
+from proctor.redaction.compiled import usable
 from proctor.testing import gateway
 from proctor.testing.gateway import Gateway
 from proctor.testing.ports import free_ports
@@ -51,7 +51,7 @@ identity: {{issuers: [{{issuer: local, audience: proctor, groups: groups}}]}}
 roles: {{reviewer: {{groups: [reviewers]}}, admin: {{groups: [admins]}}}}
 rules: rules/
 audit: {{path: recordings/}}
-redaction: {{profile: none}}
+redaction: {{profile: none, cache: {cache}}}
 limits: {{drain: 2s}}
 console: {{listen: "127.0.0.1:0"}}
 """
@@ -93,6 +93,7 @@ class Chaos:
         folder: The installation.
         dice: Of everything.
         say: Told how far it is.
+        cache: Where compiled rules are kept.
         book: What was seen.
         broken: Lines of the gateways' logs that tell of a part that failed.
         did: How often what was done to them.
@@ -101,6 +102,7 @@ class Chaos:
     folder: Path
     dice: random.Random
     say: Say
+    cache: Path
     book: Book = field(default_factory=Book)
     broken: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     did: Counter[str] = field(default_factory=Counter[str])
@@ -145,7 +147,7 @@ class Chaos:
         self._rules(RULES[0])
         self._issuer = local.make(self.folder / ".proctor" / local.FILE)
         # Else each gateway compiles for a quarter of a minute, and is killed before it is done.
-        warm(usable(self.folder / ".proctor" / COMPILED))
+        warm(usable(self.cache))
 
     def _config(self, name: str) -> Path:
         """Of one gateway: two listeners cannot both take a port that is free."""
@@ -153,7 +155,8 @@ class Chaos:
         config = self.folder / f"{name}.yaml"
         config.touch(mode=0o600)
         config.write_text(
-            _CONFIG.format(url=self._url, things=things, model=model), encoding="utf-8"
+            _CONFIG.format(url=self._url, things=things, model=model, cache=self.cache),
+            encoding="utf-8",
         )
         return config
 
@@ -417,7 +420,7 @@ class Chaos:
         return rows
 
 
-def run(folder: Path, *, rounds: int, seed: int, say: Say) -> Chaos:
+def run(folder: Path, *, rounds: int, seed: int, say: Say, cache: Path) -> Chaos:
     """Run it, and return what was seen.
 
     Args:
@@ -425,8 +428,10 @@ def run(folder: Path, *, rounds: int, seed: int, say: Say) -> Chaos:
         rounds: How many disturbances.
         seed: Of the dice; what processes do meanwhile is never quite the same.
         say: Told how far it is.
+        cache: Where compiled rules are kept.
     """
-    chaos = Chaos(folder=folder, dice=random.Random(seed), say=say)  # noqa: S311 - dice
+    dice = random.Random(seed)  # noqa: S311 - dice, no secret
+    chaos = Chaos(folder=folder, dice=dice, say=say, cache=cache)
     asyncio.run(chaos.run(rounds))
     return chaos
 
@@ -437,7 +442,13 @@ def measure(lab: Lab, *, rounds: int, scale: float) -> Iterator[Figure]:  # noqa
     folder = lab.folder / "chaos"
     folder.mkdir(mode=0o700)
     count = max(20, int(ROUNDS * scale))
-    chaos = run(folder, rounds=count, seed=seed, say=lambda said: print(said, file=sys.stderr))
+    chaos = run(
+        folder,
+        rounds=count,
+        seed=seed,
+        say=lambda said: print(said, file=sys.stderr),
+        cache=lab.cache,
+    )
     yield Figure(
         what=f"held actions lost, doubled or sent without approval in {count:,} disturbances",
         value=float(len(chaos.book.wrong)),
@@ -466,14 +477,18 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="disturbances")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
+    parser.add_argument("--cache", type=Path, help="keep compiled rules in this folder")
     given = parser.parse_args(arguments)
     print(f"seed {given.seed}", file=sys.stderr)
-    with tempfile.TemporaryDirectory(prefix="proctor-chaos-") as folder:
+    with tempfile.TemporaryDirectory(prefix="proctor-chaos-") as name:
+        folder = Path(name, "house")
+        folder.mkdir(mode=0o700)
         chaos = run(
-            Path(folder),
+            folder,
             rounds=given.rounds,
             seed=given.seed,
             say=lambda said: print(said, file=sys.stderr, flush=True),
+            cache=given.cache or Path(name, "compiled"),
         )
     print(json.dumps(_details(chaos, given.seed), indent=1))
     return int(bool(chaos.book.wrong))

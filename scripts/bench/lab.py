@@ -137,12 +137,14 @@ class Lab:
         files: Certificates of the day.
         origin: The two ports of the origin, `plain` and `tls`.
         load: The load generator.
+        cache: Where compiled rules are kept.
     """
 
     folder: Path
     files: tls.Files
     origin: dict[str, int]
     load: subprocess.Popen[str]
+    cache: Path
     token: str = ""
 
     def target(self, proxy: Proxy | None, kind: str = "plain", *, http2: bool = False) -> Target:
@@ -220,9 +222,10 @@ class Lab:
     @contextlib.contextmanager
     def suite(self) -> Iterator[Proxy]:
         """Stock mitmdump with proctor's suite."""
-        plain, encrypted = free_ports(2)
+        plain, encrypted, own = free_ports(3)
         config = self.config("suite", REVERSE, plain=plain, tls=encrypted)
-        arguments = ["-s", str(ROOT / "addons/suite.py"), *_LAZY]
+        # Else mitmproxy's own listener is at 8080, where somebody may be.
+        arguments = ["-s", str(ROOT / "addons/suite.py"), "--listen-port", str(own), *_LAZY]
         arguments += ["--set", f"proctor_config={config}"]
         with self._mitmdump(arguments, plain, encrypted) as process:
             yield Proxy(
@@ -292,9 +295,8 @@ class Lab:
 
     def compiled(self) -> Path:
         """What a gateway compiles at its first start, which is no work of any request's."""
-        folder = self.folder / "compiled"
-        warm(usable(folder))
-        return folder
+        warm(usable(self.cache))
+        return self.cache
 
     def _make_token(self, config: Path) -> None:
         done = gateway.command(
@@ -328,8 +330,9 @@ class Lab:
 
 
 @contextlib.contextmanager
-def lab(folder: Path) -> Iterator[Lab]:
+def lab(folder: Path, cache: Path | None = None) -> Iterator[Lab]:
     """Set up origin and load generator; both end with it."""
+    cache = cache or folder / "compiled"
     files = tls.make(folder / "tls")
     with ExitStack() as stack:
         origin, load = (
@@ -349,7 +352,7 @@ def lab(folder: Path) -> Iterator[Lab]:
         if origin.stdout is None:
             raise RuntimeError("the origin has no output")
         ports = json.loads(origin.stdout.readline())
-        yield Lab(folder=folder, files=files, origin=ports, load=load)
+        yield Lab(folder=folder, files=files, origin=ports, load=load, cache=cache)
 
 
 @contextlib.contextmanager

@@ -82,6 +82,9 @@ def main() -> int:
     parser.add_argument(
         "--keep", type=Path, help="put everything into this new folder, and keep it"
     )
+    parser.add_argument(
+        "--cache", type=Path, help="keep compiled rules in this folder, for the next run"
+    )
     given = parser.parse_args()
     if shutil.which("curl") is None:
         parser.error("curl is not installed")
@@ -91,7 +94,7 @@ def main() -> int:
         files = tls.make(folder / "tls")
         behind = stack.enter_context(outside.serving(files))
         shop = stack.enter_context(database.serving())
-        checks = _play(given.client, folder, standin, behind, files.ca, shop)
+        checks = _play(given.client, folder, standin, behind, files.ca, shop, given.cache)
     console.rule("[bold]What was checked")
     for what, right in checks.items():
         console.print(f"  {'[green]yes[/]' if right else '[bold red]NO [/]'}  {what}")
@@ -107,12 +110,17 @@ def _play(  # noqa: PLR0913, PLR0915, PLR0917 - the whole play
     behind: outside.Outside,
     ca: Path,
     shop: Server | None,
+    cache: Path | None,
 ) -> dict[str, bool]:
     house = folder / "house"
     step("A stand-in for the Messages API", f"It streams and calls tools, at {standin.url}.")
     step("proctor init", "Writes proctor.yaml, the rules and the folders.")
     proctor("init", str(house), "--yes", "--upstream", standin.url, "--listen", "127.0.0.1:0",
             "--console", "127.0.0.1:0", cwd=folder)  # fmt: skip
+    if cache:
+        config = house / "proctor.yaml"
+        text = config.read_text()
+        config.write_text(text.replace("\n  profile:", f"\n  cache: {cache}\n  profile:", 1))
     lead_out(house / "proctor.yaml", behind, ca)
     door = database.lead_in(house, shop) if shop else 0
     step(

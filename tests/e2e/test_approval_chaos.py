@@ -11,7 +11,7 @@ import pytest
 
 from proctor.testing.gateway import Gateway, running
 from tests.support.held import House, eventually, fresh, housed
-from tests.support.installation import REPOSITORY
+from tests.support.installation import CACHE, REPOSITORY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -22,11 +22,11 @@ CHAOS = REPOSITORY / "scripts" / "bench" / "chaos.py"
 def test_nothing_is_lost_doubled_or_sent_without_approval() -> None:
     seed = random.SystemRandom().randrange(1_000_000)
     done = subprocess.run(
-        [sys.executable, CHAOS, "--rounds", str(ROUNDS), "--seed", str(seed)],
+        [sys.executable, CHAOS, f"--rounds={ROUNDS}", f"--seed={seed}", "--cache", CACHE],
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, f"seed {seed}\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
     found = json.loads(done.stdout)
