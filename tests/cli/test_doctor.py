@@ -14,6 +14,7 @@ from proctor.config import load
 from proctor.evidence.sealer import Sealing
 from proctor.runtime.checkup import State
 from tests.support.envelopes import STILL
+from tests.support.installation import CACHE
 
 
 @pytest.fixture
@@ -21,6 +22,9 @@ def house(tmp_path: Path) -> Path:
     arguments = ["init", str(tmp_path), "--yes", "--listen", "127.0.0.1:0"]
     arguments += ["--console", "127.0.0.1:0", "--upstream", "http://127.0.0.1:9"]
     CliRunner().invoke(make_app(only="init"), arguments, catch_exceptions=False)
+    config = tmp_path / "proctor.yaml"
+    text = config.read_text()
+    config.write_text(text.replace("\n  profile:", f"\n  cache: {CACHE}\n  profile:", 1))
     return tmp_path
 
 
