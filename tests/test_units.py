@@ -15,6 +15,7 @@ from proctor.units import (
     parse_duration,
     parse_origin,
     parse_size,
+    plural,
 )
 
 
@@ -165,3 +166,8 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_every_ip_address_survives(ip: object, port: int) -> None:
     address = Address(host=str(ip), port=port)
     assert parse_address(str(address)) == address
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 rows"), (1, "1 row"), (4031, "4,031 rows")])
+def test_how_many(count: int, said: str) -> None:
+    assert plural(count, "row") == said

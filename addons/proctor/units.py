@@ -176,3 +176,8 @@ def _is_host(host: str) -> bool:
     if host.rstrip(".").rpartition(".")[2].isdigit():
         return _is_ip(host, version=4)
     return _HOST.fullmatch(host) is not None
+
+
+def plural(count: int, word: str) -> str:
+    """`1 row`, `4,031 rows`."""
+    return f"{count:,} {word}" + ("" if count == 1 else "s")

@@ -28,6 +28,7 @@ from proctor.search.documents import Part
 from proctor.search.finding import Filters, search
 from proctor.search.indexer import FOLDER, Indexer
 from proctor.search.query import parse
+from proctor.search.shelf import Shelf
 from proctor.units import parse_size
 
 SIZE = 150 * 10**6
@@ -234,6 +235,7 @@ def _asked(folder: Path, talk: _Talk, kept: Sequence[str]) -> Iterator[Figure]:
         "some days of it": lambda: (rank(50, 5000), week),
         "without": lambda: (f"{rank(0, 500)} !{rank(0, 20)}", Filters()),
     }  # fmt: skip
+    shelf = Shelf()  # as the console has
     everything: list[float] = []
     each: list[str] = []
     details: dict[str, list[float]] = {}
@@ -242,7 +244,7 @@ def _asked(folder: Path, talk: _Talk, kept: Sequence[str]) -> Iterator[Figure]:
         for _ in range(_ASKED // len(kinds)):
             text, filters = make()
             started = time.perf_counter()
-            search(folder, parse(text), filters, limit=20)
+            search(folder, parse(text), filters, limit=20, shelf=shelf)
             took.append((time.perf_counter() - started) * 1e3)
         everything += took
         details[what] = took

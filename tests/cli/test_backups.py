@@ -49,7 +49,7 @@ def test_there_and_back(config: Path, tmp_path: Path) -> None:
     copies = tmp_path / "copies"
     done = run("backup", str(copies), "--config", str(config))
     assert done.exit_code == 0
-    assert "2 records of 1 writers" in done.output
+    assert "2 records of 1 writer in" in done.output
     record = load(config).audit.path
     # The copy says of itself that it was made.
     assert kinds(record) == ["x", f"backup {copies}"]

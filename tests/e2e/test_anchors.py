@@ -94,7 +94,15 @@ def test_a_record_that_is_rolled_back_is_noticed_outside(tmp_path: Path) -> None
             with running(installed) as gateway:
                 until(gateway, f'proctor_anchor_failing{{anchor="{url}"}} 0.0')
                 until(gateway, f'proctor_anchor_size{{anchor="{url}"}}')
+                # What a command records by a writer of its own is anchored, too.
+                proctor("record", "backup", "copies", cwd=installed.folder)
                 stop(gateway)
+            (tmp_path / "witness.vkey").write_text(key)
+            asked = ("--key", vkey, "--cosigned", "1", "--witness-key")
+            checked = proctor(
+                "verify", "recordings", *asked, str(tmp_path / "witness.vkey"), cwd=installed.folder
+            )
+            assert [each["writer"] for each in json.loads(checked)["writers"]] == ["w0", "w1"]
             last = newest(recordings)
             older = shutil.copytree(recordings, tmp_path / "older")
             with running(installed) as gateway:

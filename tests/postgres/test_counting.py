@@ -11,7 +11,6 @@ from proctor.postgres.counting import (
     Total,
     activity,
     named,
-    plural,
     size,
     total,
     undone,
@@ -59,7 +58,6 @@ def test_how_it_is_said() -> None:
     assert str(Total(rows=1, exact=True)) == "1 row"
     assert str(Total(rows=4031, exact=False)) == "about 4,031 rows"
     assert str(UNKNOWN) == "an unknown number of rows"
-    assert plural(0, "table") == "0 tables"
 
 
 def test_size_and_activity(every_postgres: Server) -> None:

@@ -28,7 +28,11 @@ def test_it_is_whole_private_and_in_wal_mode(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (7,)
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert database.execute("PRAGMA page_size").fetchone() == (4096,)
         assert database.execute("SELECT b FROM a").fetchall() == [("first",)]
+    make_database(tmp_path / "y.db", SCHEMA, 7, page=16384)
+    with closing(sqlite3.connect(tmp_path / "y.db")) as database:
+        assert database.execute("PRAGMA page_size").fetchone() == (16384,)
 
 
 def test_who_comes_second_keeps_what_is_there(tmp_path: Path) -> None:

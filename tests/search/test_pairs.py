@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proctor.search.pairs import Pairs
+from proctor.search.pairs import Noting, keys, learned
 from proctor.search.words import spaced
 
 LETTERS = "ab ./é\u0301\u017f中\u2014\ue000K"
@@ -46,45 +47,77 @@ def sqlite() -> Iterator[Sqlite]:
 
 
 def test_learned() -> None:
-    texts = [f"the One{number} of, many" for number in range(20)] + ["rare one"] * 2
-    pairs = Pairs.learned(texts)
-    assert set(pairs.codes) == {"the", "of", "many"}
-    assert len(set(pairs.codes.values())) == 3
-    assert Pairs.learned([]).codes == {}
+    texts = [f"the One{number} of, many" for number in range(30)] + ["rare one"] * 2
+    assert learned(texts) == {"the", "of", "many", "rare", "one"}
+    assert learned(texts[:-1]) == {"the", "of", "many"}
+    assert learned([]) == set()
 
 
-CODED = Pairs({"a": "A", "b": "B", "c": "C"})
+OFTEN = frozenset("abc")
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("a B_c", "AB ABC BC"),
-        ("a x b c", "BC"),
-        ("a, a! A", "AA AAA"),
-        ("a 中 b", "AB"),  # one too many does no harm
-        ("a", ""),
-        ("", ""),
-        ("á — b", "AB"),
-    ],
-)
-def test_of_a_text(text: str, words: str) -> None:
-    assert sorted(CODED.of(text).split()) == words.split()
+def noted(text: str, often: frozenset[str] = OFTEN, number: int = 7) -> set[int]:
+    """The keys of a text, each with its id."""
+    (found,) = Noting(often).of([(number, text)])
+    assert {int(entry) & 0xFFFFFFFF for entry in found} <= {number}
+    return {int(entry) >> 32 for entry in found}
 
 
 @pytest.mark.parametrize(
-    ("rows", "expression"),
+    ("text", "rows"),
     [
-        ([], ""),
-        ([("a", "x")], ""),
-        ([("a", "b")], '"AB"'),
-        ([("a", "b", "c")], '"ABC"'),
-        ([("a", "b", "c", "a", "b")], '"ABC" AND "BCA" AND "CAB"'),
-        ([("a", "b", "x", "c", "c"), ("a", "b")], '"AB" AND "CC"'),
+        ("a B_c", ["a b c"]),
+        ("a x b c", ["a x", "x b", "b c"]),
+        ("x y a", ["y a"]),  # not `x y`: neither is frequent
+        ("a, a! A", ["a a a"]),
+        ("a 中 b", ["a b"]),  # one too many does no harm
+        ("a", []),
+        ("", []),
+        ("á — b", ["a b"]),
+        (f"{'long' * 5000} a{'z' * 70_000}b c", [f"a{'z' * 70_000}b c"]),
     ],
 )
-def test_asked(rows: list[tuple[str, ...]], expression: str) -> None:
-    assert CODED.expression(rows) == expression
+def test_of_a_text(text: str, rows: list[str]) -> None:
+    wanted = [tuple(row.split()) for row in rows]
+    assert noted(text) == set(keys(wanted, OFTEN))
+
+
+@pytest.mark.parametrize(
+    ("rows", "count"),
+    [
+        ([], 0),
+        ([("x", "y")], 0),
+        ([("a",)], 0),
+        ([("a", "x")], 1),
+        ([("x", "a", "y")], 2),
+        ([("a", "é", "b")], 0),
+        ([("a", "b", "é", "a")], 1),
+        ([("a", "b", "c")], 3),
+        ([("a", "b", "x"), ("a", "b")], 2),
+        ([("a", "b", "c", "a", "b")], 6),
+    ],
+)
+def test_asked(rows: list[tuple[str, ...]], count: int) -> None:
+    assert len(keys(rows, OFTEN)) == count
+
+
+def test_threes_come_first() -> None:
+    assert keys([("x", "a", "b", "c")], OFTEN)[0] == keys([("a", "b", "c")], OFTEN)[0]
+    assert keys([("a", "b", "c")], OFTEN)[0] not in keys([("a", "b"), ("b", "c")], OFTEN)
+
+
+def test_of_many_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [(number, "a b x" if number % 3 else "b a c c") for number in range(1, 50)]
+    whole = np.sort(np.concatenate([*Noting(OFTEN).of(texts)]))
+    for most in (1, 11, 12, 100):
+        monkeypatch.setattr("proctor.search.pairs._AT_ONCE", most)
+        parts = [*Noting(OFTEN).of(texts)]
+        assert len(parts) > 1
+        assert np.array_equal(np.sort(np.concatenate(parts)), whole)
+    for number, text in texts:
+        own = whole[(whole & np.uint64(0xFFFFFFFF)) == number]
+        assert {int(entry) >> 32 for entry in own} == noted(text)
+    assert [*Noting(OFTEN).of([])] == []
 
 
 @pytest.mark.parametrize("plane", range(0x80, 0x3000, 0x1000))
@@ -103,9 +136,9 @@ def test_whatever_the_text(sqlite: Sqlite, texts: list[str]) -> None:
 
 
 def check(text: str, words: list[str]) -> None:
-    plain = {word for word in words if word.isascii()}
-    pairs = Pairs({word: chr(0xE001 + at) for at, word in enumerate(sorted(plain))})
-    noted = set(pairs.of(text).split())
-    for first, second in pairwise(words):
-        if first in plain and second in plain:
-            assert pairs.codes[first] + pairs.codes[second] in noted, (text, words)
+    plain = frozenset(word for word in words if word.isascii())
+    found = noted(text, plain)
+    assert found.issuperset(keys([words], plain)), (text, words)
+    for row in pairwise(words):
+        if plain.issuperset(row):
+            assert len(keys([row], plain)) == 1

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from proctor.errors import InternalError
 from proctor.model import ContentRef
+from proctor.search import phrases
 from proctor.search.documents import Exchange, Part, Text
 from proctor.search.partition import Mark, Partition
 from proctor.search.places import Place
@@ -102,3 +104,39 @@ def test_what_is_learned_is_of_all_kinds(partition: Partition, tmp_path: Path, t
         words = {word for (word,) in database.execute("SELECT word FROM frequent")}
     database.close()
     assert words == {"word", *(f"kind{each}" for each in range(turn))}
+
+
+def test_several_runs(partition: Partition, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proctor.search.phrases.RUN", 100)
+    monkeypatch.setattr("proctor.search.pairs._AT_ONCE", 100)
+    monkeypatch.setattr("proctor.search.phrases.CANDIDATES", 1000)
+    put(partition, *TEXTS)
+    before = [found(partition, words) for words in ASKED]
+    partition.finish()
+    ((last,),) = partition._db.execute("SELECT max(part) FROM pairs")
+    assert last >> 16 > 2
+    partition._db.execute("DELETE FROM words_data")  # so they are not walked
+    assert [found(partition, words) for words in ASKED] == before
+
+
+def test_what_too_many_have_tells_nothing(
+    partition: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(partition, *TEXTS, "of the sea")
+    partition.finish()
+    monkeypatch.setattr("proctor.search.phrases.CANDIDATES", 1000)
+    few = [phrases.few(partition._db, [tuple(row.split())], 0, 1000) for row in ASKED[:2]]
+    assert [len(each or ()) for each in few] == [41, 20]
+    monkeypatch.setattr("proctor.search.phrases._MOST", 20)
+    few = [phrases.few(partition._db, [tuple(row.split())], 0, 1000) for row in ASKED[:2]]
+    assert [each and len(each) for each in few] == [None, 20]
+    assert len(found(partition, "of the")) == 41
+
+
+def test_a_list_that_is_damaged(partition: Partition) -> None:
+    put(partition, *TEXTS)
+    partition.finish()
+    partition._db.execute("UPDATE pairs SET list = x'00'")
+    with pytest.raises(InternalError) as caught:
+        found(partition, "of the")
+    assert caught.value.code == "search-index-unreadable"

@@ -1,6 +1,5 @@
 """`proctor record backup` and `proctor record restore`."""
 
-import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -10,16 +9,14 @@ from typing import Annotated
 
 import typer
 
-from proctor.audit.recorder import Recorder
 from proctor.cli.common import CONFIG, ConfigOption, user, visible
+from proctor.cli.onrecord import put_on_record
 from proctor.config import load
 from proctor.errors import ClientError
 from proctor.evidence.backup import back_up
 from proctor.evidence.copied import key_at_hand
 from proctor.evidence.restore import restore as restore_from
-from proctor.evidence.sealer import Sealing
-from proctor.settings import Config
-from proctor.units import format_size
+from proctor.units import format_size, plural
 
 
 def backup(
@@ -47,7 +44,7 @@ def backup(
     settings = load(config)
     told = {"by": user(), "to": str(folder.absolute()), "keep": keep}
     with _told("copying") as step:
-        _put_on_record(settings, told)
+        put_on_record(settings, "backup", told)  # first: every copy says of itself that it was made
         made = back_up(
             settings.audit.path,
             folder,
@@ -57,8 +54,8 @@ def backup(
             step=step,
         )
     typer.echo(
-        f"{made.records} records of {made.writers} writers in {visible(str(made.path))};"
-        f" {format_size(made.copied)} read anew."
+        f"{plural(made.records, 'record')} of {plural(made.writers, 'writer')} in"
+        f" {visible(str(made.path))}; {format_size(made.copied)} read anew."
     )
 
 
@@ -89,20 +86,6 @@ def restore(
         " verify` and `proctor doctor` say so from now on. Keep a note of this restore.",
         err=True,
     )
-
-
-def _put_on_record(settings: Config, detail: dict[str, object]) -> None:
-    """First, so that every copy says of itself that it was made."""
-
-    async def main() -> None:
-        sealing = Sealing(state=settings.state, every=settings.audit.checkpoints.every)
-        recorder = await Recorder.open(settings.audit.path, sealing=sealing)
-        try:
-            await recorder.event("backup", detail)
-        finally:
-            await recorder.close()
-
-    asyncio.run(main())
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import typer
 
 from proctor.cli.common import CONFIG, ConfigOption, FormatOption, render, visible
 from proctor.cli.console import ConsoleOption, console_at, items
+from proctor.units import plural
 
 COLUMNS = ("name", "session", "principal", "reason", "by", "at")
 SessionOption = Annotated[
@@ -52,7 +53,7 @@ def erase(  # noqa: PLR0913 - one for each option
         found = api.post("record/erasures", {**subject, "reason": reason})
     typer.echo(
         f"{visible(str(found.get('id')))} is on record and under way: content of"
-        f" {int(found.get('scopes') or 0)} runs goes within some minutes."
+        f" {plural(int(found.get('scopes') or 0), 'run')} goes within some minutes."
     )
 
 

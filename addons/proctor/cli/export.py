@@ -1,6 +1,5 @@
 """`proctor export`: the record, or a part of it, for others."""
 
-import asyncio
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,13 +13,12 @@ from typing import Annotated
 import typer
 
 from proctor.audit.reader import Reader
-from proctor.audit.recorder import Recorder
 from proctor.audit.store import Store, sync_folder
 from proctor.cli.common import CONFIG, ConfigOption, moment, user, visible
+from proctor.cli.onrecord import put_on_record
 from proctor.config import load
 from proctor.errors import ClientError
 from proctor.evidence.copied import key_at_hand
-from proctor.evidence.sealer import Sealing
 from proctor.export import parquet
 from proctor.export.events import VIEWS
 from proctor.export.files import Draft, unwritable
@@ -167,7 +165,7 @@ def _one(  # noqa: PLR0913 - what the command was given
     with _steps(planned.records) as count:
         if output == "-":
             # What was written cannot be taken back, so it is on record before it is.
-            _put_on_record(settings, {**told, "records": planned.records, "rows": None})
+            put_on_record(settings, "export", {**told, "records": planned.records, "rows": None})
             return work.write(planned, sys.stdout.buffer, count)
         draft = Draft(Path(output), force=force)
         with draft.open() as file:
@@ -175,7 +173,7 @@ def _one(  # noqa: PLR0913 - what the command was given
                 rows = work.write(planned, file, count)
             except OSError as error:
                 raise unwritable(Path(output), error) from None
-            _put_on_record(settings, {**told, "records": planned.records, "rows": rows})
+            put_on_record(settings, "export", {**told, "records": planned.records, "rows": rows})
             draft.publish(file)
     return rows
 
@@ -213,7 +211,7 @@ def _parquet(  # noqa: PLR0913, PLR0917 - what the command was given
                         rows[view] += written
                     Draft(path).publish(file)
                 count()
-        _put_on_record(settings, {**told, "records": None, "rows": rows})
+        put_on_record(settings, "export", {**told, "records": None, "rows": rows})
         draft.rename(folder)
         sync_folder(folder.absolute().parent)
     except OSError as error:
@@ -241,28 +239,10 @@ def _bundle(settings: Config, choice: Choice, target: Path) -> None:
         choice,
         datetime.now(UTC).timestamp(),
         key=key_at_hand(settings.state),
-        put_on_record=lambda more: _put_on_record(settings, {**told, **more}),
+        put_on_record=lambda more: put_on_record(settings, "export", {**told, **more}),
     )
     left_out = f", {made.left_out} others by their hash alone" if made.left_out else ""
     typer.echo(f"{made.records} records in {visible(str(target))}{left_out}", err=True)
-
-
-def _put_on_record(settings: Config, detail: Mapping[str, object]) -> None:
-    """Durable before anybody has the export, by a writer of its own: gateways may run meanwhile.
-
-    Raises:
-        ConfigurationError, InternalError: It cannot be recorded; then nothing is exported.
-    """
-
-    async def main() -> None:
-        sealing = Sealing(state=settings.state, every=settings.audit.checkpoints.every)
-        recorder = await Recorder.open(settings.audit.path, sealing=sealing)
-        try:
-            await recorder.event("export", detail)
-        finally:
-            await recorder.close()
-
-    asyncio.run(main())
 
 
 def _views(form: Form, given: list[ViewName]) -> list[str]:

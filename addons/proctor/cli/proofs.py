@@ -126,7 +126,7 @@ def rotate(*, config: ConfigOption = CONFIG) -> None:
     if any(each.witness for each in settings.audit.anchors):
         typer.echo(
             "Witnesses refuse checkpoints by it until they know it. On each of them:"
-            " proctor witness log add KEY, and start it again.",
+            " proctor witness log add KEY. It is taken within a second.",
             err=True,
         )
 

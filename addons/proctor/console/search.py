@@ -26,6 +26,7 @@ from proctor.errors import ClientError
 from proctor.search.documents import Part
 from proctor.search.finding import MAX_SKIP, Filters, Result, search
 from proctor.search.query import parse
+from proctor.search.shelf import Shelf
 
 SHOWN = 20
 """Results on one page."""
@@ -51,6 +52,7 @@ class Found:
 
 def routes(house: House, readings: Readings) -> list[BaseRoute]:
     """`/search`, and `/search/open`, which leads to where a result stands."""
+    shelf = Shelf()
 
     async def listed(request: Request) -> Response:
         reviewer = person(request)
@@ -60,7 +62,7 @@ def routes(house: House, readings: Readings) -> list[BaseRoute]:
         found = Found(asked=asked)
         if asked["q"]:
             within = None if everything else frozenset(await allowed(house, reviewer))
-            found = await _found(house, asked, within, skip)
+            found = await _found(house, asked, within, skip, shelf)
         return await page(
             request,
             house,
@@ -104,6 +106,7 @@ async def _found(
     asked: Mapping[str, str],
     within: frozenset[tuple[str, str]] | None,
     skip: int,
+    shelf: Shelf,
 ) -> Found:
     try:
         query = parse(asked["q"])
@@ -123,7 +126,7 @@ async def _found(
 
     try:
         results = await asyncio.to_thread(
-            search, house.record, query, filters, limit=SHOWN + 1, skip=skip
+            search, house.record, query, filters, limit=SHOWN + 1, skip=skip, shelf=shelf
         )
     except ClientError as error:  # it took too long
         return Found(asked=asked, problem=error)

@@ -9,6 +9,7 @@ import asyncpg  # type: ignore[import-untyped]  # it has no marker for typed use
 
 from proctor.postgres.side import Connection
 from proctor.sql.identifiers import written
+from proctor.units import plural
 
 TABLES: Final = frozenset("rpm")
 """Kinds of relations (pg_class.relkind) that have rows of their own, or in partitions."""
@@ -71,11 +72,6 @@ class Total:
 
 UNKNOWN: Final = Total(rows=None, exact=False)
 """Nobody knows."""
-
-
-def plural(count: int, word: str) -> str:
-    """`1 row`, `4,031 rows`."""
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 
 @contextlib.asynccontextmanager

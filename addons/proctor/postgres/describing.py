@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]  # it has no marker for typed use
 
-from proctor.postgres.counting import TABLES, Found, activity, named, plural, size, total, undone
+from proctor.postgres.counting import TABLES, Found, activity, named, size, total, undone
 from proctor.postgres.effects import LOOKING
 from proctor.postgres.side import Connection, identifier
 from proctor.sql.nodes import Tree, strings, unwrap
 from proctor.sql.statement import Statement
+from proctor.units import plural
 
 DESCRIBED: Final = frozenset({"DropStmt", "TruncateStmt", "AlterTableStmt", "RenameStmt"})
 """Kinds of statements of which the server is asked for more."""

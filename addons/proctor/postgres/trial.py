@@ -10,13 +10,14 @@ import asyncpg  # type: ignore[import-untyped]  # it has no marker for typed use
 
 from proctor.approval.model import Part
 from proctor.postgres import describing
-from proctor.postgres.counting import UNKNOWN, Found, Total, named, plural, total, undone, within
+from proctor.postgres.counting import UNKNOWN, Found, Total, named, total, undone, within
 from proctor.postgres.effects import LOOKING, Effects, effects_of
 from proctor.postgres.planning import Planned, planned
 from proctor.postgres.settings import DryRunSettings
 from proctor.postgres.side import Connection
 from proctor.postgres.statements import Judgement
 from proctor.postgres.trying import Change, changed, estimated, sentence, tried
+from proctor.units import plural
 
 ASKING: Final = 0.5
 """Of the time a statement may take: what each question beside it may."""

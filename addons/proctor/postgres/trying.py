@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from proctor.postgres.counting import Found, Total, plural
+from proctor.postgres.counting import Found, Total
 from proctor.postgres.side import Connection
+from proctor.units import plural
 
 _LEAST: Final = 0.1  # per cent that are shown as a number
 # Of this session alone, what has not been flushed yet included: hence the difference of two.

@@ -124,7 +124,7 @@ def reason_of(error: Exception) -> str:
     )
 
 
-def make_database(path: Path, schema: str, version: int) -> None:
+def make_database(path: Path, schema: str, version: int, *, page: int = 4096) -> None:
     """Make a file, unless somebody else was first; durable when this returns.
 
     WAL mode stands in the file, so nobody ever switches it while others look.
@@ -133,6 +133,7 @@ def make_database(path: Path, schema: str, version: int) -> None:
         path: Where; its folder is there.
         schema: Statements, each ended by a semicolon; none of them makes a transaction.
         version: Its `user_version`.
+        page: Bytes of its pages (https://sqlite.org/pragma.html#pragma_page_size).
 
     Raises:
         OSError: It cannot be made.
@@ -142,6 +143,7 @@ def make_database(path: Path, schema: str, version: int) -> None:
     os.close(descriptor)
     try:
         with contextlib.closing(sqlite3.connect(name, isolation_level=None)) as database:
+            database.execute(f"PRAGMA page_size = {page}")
             database.execute("PRAGMA journal_mode = WAL")
             database.executescript(f"BEGIN;{schema}PRAGMA user_version = {version};COMMIT;")
         with contextlib.suppress(FileExistsError):

@@ -23,6 +23,7 @@ from proctor.search.indexer import FOLDER
 from proctor.search.partition import Hit, Partition
 from proctor.search.places import Place, places
 from proctor.search.query import Query
+from proctor.search.shelf import Shelf
 from proctor.search.snippets import Snippet, snippet
 from proctor.search.texts import session_value, tag
 
@@ -69,8 +70,14 @@ class Result:
     snippet: Snippet
 
 
-def search(
-    recordings: Path, query: Query, filters: Filters, *, limit: int, skip: int = 0
+def search(  # noqa: PLR0913 - by name
+    recordings: Path,
+    query: Query,
+    filters: Filters,
+    *,
+    limit: int,
+    skip: int = 0,
+    shelf: Shelf | None = None,
 ) -> list[Result]:
     """What is found, the newest first.
 
@@ -80,6 +87,7 @@ def search(
         filters: What results must be like.
         limit: At most so many.
         skip: After so many, for the next page.
+        shelf: Of one who searches again and again.
 
     Raises:
         ClientError: Code `search-slow`.
@@ -88,22 +96,24 @@ def search(
     end = monotonic() + SECONDS
     over = Event()
     marks = query.places()
+    ours = shelf or Shelf()
     first, many = min(skip, MAX_SKIP), min(limit, MAX_LIMIT)
     folder = recordings / FOLDER
 
     def of_day(there: _Day) -> Generator[Hit]:
         with ExitStack() as stack:
-
-            def opened(place: Place) -> Partition:
-                partition = Partition.opened(folder, place)
-                stack.callback(partition.close)
-                partition.limit(lambda: over.is_set() or monotonic() > end)
-                return partition
-
-            runs = [_of(opened, place, query, filters) for place in there]
+            runs = [stack.enter_context(closing(of_place(place))) for place in there]
             yield from heapq.merge(
                 *runs, key=lambda hit: (hit.ts, hit.writer, hit.seq), reverse=True
             )
+
+    def of_place(place: Place) -> Generator[Hit]:
+        try:
+            with ours.lent(folder, place) as partition:
+                partition.limit(lambda: over.is_set() or monotonic() > end)
+                yield from _of(partition, query, filters)
+        except FileNotFoundError:  # dropped, or made anew under another name
+            return
 
     days = [
         list(there)
@@ -118,6 +128,8 @@ def search(
             ]
     finally:
         over.set()
+        if ours is not shelf:
+            ours.close()
 
 
 type _Day = Sequence[Place]
@@ -157,22 +169,16 @@ def _hits(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-type _Open = Callable[[Place], Partition]
-
-
-def _of(opened: _Open, place: Place, query: Query, filters: Filters) -> Iterator[Hit]:
-    try:
-        partition = opened(place)
-    except FileNotFoundError:  # dropped, or made anew under another name
-        return
+def _of(partition: Partition, query: Query, filters: Filters) -> Iterator[Hit]:
     tags = _tags(partition, filters)
     if tags is None:
         return
+    day = partition.place.day
     yield from partition.find(
         query.expression(tags),
         query.rows(),
-        since=_within(place.day, filters.since),
-        until=_within(place.day, filters.until),
+        since=_within(day, filters.since),
+        until=_within(day, filters.until),
     )
 
 

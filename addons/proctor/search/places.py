@@ -24,7 +24,7 @@ class Place:
     @property
     def name(self) -> str:
         """Its file name."""
-        return f"{self.writer}-{self.day:%Y%m%d}.{self.made}.db"
+        return f"{self.writer}-{self.day.isoformat().replace('-', '')}.{self.made}.db"
 
 
 def places(folder: Path) -> list[Place]:
