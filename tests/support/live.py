@@ -46,9 +46,13 @@ class Live:
             return read_answer(connection)
 
 
-def read_answer(connection: socket.socket) -> bytes:
-    """One HTTP/1 answer of known length, or whatever came before the connection closed."""
-    data = b""
+def read_answer(connection: socket.socket, data: bytes = b"") -> bytes:
+    """One HTTP/1 answer of known length, or whatever came before the connection closed.
+
+    Args:
+        connection: With a timeout.
+        data: What was read of it before.
+    """
     while True:
         head, mark, body = data.partition(b"\r\n\r\n")
         if mark:
