@@ -15,9 +15,10 @@ from proctor.stages import suite
 from proctor.stages.exchange import Exchange
 from tests.support.envelopes import until
 from tests.support.houses import house
+from tests.support.installation import CACHE
 
 RULES = "rules:\n  - {id: all, on: llm.request, then: allow}\n"
-MORE = "console: {listen: 127.0.0.1:0}\nlimits: {drain: 1s}\n"
+MORE = f"console: {{listen: 127.0.0.1:0}}\nlimits: {{drain: 1s}}\nredaction: {{cache: {CACHE}}}\n"
 
 
 def run(folder: Path, work: Callable[[Gateway], Awaitable[None]], more: str = MORE) -> Gateway:
