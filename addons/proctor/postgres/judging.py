@@ -148,7 +148,7 @@ class Judging:
         name = nonce()
         values = tuple(parameters)
         types = (_TEXT_ARRAY,) * len(values)
-        alone = state.pipe.synced
+        alone = not state.pipe.open
         sent = (
             (Front.PARSE, messages.write_parse(Parse(name, sql.encode(), types))),
             (Front.BIND, messages.write_bind(Bind(name, name, (), values, ()))),

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from proctor.protocols.postgres.messages import FLUSH, Back
 from tests.postgres import gateway
 from tests.postgres.bypass import planted, wire
 from tests.postgres.gateway import Through
 from tests.postgres.server import Server
+from tests.postgres.wire import Wire, bind, errors, execute, parse, run
 
 pytestmark = pytest.mark.e2e
 
@@ -142,3 +144,20 @@ def test_directly_each_of_them_empties_it(postgres15: Server, template: str) -> 
             for text in (_HIDE, _WIPE, *texts):
                 connection.execute(text)
         assert _left(postgres15, copy) == 0, name
+
+
+def test_to_ask_commits_nothing_of_a_batch(postgres15: Server, through: Through) -> None:
+    """What a Sync has not ended yet is one transaction, also where all of it was answered."""
+    database = postgres15.fresh(
+        "CREATE TABLE t (a int);"
+        " CREATE FUNCTION strange() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+        " GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC"
+    )
+    with Wire.open(through, database=database) as client:
+        client.send(parse("INSERT INTO t VALUES (strange())") + bind() + execute() + FLUSH)
+        client.until(Back.COMMAND_COMPLETE)
+        (error,) = errors(client.ask(run("SELECT 1 / (count(*) - 1) FROM t")))
+        assert error.code == "22012"
+        assert client.query("SELECT 1")
+    ((count,),) = postgres15.execute("SELECT count(*) FROM t", database=database)
+    assert count == 0

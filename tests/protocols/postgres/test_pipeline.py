@@ -64,6 +64,29 @@ def test_what_comes_in_one_piece_is_noted_as_one_after_another_is() -> None:
     assert one.clear() == other.clear() == list(pieces)
 
 
+def test_what_no_sync_has_ended_is_open_though_it_is_answered() -> None:
+    pipe, _ = sent(Front.PARSE)
+    pipe.answer(Back.PARSE_COMPLETE)
+    assert (pipe.synced, pipe.open) == (True, True)
+    pipe.begun((Expected(Front.BIND), Expected(Front.EXECUTE), Expected(Front.SYNC)))
+    assert (pipe.synced, pipe.open) == (True, False)
+    for kind, left in ((Front.BIND, True), (Front.SYNC, False), (Front.QUERY, False)):
+        assert pipe.sent(Expected(kind))
+        assert pipe.open is left
+
+
+@pytest.mark.parametrize(("first", "left"), [(Front.EXECUTE, True), (Front.QUERY, False)])
+def test_a_sync_that_copy_throws_away_ends_nothing(first: int, left: bool) -> None:  # noqa: FBT001 - a case
+    pipe, _ = sent(first, Front.SYNC)
+    assert not pipe.open
+    pipe.answer(Back.COPY_IN)
+    assert pipe.open is left
+    pipe.sent(Expected(Front.SYNC))
+    assert pipe.open is left
+    pipe.ask()
+    assert not pipe.open
+
+
 def test_after_an_error_nothing_is_answered_until_sync() -> None:
     pipe, (parse, bind, _, execute, sync) = sent(*EXTENDED)
     pipe.answer(Back.PARSE_COMPLETE)

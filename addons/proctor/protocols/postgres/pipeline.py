@@ -30,6 +30,7 @@ IDLE: Final = b"I"
 FAILED: Final = b"E"
 
 _BOTH: Final = frozenset({Front.QUERY, Front.EXECUTE})
+_SYNCS: Final = frozenset({Front.SYNC, Front.QUERY})
 _FITS: Final = {
     Back.PARSE_COMPLETE: frozenset({Front.PARSE}),
     Back.BIND_COMPLETE: frozenset({Front.BIND}),
@@ -82,6 +83,8 @@ class Pipeline:
         status: Of the transaction, as the last ReadyForQuery said: I, T or E.
         taking: The server takes data for COPY.
         skipping: The server throws away what comes until Sync, and no Sync is on its way.
+        open: Something was sent since the last Sync or Query, answered or not: a Sync would end the
+            transaction that it may have begun.
     """
 
     # Syncs that COPY throws away unless it fails before it reads them; and where it has failed,
@@ -93,6 +96,7 @@ class Pipeline:
         self.status = IDLE
         self.taking = False
         self.skipping = False
+        self.open = False
         self._queue: deque[Expected] = deque()
 
     def __len__(self) -> int:
@@ -100,8 +104,8 @@ class Pipeline:
 
     @property
     def synced(self) -> bool:
-        """Whether nothing was sent since the last Sync or Query."""
-        return not self._queue or self._queue[-1].kind in {Front.SYNC, Front.QUERY}
+        """Whether nothing is under way after the last Sync or Query."""
+        return not self._queue or self._queue[-1].kind in _SYNCS
 
     @property
     def head(self) -> Expected | None:
@@ -136,6 +140,7 @@ class Pipeline:
             self.skipping = False
         elif self.skipping:
             return False
+        self.open = expected.kind not in _SYNCS
         self._queue.append(expected)
         return True
 
@@ -145,6 +150,7 @@ class Pipeline:
         Nothing is under way, and the server neither takes data for COPY nor throws anything away.
         """
         self._queue.extend(several)
+        self.open = False
 
     def ask(self) -> None:
         """Take note of three messages of ours that end a doubt: Sync, Close and Sync.
@@ -154,6 +160,7 @@ class Pipeline:
         """
         kinds = (Front.SYNC, Front.CLOSE, Front.SYNC)
         self._queue.extend(Expected(kind, ours=True) for kind in kinds)
+        self.open = False
 
     def took(self) -> None:
         """The client has ended the data for COPY."""
@@ -223,6 +230,7 @@ class Pipeline:
             while len(self._queue) > 1:
                 self._queue.pop()
             self._within += behind
+            self.open = self._queue[0].kind not in _SYNCS
 
 
 def _out_of_step(kind: int, head: Expected | None) -> UpstreamError:
