@@ -135,6 +135,27 @@ def test_many_are_searched_for_at_once() -> None:
         assert values.find(data) == [Span(3, 3 + len(value), name)]
 
 
+def test_bytes_that_no_text_holds_are_no_find() -> None:
+    data = bytes(range(256)) + b"".join(bytes((byte,)) * 40 for byte in range(256))
+    assert BOTH.find(data) == []
+    assert BOTH.find(data + KEY.encode() + data) == [Span(len(data), len(data) + len(KEY), "api")]
+
+
+def test_how_often_is_told_since_it_was_asked() -> None:
+    echo = Echo((BOTH,))
+    echo.whole(f"{KEY} {KEY}".encode(), "rows")
+    assert echo.feed(f"{OTHER} ".encode(), "rows") == b"*" * len(OTHER) + b" "
+    told_once = [(each.detector, each.location, count) for each, count in echo.since()]
+    assert told_once == [
+        ("proctor:credential/api", "rows", 2),
+        ("proctor:credential/db", "rows", 1),
+    ]
+    assert echo.since() == []
+    echo.whole(KEY.encode(), "rows")
+    assert [count for _, count in echo.since()] == [1]
+    assert len(echo.findings) == 2
+
+
 def test_who_asked_is_told_and_never_the_value(caplog: pytest.LogCaptureFixture) -> None:
     echo = Echo((BOTH,))
     echo.whole(KEY.encode())

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -164,6 +165,27 @@ def test_what_was_read_is_known_again_and_what_it_took_the_place_of(tmp_path: Pa
     signed = {**AWS, "secret_key": {"file": str(path)}}
     two = [item(user="bot", password={"file": str(path)}), item(aws=signed)]
     drive([two[0], two[1].model_copy(update={"name": "b"})], use)
+
+
+def test_what_a_login_has_just_got_is_known_again(tmp_path: Path) -> None:
+    """At once, whoever looks at all of them from time to time."""
+    turn, program = tmp_path / "turn", tmp_path / "mint"
+    program.write_text(f"#!/bin/sh\ncat {turn}\n")
+    program.chmod(0o700)
+    now = [0.0]
+    credentials = Credentials(
+        [item(user="bot", password={"command": [str(program)]})], clock=lambda: now[0]
+    )
+
+    async def use() -> None:
+        for number, value in enumerate(("Zq81vT-hJ2mW9-old", "Wm4pBx9-K2aQ7-new")):
+            now[0] = 1000.0 * number
+            turn.write_text(json.dumps({"value": value, "expires_at": now[0] + 1000}))
+            assert (await credentials.login("a"))[1].value == value
+            echo = Echo(credentials.known(None, None))
+            assert echo.whole(value.encode()) == b"*" * len(value)
+
+    asyncio.run(use())
 
 
 def test_a_token_that_was_got_is_known_again() -> None:

@@ -349,6 +349,7 @@ def contents(folder: Path, *, mask: bool = True, **settings: Any) -> Iterator[An
                 mask=mask,
                 size=screen.parts.settings.max_size,
                 texts=frozenset,
+                put_out=lambda piece: piece,
                 over=answers.errors.append,
                 sent=lambda _size: None,
             ),

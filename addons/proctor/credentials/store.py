@@ -60,7 +60,7 @@ class Credentials:
         self._made: dict[str, tuple[tuple[Secret, ...], Injection]] = {}
         self._tokens: dict[str, Tokens] = {}
         self._read: dict[str, tuple[str, ...]] = {}
-        self._values: Values | None = None
+        self._values: tuple[Values, ...] = ()
         self._task: asyncio.Task[None] | None = None
         for item in credentials:
             if item.oauth is None:
@@ -153,10 +153,10 @@ class Credentials:
             name: The credential that was put in.
             put: As it was put in.
         """
-        own = None
         if put and name and name in self._tokens:
             own = values_of(tuple((value, name) for value in put.secrets))
-        return tuple(filter(None, (self._values, own)))
+            return (*self._values, own) if own else self._values
+        return self._values
 
     def certificate(self, name: str) -> tuple[Path, Path] | None:
         """Certificate and key to show in TLS, or None where the credential is another."""
@@ -180,6 +180,7 @@ class Credentials:
         secret = self._secrets.current(item.password)
         if secret is None:
             raise _unavailable(name)
+        self._note()
         return item.user, secret
 
     async def secret(self, source: SecretSource, name: str = "a client secret") -> str:
@@ -208,7 +209,8 @@ class Credentials:
                 self._read[name] = tuple(dict.fromkeys((*now, *before)))[: 2 * len(item.secrets)]
                 changed = True
         if changed:
-            self._values = values_of(tuple(self._all()))
+            known = values_of(tuple(self._all()))
+            self._values = (known,) if known else ()
 
     def _all(self) -> Iterator[tuple[str, str]]:
         for name, read in self._read.items():

@@ -111,6 +111,7 @@ class Rooms:
             evidence=self._evidence(listener, hide=opened.screens is not None),
             baseline=baseline,
             expects=self._expects(listener),
+            known=partial(self._rooms.credentials.known, None, None),
             sealing=opened.keys.approval,
             limit=self._config.limits.body,
             now=rooms.now,

@@ -10,11 +10,12 @@ they are only told of, it passes, and the record says of how many rows nothing i
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from proctor.errors import InternalError, ProctorError
+from proctor.model import Finding
 from proctor.postgres.back import Answering
 from proctor.postgres.judge import copied_as
 from proctor.postgres.masking.content import ContentRows, Looked
@@ -63,6 +64,7 @@ class Contents:
         mask: What is found is taken out; else it is only told of.
         size: Bytes that may be looked at together.
         texts: OIDs of more types that are texts.
+        put_out: Takes credentials of ours out of a piece.
         over: Told that the connection is to end, and why.
         sent: Told how many bytes went to the client.
     """
@@ -76,6 +78,7 @@ class Contents:
         mask: bool,
         size: int,
         texts: Callable[[], frozenset[int]],
+        put_out: Callable[[Piece], Piece],
         over: Callable[[ProctorError], None],
         sent: Callable[[int], None],
     ) -> None:
@@ -85,6 +88,7 @@ class Contents:
         self._mask = mask
         self._size = min(size, MAX_BYTES)
         self._texts = texts
+        self._put_out = put_out
         self._over = over
         self._sent = sent
         self._line: deque[Piece] = deque()
@@ -111,7 +115,7 @@ class Contents:
                 self._wires.pause_server()
                 self._task = spawn(self._work(), name="looking at rows")
                 return
-            self._pass(self._line.popleft())
+            self._pass(self._put_out(self._line.popleft()))
 
     async def close(self) -> None:
         """Hand on nothing more; returns once nothing is looked at."""
@@ -137,7 +141,7 @@ class Contents:
     async def _work(self) -> None:
         try:
             while self._line and not self._ended:
-                piece = self._line.popleft()
+                piece = self._put_out(self._line.popleft())
                 if piece.kind in _DATA:
                     await self._rows(piece)
                 elif piece.kind == Back.PARAMETER_STATUS:
@@ -201,7 +205,7 @@ class Contents:
                 )
             run.unseen += count
             return data
-        note(run, looked)
+        note(run, zip(looked.findings, looked.counts, strict=True))
         return looked.data
 
     async def _looked(self, run: Run, kind: int, data: bytes) -> Looked:
@@ -237,7 +241,7 @@ class Contents:
             raise
         run = self._answering.running
         if run is not None:
-            note(run, looked)
+            note(run, zip(looked.findings, looked.counts, strict=True))
         return piece if not looked.findings else _of(piece.kind, looked.data)
 
 
@@ -261,9 +265,9 @@ def batches(data: bytes, size: int, rows: int = MAX_ROWS) -> Iterator[tuple[byte
         yield data[start:], count
 
 
-def note(run: Run, looked: Looked) -> None:
+def note(run: Run, found: Iterable[tuple[Finding, int]]) -> None:
     """Remember for the record what was found: by kind and place, and how often."""
-    for finding, count in zip(looked.findings, looked.counts, strict=True):
+    for finding, count in found:
         key = (finding.type, finding.location, finding.detector)
         known = run.found.get(key)
         if known is None:

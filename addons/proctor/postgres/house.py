@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from proctor.approval.model import Part
+from proctor.credentials.echo import Values
 from proctor.gate import Gate
 from proctor.model import Principal
 from proctor.novelty.baseline import Baseline
@@ -33,6 +34,7 @@ class House:
             nothing is tried.
         baseline: What is usual for whom; None where nothing is learned.
         expects: How many rows a statement would bring, in a database; None where nobody asks.
+        known: Credentials of ours, which no client may read in an answer.
         sealing: The key for what is hidden on cards.
         limit: Bytes of the longest message that is taken.
         now: The time, UTC.
@@ -48,6 +50,7 @@ class House:
     evidence: Evidence | None = None
     baseline: Baseline | None = None
     expects: Expects | None = None
+    known: Callable[[], tuple[Values, ...]] = tuple
     sealing: bytes = field(repr=False)
     limit: int
     now: Callable[[], datetime]

@@ -11,17 +11,19 @@ import logging
 import re
 from asyncio import Future
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from proctor.approval.holder import Why
 from proctor.approval.killed import ended
 from proctor.approval.model import Kill
+from proctor.credentials.echo import ECHOED, told
 from proctor.errors import AuthenticationError, InternalError, ProctorError, RefusedError
-from proctor.model import Allow, Deny, RecordMode
+from proctor.model import Allow, Deny, Finding, RecordMode
 from proctor.model import Session as Run
 from proctor.postgres.back import Answering, SkippedError
-from proctor.postgres.contents import Contents
+from proctor.postgres.contents import Contents, note
+from proctor.postgres.echoing import Echoing
 from proctor.postgres.front import Taking, Work
 from proctor.postgres.house import House
 from proctor.postgres.judge import Judge
@@ -112,6 +114,7 @@ class Session:
             changed=lambda: self._changed(shared),
             over=self._over,
         )
+        self._echoing = Echoing(house.known, self._echoed)
         self._contents = self._looking(wires)
         self._lane: Lane | None = None
         if masks is None and self._contents is None:
@@ -218,14 +221,19 @@ class Session:
             self._contents.take(self._back.feed(data))
             return
         lane = self._lane
+        clean = not self._back.waiting and self._echoing.clean(data)
         if lane is not None:
-            if not self._back.waiting and lane.answer(data):
+            if clean and lane.answer(data):
                 self._sent += len(data)
                 self._wires.to_client(data)
                 self._state.wake()
                 return
             lane.leave()
-        out = [self._answering.take(piece) for piece in self._back.feed(data)]
+        take, pieces = self._answering.take, self._back.feed(data)
+        if clean and (not pieces or pieces[-1].count):
+            out = [take(piece) for piece in pieces]
+        else:
+            out = [take(self._echoing.put_out(piece)) for piece in pieces]
         told = out[0] if len(out) == 1 else b"".join(out)
         if told:
             self._sent += len(told)
@@ -412,9 +420,26 @@ class Session:
             mask=mask,
             size=screen.parts.settings.max_size,
             texts=lambda: masks.texts if masks is not None else frozenset(),
+            put_out=self._echoing.put_out,
             over=self._over,
             sent=self._told,
         )
+
+    def _echoed(self, found: Sequence[tuple[Finding, int]]) -> None:
+        """A credential of ours was put out: on record, and told once of each statement."""
+        run = self._answering.running
+        known = {finding for finding, _ in run.found.values()} if run is not None else set()
+        if run is not None:
+            note(run, found)
+        upstream = self._house.listener.upstream
+        for detail in told(
+            (finding for finding, _ in found if finding not in known),
+            asked_by=self._arrival.principal.key,
+            session=self._run.id if self._run else "",
+            listener=self._house.listener.name,
+            host=upstream.host or upstream.path,
+        ):
+            spawn(self._house.gate.event(ECHOED, detail), name=ECHOED)
 
     def _told(self, size: int) -> None:
         self._sent += size
