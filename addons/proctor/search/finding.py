@@ -33,6 +33,7 @@ MAX_LIMIT = 500
 MAX_SKIP = 10_000
 _MAX_SESSIONS = 200
 _THREADS = 4
+_QUICK = 0.002  # seconds a day, below which threads only wait for each other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,26 +141,30 @@ def _hits(
 ) -> Generator[Hit]:
     """The hits of all days, the newest first.
 
-    Most often the newest day has all that is wanted. If not, older ones are looked at by several
-    threads at once: SQLite does not hold the interpreter's lock while it looks.
+    Most often the newest day has all that is wanted. If not, and a day takes a while, older ones
+    are looked at by several threads at once: SQLite does not hold the interpreter's lock while it
+    looks.
     """
-    for day in days[:1]:
-        yield from of_day(day)
     if most > MAX_LIMIT:  # a page far behind: its hits are not held in memory
-        for day in days[1:]:
+        for day in days:
             yield from of_day(day)
-        return
-    threads = min(_THREADS, os.cpu_count() or 1, len(days) - 1)
-    if threads < 1:
         return
 
     def some(day: _Day) -> list[Hit]:
         with closing(of_day(day)) as hits:
             return list(islice(hits, most))
 
+    left = iter(days)
+    for day in left:
+        started = monotonic()
+        found = some(day)
+        slow = monotonic() - started > _QUICK
+        yield from found
+        if slow:
+            break
+    threads = min(_THREADS, os.cpu_count() or 1)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="proctor-search")
     try:
-        left = iter(days[1:])
         ahead = deque(pool.submit(some, day) for day in islice(left, threads + 1))
         while ahead:
             found = ahead.popleft().result()

@@ -83,8 +83,9 @@ def _runs(database: sqlite3.Connection, noting: Noting) -> Iterator[npt.NDArray[
     for some in noting.of((number, unpack(text)) for number, text in texts):
         found.append(some)
         if sum(map(len, found)) >= RUN:
-            yield np.concatenate(found)
+            run = np.concatenate(found)
             found.clear()
+            yield run
     if found:
         yield np.concatenate(found)
 

@@ -12,8 +12,8 @@ import zstandard
 
 KEY_BITS = 27
 """Of a number; so many that hardly ever two that are looked for are the same by chance."""
-RUN = 12 * 2**20
-"""Entries that one run has, more or less: as many as are in memory at once."""
+RUN = 8 * 2**20
+"""Entries that one run has, more or less; 200 MB of memory while it is made."""
 
 _LOW_BITS = 14
 _LOW = 2**_LOW_BITS - 1
