@@ -97,7 +97,7 @@ def search(  # noqa: PLR0913 - by name
     end = monotonic() + SECONDS
     over = Event()
     marks = query.places()
-    ours = shelf or Shelf()
+    ours = shelf or Shelf(most=0)
     first, many = min(skip, MAX_SKIP), min(limit, MAX_LIMIT)
     folder = recordings / FOLDER
 
@@ -129,8 +129,6 @@ def search(  # noqa: PLR0913 - by name
             ]
     finally:
         over.set()
-        if ours is not shelf:
-            ours.close()
 
 
 type _Day = Sequence[Place]

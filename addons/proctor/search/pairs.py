@@ -15,6 +15,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -157,6 +158,7 @@ def _powers(base: int, count: int) -> npt.NDArray[np.uint64]:
     return np.cumprod(factors, dtype=np.uint64)
 
 
+@lru_cache(256)  # asked for again for each day of a search
 def _number(word: str) -> int:
     found = sum(code * pow(_BASE, at, 2**64) for at, code in enumerate(word.encode()))
     return (found * _MIX & _WORD) >> 32
