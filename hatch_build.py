@@ -11,6 +11,7 @@ MODULES = (
     "proctor.postgres._lane",
     "proctor.postgres.masking._run",
     "proctor.protocols.postgres._scan",
+    "proctor.redaction.structure._walk",
 )
 
 

@@ -11,13 +11,10 @@ from hypothesis import strategies as st
 
 from proctor.protocols.jsonspan import MAX_DEPTH
 from proctor.redaction.model import Change
-from proctor.redaction.structure.jsonwalk import (
-    UnreadableError,
-    add_json,
-    json_number,
-    json_string,
-)
+from proctor.redaction.structure import jsonwalk
+from proctor.redaction.structure.jsonwalk import add_json
 from proctor.redaction.structure.layout import BODY, MAX_HOLDERS, Layout
+from proctor.redaction.structure.walking import UnreadableError, json_number, json_string
 from tests.redaction.structure.changing import (
     at,
     changed,
@@ -26,6 +23,15 @@ from tests.redaction.structure.changing import (
     replaced,
     texts,
 )
+from tests.redaction.structure.walks import NAMES, WAYS
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=NAMES, autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test walks in Python, and compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsonwalk, "Walk", request.param)
+        yield
 
 
 def walked(text: str, *, strict: bool = False, many: bool = False) -> Layout:

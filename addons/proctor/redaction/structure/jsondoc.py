@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from proctor.protocols.jsonspan import not_json
 from proctor.redaction.structure.charset import UTF8
 from proctor.redaction.structure.codec import verbatim
-from proctor.redaction.structure.jsonwalk import UnreadableError, add_json, add_text
+from proctor.redaction.structure.jsonwalk import add_json, add_text
 from proctor.redaction.structure.layout import BODY, Layout, Path
+from proctor.redaction.structure.walking import UnreadableError
 
 
 def read_json(

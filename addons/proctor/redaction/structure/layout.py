@@ -116,7 +116,7 @@ class Layout:
             RedactionError: `redaction-size`.
         """
         if len(self._slots) >= MAX_LEAVES:
-            raise _too_many()
+            raise too_many()
         self._slots.append((holder, start, end, codec, parent, step))
         self.leaves.append(_leaf(Leaf, (text, location, key)))
 
@@ -149,7 +149,7 @@ class Layout:
             RedactionError: `redaction-size`.
         """
         if len(self._slots) + 1 >= MAX_LEAVES:
-            raise _too_many()
+            raise too_many()
         self._slots += (
             (holder, before, before + len(name), codec, parent, Place.NAME),
             (holder, start, start + len(text), codec, parent, name),
@@ -158,6 +158,10 @@ class Layout:
             _leaf(Leaf, (name, location + "#name", "")),
             _leaf(Leaf, (text, location, key)),
         )
+
+    def lists(self) -> tuple[list[_Slot], list[Leaf]]:
+        """What `add` adds to, for who adds as it does, and no more than MAX_LEAVES."""
+        return self._slots, self.leaves
 
     def hold(self, text: str, inside: int, start: int, end: int, codec: Codec) -> int | None:
         """Make a holder of a text that stands in another; None where that would be too deep."""
@@ -252,7 +256,8 @@ class Layout:
 _leaf: Final = tuple.__new__  # Leaf's own takes twice the time
 
 
-def _too_many() -> RedactionError:
+def too_many() -> RedactionError:
+    """The error where a body holds more than MAX_LEAVES."""
     return RedactionError(
         "redaction-size",
         "A body holds too many values to be looked at",

@@ -1,0 +1,1 @@
+from proctor.redaction.structure.walking import Walk as Walk
