@@ -467,6 +467,22 @@ def test_a_cancel_while_a_statement_is_judged_cancels_it_alone(
     assert rows(wire.query("SELECT 1")) == [[b"1"]]
 
 
+def test_a_cancel_while_a_query_is_judged_behind_what_was_flushed(
+    gateway: Through, postgres15: Server, wire: Wire, locked: int
+) -> None:
+    """No Sync of the client's follows a Query, so the server may not wait for one (54.2.3)."""
+    wire.query("BEGIN")
+    wire.send(parse("SELECT 1"), FLUSH)
+    wire.until(ord("1"))
+    wire.send(query("COPY t FROM STDIN"))
+    _until_blocked(postgres15, locked)
+    wire.cancel(gateway)
+    found = wire.until(ord("Z"))
+    (error,) = errors(found)
+    assert (error.code, found[-1].body) == ("57014", b"E")
+    assert kinds(wire.query("ROLLBACK")) == "CZ"
+
+
 def test_a_cancel_ends_a_copy_whose_data_has_come_before_it_was_judged(
     gateway: Through, postgres15: Server, wire: Wire, locked: int
 ) -> None:

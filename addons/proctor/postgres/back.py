@@ -54,12 +54,13 @@ class SkippedError(Exception):
 
 
 class Asked:
-    """A query of ours: its rows come one by one."""
+    """A query of ours: its rows come one by one; `whole` as in Judging."""
 
-    __slots__ = ("_found", "rows")
+    __slots__ = ("_found", "rows", "whole")
 
-    def __init__(self, rows: asyncio.Future[Rows]) -> None:
+    def __init__(self, rows: asyncio.Future[Rows], *, whole: bool = False) -> None:
         self.rows = rows
+        self.whole = whole
         self._found: Rows = []
 
     def row(self, body: bytes) -> None:
@@ -372,7 +373,7 @@ class Answering:
         work = expected.work
         if isinstance(work, Asked):
             # Where no Sync of ours follows, the client's next messages are thrown away with it.
-            skipping = self._state.pipe.skipping
+            skipping = self._state.pipe.skipping and not work.whole
             work.failed(SkippedError() if skipping else unanswered(said))
             return self._told(piece, said, expected) if skipping else b""
         if isinstance(work, Unread):

@@ -116,6 +116,7 @@ class Taking:
                 return None
             if self._state.unsettled:
                 return self._once_settled(piece)
+            self._texts.whole = piece.kind == Front.QUERY
         return self._takes[piece.kind](piece)
 
     def cancel(self) -> bool:

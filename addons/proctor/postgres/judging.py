@@ -45,6 +45,9 @@ class Judging:
         state: What it is in the midst of.
         judge: Says what may run.
         send: To the server.
+
+    Attributes:
+        whole: What is judged is a Query, which no Sync of the client's follows.
     """
 
     def __init__(self, house: House, state: State, judge: Judge, send: Send) -> None:
@@ -52,6 +55,7 @@ class Judging:
         self._state = state
         self._judge = judge
         self._send = send
+        self.whole = False
         self._cancelled = False
         self._judged: dict[tuple[bytes, tuple[int, ...], bool], Judged] = {}
         state.known = self.known
@@ -144,7 +148,7 @@ class Judging:
                 "sql-aborted",
                 "current transaction is aborted, commands ignored until end of transaction block",
             )
-        asked = Asked(asyncio.get_running_loop().create_future())
+        asked = Asked(asyncio.get_running_loop().create_future(), whole=self.whole)
         name = nonce()
         values = tuple(parameters)
         types = (_TEXT_ARRAY,) * len(values)
@@ -163,7 +167,13 @@ class Judging:
         if alone:
             state.pipe.sent(Expected(Front.SYNC, asked, ours=True))
         self._send(SYNC if alone else FLUSH, None)
-        return await asked.rows
+        try:
+            return await asked.rows
+        except ProctorError:
+            if state.pipe.skipping:  # all but a Sync, of which a Query has none (54.2.3)
+                state.pipe.sent(Expected(Front.SYNC, ours=True))
+                self._send(SYNC, None)
+            raise
 
     def prepared(self, name: str) -> bytes | None:
         """The SQL of a prepared statement, or None."""

@@ -41,6 +41,8 @@ CREATE TABLE orders (
 INSERT INTO orders SELECT id, id, 'thing ' || id, id * 10, NULL FROM ONLY users;
 CREATE TABLE scratch (id int, words text, number int);
 INSERT INTO scratch VALUES (1, 'one', 1), (2, 'two', 2);
+CREATE TABLE badges (id int PRIMARY KEY, note text, pin text UNIQUE);
+INSERT INTO badges SELECT id, 'badge ' || id, ssn FROM ONLY users;
 CREATE TABLE narrow (words varchar(4));
 
 CREATE VIEW v_users AS SELECT * FROM users;
@@ -105,6 +107,7 @@ CREATE PROCEDURE wipe_all() LANGUAGE sql AS 'DELETE FROM public.ledger';
 CREATE FUNCTION on_scratch() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN DELETE FROM public.ledger WHERE NEW.number = -666; RETURN NEW; END $$;
 CREATE TRIGGER on_scratch BEFORE INSERT ON scratch FOR EACH ROW EXECUTE FUNCTION on_scratch();
+ALTER TABLE badges OWNER TO orders_app;
 ALTER TABLE ledger OWNER TO orders_app;
 ALTER VIEW v_ledger OWNER TO orders_app;
 ALTER TABLE scratch OWNER TO orders_app;

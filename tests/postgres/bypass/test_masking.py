@@ -38,6 +38,7 @@ masking:
     - {table: public.users, column: tags, with: "null"}
     - {table: public.users, column: photo, with: "null"}
     - {table: public.users, column: balance, with: "null"}
+    - {table: public.badges, column: pin, with: "null"}
     - {table: public.people, column: email, with: partial}
     - {table: public."Weird Table", column: '"Se""cret"', with: "null"}
 """

@@ -69,7 +69,10 @@ PASSES = {
     "TRUNCATE users": (),
     "ALTER TABLE users ADD COLUMN z int DEFAULT 3": (),
     "ALTER TABLE orders ALTER COLUMN total TYPE int USING round(total)": (),
-    "CREATE INDEX ON users(email)": (),
+    "CREATE INDEX ON users(name) INCLUDE (id)": (),
+    "CREATE TABLE events_2 PARTITION OF noted FOR VALUES FROM (10) TO (20)": (),
+    "CLUSTER": (),
+    "CLUSTER noted": (),
     "SHOW ALL": (),
     "SET search_path = public": (),
     "MOVE 1 FROM c": (),
@@ -198,6 +201,11 @@ ALTER TABLE users ADD COLUMN l text GENERATED ALWAYS AS (lower(email)) STORED
 ALTER TABLE events DETACH PARTITION events_1
 ALTER VIEW v_safe RENAME TO v_other
 ALTER SCHEMA public RENAME TO p
+CREATE INDEX ON users (email)
+CREATE INDEX ON users (id) INCLUDE (email)
+CLUSTER users USING users_pkey
+CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (10) TO (20)
+ALTER TABLE noted ATTACH PARTITION events DEFAULT
 CREATE INDEX ON users (lower(email))
 CREATE INDEX ON users (id) WHERE email > 'm'
 """.strip().splitlines()

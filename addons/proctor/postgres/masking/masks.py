@@ -63,6 +63,9 @@ _FORMATS: Final = """
 SELECT ARRAY(SELECT pg_catalog.format_type(t, NULL)
   FROM pg_catalog.unnest($1::pg_catalog.oid[]) WITH ORDINALITY u(t, n) ORDER BY n)"""
 _REGCLASS: Final = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid::int8"
+_NUMBERS: Final = """
+SELECT ARRAY(SELECT attnum::pg_catalog.int8 FROM pg_catalog.pg_attribute
+  WHERE attrelid = $1::pg_catalog.int8::pg_catalog.oid AND attname = ANY ($2::pg_catalog.text[]))"""
 _COMMITTED: Final = "SELECT FROM pg_catalog.pg_class WHERE oid = ANY ($1::pg_catalog.oid[])"
 _CALLED: Final = """
 SELECT oid::int8 AS oid FROM pg_catalog.pg_proc WHERE proname = ANY ($1::pg_catalog.text[])
@@ -232,6 +235,9 @@ class Masks:
         except asyncpg.PostgresError as error:
             raise _told(error) from None
         first = catalog.touches(oid) if oid else None
+        if first is not None and name.columns:
+            numbers = await connection.fetchval(_NUMBERS, oid, list(name.columns))
+            first = next((one for each in numbers if (one := catalog.column(oid, each))), None)
         if first is not None:
             raise closed(f"a change of a table with {first.name}", why)
         if oid and catalog.trusts(oid):

@@ -25,10 +25,10 @@ _HARMLESS: Final = frozenset(
         *("comment_stmt", "grant_stmt", "grant_role_stmt", "alter_default_privileges_stmt"),
         *("drop_stmt", "truncate_stmt", "drop_owned_stmt", "reassign_owned_stmt"),
         *("create_role_stmt", "alter_role_stmt", "alter_role_set_stmt", "drop_role_stmt"),
-        *("create_seq_stmt", "alter_seq_stmt", "create_stmt", "create_domain_stmt"),
+        *("create_seq_stmt", "alter_seq_stmt", "create_domain_stmt"),
         *("alter_domain_stmt", "composite_type_stmt", "create_enum_stmt", "create_range_stmt"),
         *("alter_enum_stmt", "alter_owner_stmt", "createdb_stmt", "alter_database_stmt"),
-        *("alter_database_set_stmt", "dropdb_stmt", "cluster_stmt", "drop_subscription_stmt"),
+        *("alter_database_set_stmt", "dropdb_stmt", "drop_subscription_stmt"),
     }
 )
 # What they complain of may hold values.
@@ -56,10 +56,17 @@ _UNREAD: Final = "what it does cannot be read in it"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
-    """A relation as it is written; `schema` is "" where none is."""
+    """A relation as it is written.
+
+    Attributes:
+        schema: "" where none is.
+        name: Its own.
+        columns: Those of it that are meant; none: all.
+    """
 
     schema: str
     name: str
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +80,7 @@ class Shape:
         shows: Its output may hold masked columns.
         restores: Surrogates in it may be turned back.
         hide: Its errors may hold values, whatever it reads.
-        untouched: Relations that must not have masked columns.
+        untouched: Relations that must not have masked columns, or not these.
         why: What would do instead.
         writes: What it reads by `body` is what it writes.
         content: Its rows hold text of tables.
@@ -156,11 +163,16 @@ def _shape(node: Any, text: str) -> Shape:  # noqa: C901, PLR0911, PLR0912 - one
         case "alter_table_stmt":
             return _alter(statement)
         case "index_stmt":
-            plain = all(item.index_elem.name for item in statement.index_params)
-            if plain and not statement.HasField("where_clause"):
-                return Shape(hide=True)
-            why = "an index on columns as they are: an expression's errors tell of values"
-            return Shape(hide=True, untouched=(_name(statement.relation),), why=why)
+            return _index(statement)
+        case "create_stmt":
+            above = statement.inh_relations if statement.HasField("partbound") else ()
+            why = "partitions made elsewhere: whether one can be made tells of values"
+            return Shape(untouched=tuple(_name(each.range_var) for each in above), why=why)
+        case "cluster_stmt":
+            if not statement.HasField("relation"):
+                return Shape()  # as somebody has chosen before
+            why = "rows in the order in which they are: that of an index tells of values"
+            return Shape(untouched=(_name(statement.relation),), why=why)
         case "rename_stmt" | "alter_object_schema_stmt":
             return _rename(statement)
         case "listen_stmt":
@@ -188,6 +200,16 @@ def _copy(statement: Any) -> Shape:
     return Shape(body=f"SELECT {columns} FROM {relation}")  # noqa: S608 - names are quoted
 
 
+def _index(statement: Any) -> Shape:
+    """CREATE INDEX: rows may come in its order, and what it computes complains of values."""
+    items = (*statement.index_params, *statement.index_including_params)
+    columns = tuple(item.index_elem.name for item in items)
+    plain = all(columns) and not statement.HasField("where_clause")
+    name = replace(_name(statement.relation), columns=columns if plain else ())
+    why = "an index on other columns, as they are: its order and its errors tell of values"
+    return Shape(hide=True, untouched=(name,), why=why)
+
+
 def _alter(statement: Any) -> Shape:
     """ALTER TABLE: on a table with masked columns only what moves, checks and computes nothing."""
     for item in statement.cmds:
@@ -199,8 +221,11 @@ def _alter(statement: Any) -> Shape:
                 continue
         elif command.subtype in _ALTERING:
             continue
+        names = [_name(statement.relation)]
+        if command.subtype == pb.AT_AttachPartition:  # its rows are compared with the bounds
+            names.append(_name(getattr(command, "def").partition_cmd.name))
         why = "columns added, dropped, or their defaults changed; not types, names or conditions"
-        return Shape(hide=True, untouched=(_name(statement.relation),), why=why)
+        return Shape(hide=True, untouched=tuple(names), why=why)
     return Shape(hide=True)
 
 
