@@ -180,7 +180,7 @@ NOW = Features(listeners=frozenset({"claude"}), servers=frozenset({"jira"}))
         (one(on="sql.statement", mode="observe"), 4, "can never match"),
         (one(on="mcp.call", match="mcp__jria"), 6, "no MCP server 'jria'"),
         (one(on="mcp.call", when="mcp.server == 'jria'"), 6, "no MCP server 'jria'"),
-        (one(on="[llm.request, ws.message]"), 4, "door for ws.message"),
+        (one(on="[llm.request, ws.message]"), 4, "ws.message can never match: nothing lets Web"),
         (one(unless="has(budget.x)"), 6, "budget is always empty"),
         (one(when="action.listener == 'cloude'"), 6, "no listener 'cloude'"),
     ],

@@ -40,6 +40,14 @@ MAX_WAIT = timedelta(minutes=9)
 MAX_TTL = timedelta(days=1)
 MAX_GRANT = timedelta(days=7)
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+_LACKING = {
+    ActionKind.SQL_STATEMENT: (
+        "no listener speaks PostgreSQL", "`kind: postgres` among the listeners",
+    ),
+    ActionKind.WS_MESSAGE: (
+        "nothing lets WebSockets through", "`websocket: true` at a destination or a listener",
+    ),
+}  # fmt: skip
 
 
 def read_rules(document: Document, features: Features) -> Iterator[Rule | ConfigurationError]:
@@ -217,13 +225,12 @@ class _File:
                 expected="then: hold or deny",
             )
         for kind in sorted(rule.on - self._features.kinds):
-            if kind is ActionKind.SQL_STATEMENT:
-                self._fail(
-                    (*at, "on"),
-                    "This can never match: no listener speaks PostgreSQL",
-                    expected="`kind: postgres` among the listeners in proctor.yaml",
-                )
-            self._absent((*at, "on"), f"A door for {kind}")
+            lacking, expected = _LACKING[kind]
+            self._fail(
+                (*at, "on"),
+                f"A rule for {kind} can never match: {lacking}",
+                expected=f"{expected} in proctor.yaml",
+            )
 
     def _fail(  # noqa: PLR0913 - each is one part of the error
         self, keys: tuple[Key, ...], message: str, *, got: str = "", expected: str = "",
