@@ -43,7 +43,7 @@ def test_a_bundle_is_on_record_and_is_read_elsewhere(config: Path, tmp_path: Pat
     out = tmp_path / "case"
     done = proctor("export", "--bundle", str(out), "--session", "s1", "--config", str(config))
     assert done.exit_code == 0, done.output
-    assert done.stderr == f"2 records in {out}, 2 others by their hash alone\n"
+    assert done.stderr == f"2 records in {out}, 2 others by hash alone\n"
     asked = "SELECT detail FROM events WHERE kind = 'export'"
     (row,) = json.loads(proctor("query", asked, "--config", str(config)).stdout)
     detail = json.loads(row["detail"])

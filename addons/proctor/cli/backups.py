@@ -79,7 +79,8 @@ def restore(
     with _told("restoring") as step:
         made = restore_from(folder, target, step)
     typer.echo(
-        f"{made.records} records in {visible(str(made.path))}, from {visible(str(made.source))}."
+        f"{plural(made.records, 'record')} in {visible(str(made.path))},"
+        f" from {visible(str(made.source))}."
     )
     typer.echo(
         "What was recorded after that copy is missing, and stays visible as missing: `proctor"

@@ -26,6 +26,7 @@ from proctor.export.oneoff import Form, Profile, Work, chosen, named
 from proctor.export.records import Choice, known, plan, reading
 from proctor.record import timestamp
 from proctor.settings import Config
+from proctor.units import plural
 
 
 class ViewName(StrEnum):
@@ -241,8 +242,9 @@ def _bundle(settings: Config, choice: Choice, target: Path) -> None:
         key=key_at_hand(settings.state),
         put_on_record=lambda more: put_on_record(settings, "export", {**told, **more}),
     )
-    left_out = f", {made.left_out} others by their hash alone" if made.left_out else ""
-    typer.echo(f"{made.records} records in {visible(str(target))}{left_out}", err=True)
+    left_out = f", {plural(made.left_out, 'other')} by hash alone" if made.left_out else ""
+    said = f"{plural(made.records, 'record')} in {visible(str(target))}{left_out}"
+    typer.echo(said, err=True)
 
 
 def _views(form: Form, given: list[ViewName]) -> list[str]:
