@@ -1,12 +1,16 @@
 """Held, cancelled, expired, killed: through a real gateway, to a real server."""
 
+import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pytest
 
-from proctor.protocols.postgres.messages import SYNC, Back
+from proctor.postgres.session import TOGETHER, Session
+from proctor.protocols.postgres.messages import SYNC, Back, Front, Piece
 from tests.postgres.gateway import Through, through
 from tests.postgres.server import Server
 from tests.postgres.wire import (
@@ -305,3 +309,27 @@ def test_a_query_that_comes_again_is_answered_and_recorded_alike(
     assert len(found) == 4
     assert all(each == found[0] for each in found)
     assert found[0]["rows"] == 3
+
+
+def test_others_have_their_turn_between_many_messages_of_one_client() -> None:
+    """What looks for kills is among them: where it cannot, nothing passes."""
+    sync = Piece(Front.SYNC, SYNC, 1, starts=True)
+
+    async def go() -> list[int]:
+        session = Session.__new__(Session)
+        session._inbox = deque([sync] * (3 * TOGETHER - 1))
+        session._busy = session._done = False
+        session._out = []
+        session._taking = Mock(take=Mock(return_value=None))
+        session._leaving, session._wires = Mock(full=False), Mock()
+        session._pump()
+        left = [len(session._inbox)]
+        while session._inbox:
+            await asyncio.sleep(0)
+            left.append(len(session._inbox))
+        await asyncio.sleep(0)
+        assert session._wires.resume_client.called
+        return left
+
+    left = asyncio.run(go())
+    assert sorted({*left}, reverse=True) == [2 * TOGETHER - 1, TOGETHER - 1, 0]

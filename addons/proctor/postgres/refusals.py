@@ -36,9 +36,7 @@ def denied(error: ProctorError, ruling: Ruling | None) -> Denied:
 def written(denied: Denied) -> Fields:
     """The error as the client gets it."""
     found = fields_of(denied.error)
-    rule = getattr(denied.error, "rule_id", "")
-    detail = f"rule {rule}; {found.detail}" if rule else found.detail
-    found = replace(found, code=denied.state or found.code, detail=detail)
+    found = replace(found, code=denied.state or found.code)
     if denied.error.code in _ITS_OWN:
         found = replace(found, detail="", hint="")
     if denied.position:

@@ -9,7 +9,7 @@ the rest wait, and what the server says goes on.
 
 import logging
 import re
-from asyncio import Future
+from asyncio import Future, sleep
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -48,8 +48,8 @@ except ImportError:  # it was installed without a compiler
 
 logger = logging.getLogger(__name__)
 
-AHEAD: Final = 1000
-"""Messages that a client may have sent beyond the one that waits."""
+TOGETHER: Final = 256
+"""Messages of one client's that are taken before others have their turn."""
 
 _NAMED: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -277,6 +277,7 @@ class Session:
 
     def _pump(self) -> None:
         inbox, take = self._inbox, self._taking.take
+        until = len(inbox) - TOGETHER
         while inbox and not self._busy and not self._done:
             piece = inbox.popleft()
             if piece.kind == Front.TERMINATE:
@@ -285,6 +286,8 @@ class Session:
                 self._wires.finish()
                 return
             work = take(piece)
+            if work is None and inbox and len(inbox) <= until:
+                work = sleep(0)  # it is others' turn
             if work is not None:
                 self._busy = True
                 self._flush()

@@ -158,8 +158,10 @@ def fatal(said: ProctorError) -> bytes:
 
 
 def fields_of(said: ProctorError, *, severity: str = "ERROR") -> Fields:
-    """An error of proctor's in PostgreSQL's words; DETAIL holds its stable code."""
-    detail = [f"proctor: {said.code}"]
+    """An error of proctor's in PostgreSQL's words; DETAIL holds its rule and stable code."""
+    rule = said.rule_id if isinstance(said, RefusedError) else ""
+    detail = [f"rule {rule}"] if rule else []
+    detail.append(f"proctor: {said.code}")
     if said.got:
         detail.append(f"got {said.got}")
     if said.expected:
