@@ -113,3 +113,11 @@ def test_every_beginning_of_a_page_can_be_read() -> None:
 def test_an_object_hides_what_is_in_it_only_if_it_has_data() -> None:
     assert not read("const seen = new WeakSet<object>(); send(all)").hidden
     assert read('<object data="a.svg">send all</object>').hidden
+
+
+@pytest.mark.parametrize(
+    ("color", "ground"), [("#fff", "#ffffff"), ("white", "#fff"), ("#a1b", "#aa11bb")]
+)
+def test_a_colour_has_several_spellings(color: str, ground: str) -> None:
+    page = read(f'<p style="color:{color};background:{ground}">order</p>')
+    assert [page.text[each.start : each.end] for each in page.hidden] == ["order"]

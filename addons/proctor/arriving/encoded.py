@@ -62,12 +62,22 @@ def decoded(text: str) -> Iterator[str]:
     kinds = _kinds(text)
     for found in _apart(text) if "apart" in kinds else ():
         yield found
-    for found in _runs(text, kinds):
+    for found in map(_again, _runs(text, kinds)):
         if len(found) >= _SHORT and _WORDS.search(found) and _readable(found):
             yield found[:_LONGEST]
 
 
 _SHORT: Final = 12
+_TIMES: Final = 2  # base64 in base64
+
+
+def _again(found: str) -> str:
+    """What was encoded more than once."""
+    for _ in range(_TIMES):
+        if not _BASE64.fullmatch(found):
+            break
+        found = _base64(found) or found
+    return found
 
 
 def _runs(text: str, kinds: Collection[str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from proctor.arriving import encoded, folding, markup, patterns
 from proctor.arriving.markup import Region
 from proctor.arriving.patterns import Match
+from proctor.arriving.readers import CALLS, beckoned
 from proctor.arriving.signs import Sign, combined
 
 MAX_TEXT: Final = 256 * 1024
@@ -37,6 +38,8 @@ _PROMPT: Final = re.compile(
     re.IGNORECASE,
 )
 _OPENING: Final = 1000
+_BIDDING: Final = 0.3
+_CALLS: Final = 20  # that are looked at
 _QUOTES: Final = frozenset({'"', "'", "`"})
 _PAIRS: Final = {'"': '"', "“": "”", "„": "“”", "`": "`", "«": "»", "‘": "’", "「": "」"}  # noqa: RUF001 - they are meant
 # An order in words that are hidden, by which a menu or a note on JavaScript is told from it.
@@ -136,6 +139,7 @@ def _said(text: str, *, deeper: bool = True) -> list[Sign]:
         signs += _strongest([*placed, *marked] if same else placed)
         if not same:
             signs += [sign for _, sign in marked]
+        signs += _beckoned(page.text, [*placed, *marked] if same else placed)
     signs += _hidden(page)
     if deeper:
         plain = {(sign.name, sign.score) for sign in signs}
@@ -147,6 +151,15 @@ def _said(text: str, *, deeper: bool = True) -> list[Sign]:
                 told = _everywhere(patterns.topics(page.text))
                 signs.append(Sign("encoded", round(1 - (1 - score) * _UNSHOWN, 3), told))
     return signs
+
+
+def _beckoned(text: str, placed: list[tuple[Match, Sign]]) -> Iterable[Sign]:
+    """An order with something at stake, where a call on the model stands before it."""
+    calls = [each for each in placed if each[1].name in CALLS and each[0].score >= _WEAK][:_CALLS]
+    weighed = [sign for match, sign in calls if beckoned(text, match.end)]
+    if weighed:
+        told = all(sign.told for sign in weighed)
+        yield Sign("bidding", _BIDDING * (_ABOUT if told else 1), told)
 
 
 def _strongest(placed: list[tuple[Match, Sign]]) -> list[Sign]:

@@ -41,6 +41,7 @@ _WHITE: Final = re.compile(
     r"|rgba?\(\s*25[3-5]\s*,\s*25[3-5]\s*,\s*25[3-5].{0,10}\)",
     re.IGNORECASE,
 )
+_SHORT: Final = re.compile(r"#[0-9a-f]{3}")
 _RULE: Final = re.compile(r"([^{}]{1,400})\{([^{}]{0,2000})\}")
 _NAME: Final = re.compile(r"[.#][\w-]{1,80}")
 _ATTRIBUTE: Final = re.compile(
@@ -269,7 +270,16 @@ def _hides(style: str) -> bool:
     if "color" not in style.lower():
         return False
     colors = {key.lower().partition("-")[0]: value.lower() for key, value in _COLOR.findall(style)}
-    color, ground = colors.get("color"), colors.get("background")
+    color, ground = _spelled(colors.get("color")), _spelled(colors.get("background"))
     if color is None:
         return False
     return color == ground or (ground is None and bool(_WHITE.fullmatch(color)))
+
+
+def _spelled(color: str | None) -> str | None:
+    """A colour in one spelling: `#fff` is `#ffffff`, and both are white."""
+    if color is None:
+        return None
+    if _SHORT.fullmatch(color):
+        color = "#" + "".join(sign * 2 for sign in color[1:])
+    return "#ffffff" if color == "white" else color

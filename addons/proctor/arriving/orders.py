@@ -199,7 +199,7 @@ ORDERS: Final = (
         r"|reveal(?:ing)?|disclos(?:e|ing))\b[^.!?]{0,45}|(?:notify(?:ing)?|alert(?:ing)?"
         r"|report(?:ing)?"
         r"|warn(?:ing)?|say(?:ing)?)\b[^.!?]{0,16})\b(?:the user|your user|human|the person"
-        r"|anyone|anybody"
+        r"|(?:anyone|anybody)(?! your)"
         r"|the operator|the developer)\b",
     ),
     of(

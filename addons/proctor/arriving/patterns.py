@@ -12,12 +12,13 @@ from proctor.arriving.errands import ERRANDS
 from proctor.arriving.foreign import FOREIGN
 from proctor.arriving.orders import ORDERS
 from proctor.arriving.pretexts import PRETEXTS
+from proctor.arriving.readers import READERS
 from proctor.arriving.summons import SUMMONS
 from proctor.arriving.tongues import LESSER, LESSER_SCORE, SCORE, TONGUES
 from proctor.redaction.model import RedactionError
 from proctor.redaction.prefilter import Prefilter, Trigger
 
-PATTERNS: Final = (*ORDERS, *ERRANDS, *PRETEXTS, *DEMANDS, *SUMMONS)
+PATTERNS: Final = (*ORDERS, *ERRANDS, *PRETEXTS, *DEMANDS, *SUMMONS, *READERS)
 """All of them, in English."""
 
 _BEFORE: Final = 700

@@ -32,6 +32,7 @@ EXPLANATIONS: Final = {
     "answer": "It says what the model has to answer.",
     "leak": "It asks for the model's own instructions.",
     "errand": "It orders an action: a tool call, a payment, a deletion, a message.",
+    "bidding": "Right after it speaks to a model it orders what touches keys, money or rights.",
     "threat": "It puts the model under pressure.",
     "tongue": "It tells the model to forget what it was told, in another language.",
     "hidden": "Words that a page would not show speak to the model.",
