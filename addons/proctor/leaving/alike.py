@@ -1,8 +1,14 @@
 """Letters of other alphabets that look like ASCII (Unicode TR 39, confusables)."""
 
+import unicodedata
 from typing import Final
 
-_ALIKE: Final = str.maketrans(
+# In circles and squares (Unicode, compatibility decompositions).
+_ENCLOSED: Final = {
+    sign: unicodedata.normalize("NFKC", chr(sign))
+    for sign in (*range(0x24B6, 0x24EA), *range(0x1F130, 0x1F14A))
+}
+_ALIKE: Final = _ENCLOSED | str.maketrans(
     "аеорсухіјѕԁԛԝһӏьгнквмтАВЕКМНОРСТУХІЈЅαονικρτυχεΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
     "aeopcyxijsdqwhlbrhkbmtABEKMHOPCTYXIJSaovikptuxeABEZHIKMNOPTYX",
 )

@@ -19,6 +19,7 @@ BINARY: Final = 7
 APART: Final = 8
 BASE85: Final = 9
 MIXED: Final = 10
+MORSE: Final = 11
 
 _PATTERNS: Final[Mapping[str, int]] = {
     "[A-Z2-7]{16}|[a-z2-7]{16}": BASE32,
@@ -31,6 +32,7 @@ _PATTERNS: Final[Mapping[str, int]] = {
     r"(?:[01]{8}[^\w\n]{0,2}){7}[01]{8}": BINARY,
     r"(?:[!-~][^A-Za-z0-9]){7}[!-~]": APART,
     r"(?:[A-Za-z0-9_-][\s,;|\"'+.\[\]]{1,6}){7}[A-Za-z0-9_-]": APART,
+    r"(?:[.-]{1,6}[ /|]{1,3}){8}": MORSE,
     r"(?:[!-~]{0,16}[!#$%&*+;<=>?@^`{|}~-]){3}": BASE85,
     r"(?:[A-Za-z][^\w\s]{0,2}[0-9]|[0-9][^\w\s]{0,2}[A-Za-z])": MIXED,
 }

@@ -141,6 +141,22 @@ def _binary(run: str) -> bytes:
     return int(digits, 2).to_bytes(len(digits) // 8)
 
 
+_MORSE: Final = dict(
+    zip(
+        ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - "  # noqa: SIM905 - as a text it can be read
+        "..- ...- .-- -..- -.-- --.. ----- .---- ..--- ...-- ....- ..... -.... --... ---.. "
+        "----.".split(),
+        "abcdefghijklmnopqrstuvwxyz0123456789",
+        strict=True,
+    )
+)
+"""ITU-R M.1677-1, section 1.1."""
+
+
+def _morse(run: str) -> str:
+    return "".join(_MORSE.get(signs, "") for signs in re.split(r"[ /|]+", run))
+
+
 _IN_TOKENS: Final = (
     _Kind("base32", gates.BASE32, re.compile(r"(?:[A-Z2-7]{16,}|[a-z2-7]{16,})={0,6}"), _base32),
     _Kind(
@@ -193,6 +209,12 @@ _ANYWHERE: Final = (
         gates.BINARY,
         re.compile(r"(?<!\d)(?:[01]{8}[^\w\n]{0,2}){7,1000}[01]{8}(?!\d)"),
         _binary,
+    ),
+    _Kind(
+        "Morse code",
+        gates.MORSE,
+        re.compile(r"(?<![\w.-])(?:[.-]{1,6}[ /|]{1,3}){7,500}[.-]{1,6}(?![\w.-])"),
+        _morse,
     ),
     _Kind(
         "single characters",

@@ -10,6 +10,8 @@ import codecs
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from proctor.leaving.thinned import differences
+
 _BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS: Final = "0123456789"
 _LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
@@ -109,6 +111,7 @@ def _numbers(value: str, raw: bytes) -> Iterator[Variant]:
 
 def _shuffled(value: str) -> Iterator[Variant]:
     """As anybody can turn or spell a value without a key."""
+    yield Variant("", differences(value.encode("utf-8", "surrogatepass")))
     for shift in range(1, 26):
         letters = str.maketrans(_LETTERS, _moved(_LOWER, shift) + _moved(_UPPER, shift))
         if shift != 13:  # noqa: PLR2004 - rot13 is there

@@ -12,6 +12,7 @@ from proctor.leaving.known import Match, Secret
 from proctor.leaving.memory import Memory, Run
 from proctor.leaving.readings import TURNED, Reading, readings
 from proctor.leaving.streams import Joined, Value
+from proctor.leaving.thinned import thinned
 from proctor.leaving.values import site_of, values_of
 from proctor.redaction.edits import View
 from proctor.redaction.model import (
@@ -238,6 +239,17 @@ class Watch:
             for match in known.find(view.text):
                 for start, end in view.origins(match.start, match.end):
                     yield from self._matched(request, match, gathered.parts(start, end))
+        yield from self._thin(request, gathered)
+
+    def _thin(self, request: _Request, gathered: Gathered) -> Iterator[Hit]:
+        known = request.run.known
+        thin = list(thinned(gathered.text))
+        for inner in gather([each.text for each in thin], _APART):
+            for match in known.find(inner.text):
+                start, end, _, how = thin[inner.parts(match.start, match.end)[0].number]
+                if match.enough:
+                    parts = gathered.parts(start, end)
+                    yield from self._matched(request, match._replace(how=how), parts)
 
     @staticmethod
     def _matched(request: _Request, match: Match, parts: Sequence[Part]) -> Iterator[Hit]:
