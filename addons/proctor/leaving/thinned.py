@@ -8,7 +8,6 @@ run differ from one another, which stays the same when all of them are XORed wit
 import binascii
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,8 +17,8 @@ from proctor.leaving.alike import plain
 RUN: Final = 20
 """Characters of a run that may have noise in it, or bytes in a code."""
 
-_LONGEST: Final = 2048
-_RUNS: Final = 32  # of one text
+_LONGEST: Final = 256
+_RUNS: Final = 16  # of one text
 _UUID: Final = 36  # characters: RFC 9562, section 4; of others with as many there are few
 _FEW: Final = 8  # characters that stand alone; fewer say nothing
 _ALONE: Final = bytes(sign < 128 and chr(sign).isalnum() for sign in range(256))  # noqa: PLR2004
@@ -55,7 +54,8 @@ class Thin(NamedTuple):
 
 def differences(raw: bytes) -> str:
     """How each byte differs from the one before it, in hex."""
-    return bytes(a ^ b for a, b in pairwise(raw)).hex()
+    number = int.from_bytes(raw)
+    return (number ^ number >> 8).to_bytes(len(raw)).hex()[2:]
 
 
 def thinned(text: str) -> Iterator[Thin]:
