@@ -53,6 +53,15 @@ def test_the_decoded_value_is_taken() -> None:
     assert resolved((spot(0, 5, value="%40"), 1), (spot(0, 5, value="@"), 2))[0][3] == "@"
 
 
+def test_a_secret_in_hex_that_happens_to_be_a_few_letters() -> None:
+    text = "48656c6c6f2121"
+    for name, value in ((PASSWORD, text), ("EMAIL_ADDRESS", "Hello!!")):
+        plain = Spot(0, 14, name, "test:plain", 0.9, text)
+        decoded = plain._replace(value="Hello!!")
+        (found,) = resolve(text, [Sighting(plain), Sighting(decoded, 1)])
+        assert found.value == value
+
+
 def test_several_values_in_one_run_are_the_run() -> None:
     found = resolved((spot(0, 9, value="one"), 1), (spot(0, 9, value="two"), 1))
 

@@ -16,6 +16,7 @@ _DIGEST: Final = re.compile(r"_[bcdfghjklmnpqrstvwxz]{16}")
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9_]{0,62}$")
 _NAME_LENGTH: Final = 63
 
+_HEX: Final = re.compile(r"[0-9a-fA-F]+")
 _LONG: Final = re.compile(r"[A-Za-z0-9+/]{20}")
 _GLUED: Final = 19  # characters
 _GLUED_AFTER: Final = re.compile(r"(?=[A-Za-z]{0,19}[0-9])[A-Za-z0-9]{6}")
@@ -122,7 +123,7 @@ def resolve(text: str, sightings: Sequence[Sighting]) -> tuple[Spot, ...]:
     """Spots that overlap become one that covers them all: a secret if one of them is a secret.
 
     Else the longest names it, then the surest. Its value is what was decoded, where all readings
-    of the whole agree; else the text as it stands.
+    of the whole agree, and a secret in hex is more than some letters; else the text as it stands.
 
     Args:
         text: What the spots count in.
@@ -173,6 +174,8 @@ def _union(text: str, together: Sequence[Sighting]) -> Spot:
     level = max((one.level for one in whole), default=0)
     values = {one.spot.value for one in whole if one.level == level}
     value = values.pop() if len(values) == 1 else text[start:end]
+    if best.type in SECRETS and len(value) < _TELLING and _HEX.fullmatch(text[start:end]):
+        value = text[start:end]  # it only happens to be text
     return Spot(start, end, best.type, best.detector, best.score, value)
 
 
