@@ -8,11 +8,12 @@ run differ from one another, which stays the same when all of them are XORed wit
 import binascii
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
 from proctor.leaving.alike import plain
+from proctor.leaving.readings import Reading
 
 RUN: Final = 20
 """Characters of a run that may have noise in it, or bytes in a code."""
@@ -33,32 +34,13 @@ _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]+")
 _STANDARD: Final = str.maketrans("-_", "+/")
 
 
-class Thin(NamedTuple):
-    """What is left of a stretch of a text.
-
-    Attributes:
-        start: First character of the stretch.
-        end: Character after its last.
-        text: What is left.
-        how: How it was written, in words.
-    """
-
-    start: int
-    end: int
-    text: str
-    how: str
-
-    def __repr__(self) -> str:
-        return f"Thin({self.start}, {self.end}, {self.how!r})"
-
-
 def differences(raw: bytes) -> str:
     """How each byte differs from the one before it, in hex."""
     number = int.from_bytes(raw)
     return (number ^ number >> 8).to_bytes(len(raw)).hex()[2:]
 
 
-def thinned(text: str) -> Iterator[Thin]:
+def thinned(text: str) -> Iterator[Reading]:
     """What is left of a text when what may be noise is taken out.
 
     Args:
@@ -74,7 +56,7 @@ def thinned(text: str) -> Iterator[Thin]:
         yield from _run(start, end, signs[start:end].decode("latin-1"))
 
 
-def _alone(signs: bytes) -> Iterator[Thin]:
+def _alone(signs: bytes) -> Iterator[Reading]:
     """Letters and digits with none beside them; and every second of those."""
     counts = np.frombuffer(b"\0" + signs.translate(_ALONE) + b"\0", np.bool_)
     where = np.flatnonzero(counts[1:-1] & ~(counts[:-2] | counts[2:]))
@@ -84,20 +66,20 @@ def _alone(signs: bytes) -> Iterator[Thin]:
     if text.isdigit():
         return
     start, end = int(where[0]), int(where[-1]) + 1
-    yield Thin(start, end, text, "single characters among words")
+    yield Reading(start, end, text, "single characters among words")
     for first in (0, 1):
-        yield Thin(start, end, text[first::2], "every second of single characters")
+        yield Reading(start, end, text[first::2], "every second of single characters")
 
 
-def _run(start: int, end: int, run: str) -> Iterator[Thin]:
+def _run(start: int, end: int, run: str) -> Iterator[Reading]:
     if found := _HEX.fullmatch(run):
-        yield Thin(start, end, differences(bytes.fromhex(found[1])), "bytes XORed with one")
+        yield Reading(start, end, differences(bytes.fromhex(found[1])), "bytes XORed with one")
         return
     if _NAME.fullmatch(run):
         return
     for step, how in ((2, "every second character"), (3, "every third character")):
         for first in range(step):
-            yield Thin(start, end, run[first::step], how)
+            yield Reading(start, end, run[first::step], how)
     if _BASE64.fullmatch(run):
         signs = run.translate(_STANDARD)
         signs = signs[: len(signs) - (len(signs) % 4 == 1)]
@@ -105,4 +87,4 @@ def _run(start: int, end: int, run: str) -> Iterator[Thin]:
             raw = binascii.a2b_base64(signs + "=" * (-len(signs) % 4))
         except binascii.Error:
             return
-        yield Thin(start, end, differences(raw), "bytes XORed with one")
+        yield Reading(start, end, differences(raw), "bytes XORed with one")

@@ -295,32 +295,11 @@ class Walk:
             self._add(value, start, self.at - 1, json_string)
 
     def _add(self, value: str, start: int, end: int, codec: Codec) -> None:
-        location = self._location or "body"
+        where = (self._location or "body", self._key, self._holder, start, end)
         if value[:1] in OPENING:
-            self._embedded(
-                self._layout,
-                value,
-                location,
-                self._key,
-                self._holder,
-                start,
-                end,
-                codec,
-                self._parent,
-                self._step,
-            )
+            self._embedded(self._layout, value, *where, codec, self._parent, self._step)
         else:
-            self._layout.add(
-                value,
-                location,
-                self._key,
-                self._holder,
-                start,
-                end,
-                codec,
-                self._parent,
-                self._step,
-            )
+            self._layout.add(value, *where, codec, self._parent, self._step)
 
     def _string(self) -> str:
         """Pass over a string; what it says."""
